@@ -1,0 +1,140 @@
+"""From the command line to one typed configuration, and from errors to one line.
+
+The only place that knows Hydra. `hydra.instantiate` and `_target_` are not used: groups hold
+dataclasses of `ltnas.config`, and builders choose by their type.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ltnas import config as c
+from ltnas.errors import UserError
+
+HERE = Path(__file__).resolve().parent
+# In a wheel the folder lies in the package, in a checkout beside it.
+CONF = str(HERE / "conf" if (HERE / "conf").is_dir() else HERE.parent / "conf")
+
+AXES: dict[str, dict[str, type]] = {
+    "relaxation": {"softmax": c.Softmax, "sigmoid": c.Sigmoid},
+    "objective": {"cross_entropy": c.CrossEntropy, "barlow_twins": c.BarlowTwins},
+    "regulariser": {
+        "none": c.NoRegulariser,
+        "zero_one_l1": c.ZeroOneL1,
+        "zero_one_l2": c.ZeroOneL2,
+    },
+    "gradient": {"first_order": c.FirstOrder, "second_order": c.SecondOrder},
+    "selection": {
+        "top2": c.Top2,
+        "threshold_sparse": c.ThresholdSparse,
+        "threshold_edge": c.ThresholdEdge,
+        "random": c.RandomDraw,
+    },
+}
+"""The values of each axis that a command line can name."""
+
+Config = TypeVar("Config", bound=c.Run)
+
+
+def register_configs() -> None:
+    """Make the schemas and the axes known to Hydra."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import MISSING, OmegaConf
+
+    store = ConfigStore.instance()
+    search = OmegaConf.structured(c.SearchConfig)
+    for axis in AXES:  # open: a value on an axis is no subclass of the default one
+        search[axis] = MISSING
+    store.store(name="search_schema", node=search, provider="ltnas")
+    store.store(name="retrain_schema", node=c.RetrainConfig, provider="ltnas")
+    for axis, values in AXES.items():
+        for name, node in values.items():
+            store.store(group=axis, name=name, node=node, provider="ltnas")
+
+
+def run_command(name: str, schema: type[Config], command: Callable[[Config], Path]) -> None:
+    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its run folder.
+
+    User errors, of ours or of the composition, become one line on stderr and exit code 2.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, OmegaConf
+
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions to us, not to a printer
+    register_configs()
+
+    failure: list[Exception] = []
+
+    @hydra.main(version_base="1.3", config_path=CONF, config_name=name)
+    def task(cfg: DictConfig) -> None:
+        multirun = HydraConfig.get().mode == RunMode.MULTIRUN
+        try:
+            execute(cfg, multirun)
+        except Exception as error:
+            if multirun:  # hydra notes it and goes on with the next job
+                raise
+            failure.append(error)  # raised below: hydra would print a line of its own
+
+    def execute(cfg: DictConfig, multirun: bool) -> None:
+        config = OmegaConf.to_object(cfg)
+        assert isinstance(config, schema)
+        c.require(
+            not (multirun and config.trainer.devices > 1),
+            f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
+            "each start the whole sweep again; run the jobs one by one, without -m",
+        )
+        print(command(config))
+
+    try:
+        task()
+        if failure:
+            raise failure[0]
+    except KeyboardInterrupt:
+        print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        print(f"ltnas: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def user_message(error: BaseException) -> str | None:
+    """One line for an error that the user can mend; None for one that is ours."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        cause = error.__cause__
+        return _unknown_key(cause if isinstance(cause, OmegaConfBaseException) else error)
+    return None
+
+
+def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyped
+    """`scheme=dart is not known: did you mean darts? ...` from a failed group look-up."""
+    missing, options = str(error.missing_cfg_file), [str(option) for option in error.options or ()]
+    group, _, name = missing.rpartition("/")
+    if not options:
+        return " ".join(str(error).split())
+    close = difflib.get_close_matches(name, options, n=1)
+    hint = f"did you mean {group}={close[0]}? " if close else ""
+    return f"{group}={name} is not known: {hint}choose one of {', '.join(options)}"
+
+
+def _unknown_key(error: BaseException) -> str:
+    """The composition's own words without its layout, and where to look."""
+    text = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in text if not line.startswith(("object_type=", "reference_type="))]
+    return f"{'; '.join(lines)} (--help lists the keys, --cfg job shows their values)"

@@ -1,0 +1,448 @@
+"""Typed configuration: what a user may set, checked once, before anything is loaded.
+
+Each axis of a scheme (DESIGN: a scheme is a composition) is a family of small dataclasses; a
+family member is one value on the axis and carries that value's own constants. `conf/` picks
+members by name. Nothing here imports torch, so `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ltnas.errors import UserError
+
+OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The candidate operations of DARTS, in the order of its architecture parameters."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `UserError(message)` unless the condition holds."""
+    if not condition:
+        raise UserError(message)
+
+
+def require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a `UserError` that lists the choices unless `value` is one of them."""
+    require(value in choices, f"{key}={value} is not known: choose one of {', '.join(choices)}")
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Imbalance:
+    """The long tail: `kind` and, for `exp` and `step`, the factor mu of Cao et al. (2019)."""
+
+    kind: str = "balance"
+    factor: float | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("imbalance.kind", self.kind, ("balance", "exp", "step", "natural"))
+        if self.kind not in ("exp", "step"):
+            require(
+                self.factor is None,
+                f"imbalance.factor={self.factor} means nothing for imbalance={self.kind}: "
+                "leave it out, or take imbalance=exp or imbalance=step",
+            )
+            return
+        require(
+            self.factor is not None,
+            f"imbalance={self.kind} needs a factor: add imbalance.factor=0.1",
+        )
+        assert self.factor is not None
+        require(
+            0.0 < self.factor <= 1.0,
+            f"imbalance.factor={self.factor:g} is outside (0, 1]: it is the smallest class over "
+            "the largest, for example 0.1",
+        )
+
+    @property
+    def name(self) -> str:
+        """`exp0.1`, `step0.01`, `balance` or `natural`, as the shipped choices are called."""
+        return self.kind if self.factor is None else f"{self.kind}{self.factor:g}"
+
+
+@dataclass
+class Data:
+    """Where images come from and how a plain training view of them is made."""
+
+    source: str = "cifar10"
+    root: str | None = None
+    """Folder of the files; where `cifar10` is downloaded to."""
+    image_size: int | None = None
+    """Side in pixels; None keeps the source's own."""
+    mean: list[float] | None = None
+    """Per channel, of pixels in [0, 1]; None: measured on the training subset."""
+    std: list[float] | None = None
+    crop_padding: int = 4
+    flip: bool = True
+    subset_seed: int = 0
+    """Seed of the subset and of the halves; 0 gives the images of Cao et al."""
+    cache: str | None = None
+    """Folder of decoded images; None: the user's cache folder."""
+    few_below: int | None = None
+    """Classes with fewer training images are few-shot; None: the last third of the log range."""
+    many_above: int | None = None
+    """Classes with more training images are many-shot; None: the first third of the log range."""
+
+    def __post_init__(self) -> None:
+        sources = ("cifar10", "cifar10_parquet", "digits", "folder")
+        require_choice("data.source", self.source, sources)
+        if self.source in ("cifar10_parquet", "folder"):
+            require(
+                self.root is not None,
+                f"data={self.source} needs the folder of its files: add data.root=PATH",
+            )
+        size = self.image_size
+        require(
+            size is None or size >= 4,
+            f"data.image_size={size} is too small: take 8 or more",
+        )
+        require(self.crop_padding >= 0, "data.crop_padding must be 0 or more pixels")
+        require(
+            (self.mean is None) == (self.std is None),
+            "data.mean and data.std go together: set both, or neither to have them measured",
+        )
+
+
+# --- the axes of a scheme -----------------------------------------------------------------------
+
+
+@dataclass
+class Space:
+    """Candidate operations of an edge and intermediate nodes of a cell (DARTS, section 2.1)."""
+
+    operations: list[str] = field(default_factory=lambda: list(OPERATIONS))
+    nodes: int = 4
+
+    def __post_init__(self) -> None:
+        for operation in self.operations:
+            require_choice("space.operations", operation, OPERATIONS)
+        require(
+            len(set(self.operations)) == len(self.operations),
+            "space.operations names an operation twice: list each once",
+        )
+        require(
+            any(operation != "none" for operation in self.operations),
+            "space.operations has nothing but none: add an operation that does something",
+        )
+        require(self.nodes >= 1, f"space.nodes={self.nodes}: a cell needs at least one node")
+
+
+@dataclass
+class Relaxation:
+    """How architecture parameters become mixing weights, and how they start."""
+
+    initial_deviation: float = 1e-3
+    """Standard deviation of the normal distribution that parameters are drawn from."""
+
+
+@dataclass
+class Softmax(Relaxation):
+    """Operations of an edge compete (DARTS, equation 2)."""
+
+
+@dataclass
+class Sigmoid(Relaxation):
+    """Operations have independent gates (FairDARTS); all start half open."""
+
+    initial_deviation: float = 0.0
+
+
+@dataclass
+class Objective:
+    """What is minimised on a batch."""
+
+
+@dataclass
+class CrossEntropy(Objective):
+    """Supervised classification; auxiliary logits, where a network has them, count by weight."""
+
+
+@dataclass
+class BarlowTwins(Objective):
+    """Redundancy reduction between two views, no labels (Zbontar et al. 2021)."""
+
+    off_diagonal_weight: float = 0.0051
+    """lambda of equation 1."""
+    hidden: int = 512
+    outputs: int = 256
+    center: bool = True
+    """Standardise over the batch; False is the literal equation 9 of arXiv 2406.16949."""
+    min_crop_area: float = 0.2
+    """Smallest area of the resized crop, as a share of the image."""
+    jitter: float = 0.4
+    """Strength of brightness and contrast; saturation takes half of it, hue a quarter."""
+    jitter_probability: float = 0.8
+    grey_probability: float = 0.2
+
+    def __post_init__(self) -> None:
+        require(self.hidden >= 1, "objective.hidden must be 1 or more")
+        require(self.outputs >= 1, "objective.outputs must be 1 or more")
+        require(0 < self.min_crop_area <= 1, "objective.min_crop_area must lie in (0, 1]")
+        require(0 <= self.jitter < 1, "objective.jitter must lie in [0, 1)")
+
+
+@dataclass
+class Regulariser:
+    """A term on the mixing weights, added to the objective of the architecture step."""
+
+    weight: float = 0.0
+
+
+@dataclass
+class NoRegulariser(Regulariser):
+    """Nothing added."""
+
+
+@dataclass
+class ZeroOneL1(Regulariser):
+    """-mean |w - 1/2| (arXiv 2406.16949, equation 6)."""
+
+    weight: float = 1.0
+
+
+@dataclass
+class ZeroOneL2(Regulariser):
+    """-mean (w - 1/2)^2 (the form and the weight of the FairDARTS code)."""
+
+    weight: float = 10.0
+
+
+@dataclass
+class Gradient:
+    """How the architecture parameters get their gradient."""
+
+
+@dataclass
+class FirstOrder(Gradient):
+    """Of the architecture loss at the current weights (DARTS with xi = 0)."""
+
+
+@dataclass
+class SecondOrder(Gradient):
+    """Through one virtual weight step (DARTS, equations 6 to 8)."""
+
+    perturbation: float = 0.01
+    """epsilon times the norm of the weight gradient."""
+
+
+@dataclass
+class Selection:
+    """How mixing weights become a genotype."""
+
+
+@dataclass
+class Top2(Selection):
+    """The two strongest incoming edges of each node, the strongest operation on each (DARTS)."""
+
+
+@dataclass
+class ThresholdSparse(Selection):
+    """`Top2`, less the operations below the threshold (FairDARTS)."""
+
+    threshold: float = 0.85
+
+
+@dataclass
+class ThresholdEdge(Selection):
+    """Up to two operations above the threshold on every edge (FairDARTS)."""
+
+    threshold: float = 0.85
+
+
+@dataclass
+class RandomDraw(Selection):
+    """Two edges a node and an operation on each, drawn uniformly from the seed: no search."""
+
+
+# --- optimisers, machine, logger ----------------------------------------------------------------
+
+
+@dataclass
+class WeightOptimiser:
+    """SGD with momentum and a cosine by epoch."""
+
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0
+    """Largest norm of the gradient of all weights."""
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "weights.learning_rate must be above 0")
+        require(0 <= self.momentum < 1, "weights.momentum must lie in [0, 1)")
+        require(self.clip > 0, "weights.clip must be above 0")
+
+
+@dataclass
+class ArchitectureOptimiser:
+    """Adam on the architecture parameters."""
+
+    learning_rate: float = 3e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    weight_decay: float = 1e-3
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "architecture.learning_rate must be above 0")
+
+
+@dataclass
+class Trainer:
+    """The machine."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+    """Of torch on the CPU; None leaves its choice."""
+
+    def __post_init__(self) -> None:
+        require_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
+        require(self.devices >= 1, f"trainer.devices={self.devices} must be 1 or more")
+
+
+@dataclass
+class Logger:
+    """Where numbers go besides the csv files that each run writes."""
+
+    kind: str = "csv"
+    project: str = "ltnas"
+    entity: str | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        require_choice("logger.kind", self.kind, ("csv", "wandb", "tensorboard", "none"))
+
+
+# --- the two commands ---------------------------------------------------------------------------
+
+
+@dataclass
+class Run:
+    """What both commands share."""
+
+    data: Data = field(default_factory=Data)
+    imbalance: Imbalance = field(default_factory=Imbalance)
+    trainer: Trainer = field(default_factory=Trainer)
+    logger: Logger = field(default_factory=Logger)
+    weights: WeightOptimiser = field(default_factory=WeightOptimiser)
+    seed: int = 0
+    epochs: int = 40
+    batch_size: int = 64
+    channels: int = 16
+    cells: int = 8
+    limit_batches: int | None = None
+    """Batches an epoch at most; None: all."""
+    resume: str = "never"
+    """`auto` goes on with the newest unfinished run of this configuration; a folder, with that."""
+    precision: str = "32"
+    runs: str = "runs"
+    """Folder in which each run makes its own."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.precision != "16-mixed",
+            "precision=16-mixed is not offered: its loss scaling would reach both optimisers and "
+            "the gradient clip; take precision=bf16-mixed (no scaling needed) or precision=32",
+        )
+        require_choice("precision", self.precision, ("32", "bf16-mixed"))
+        for key, value in (("epochs", self.epochs), ("cells", self.cells)):
+            require(value >= 1, f"{key}={value} must be 1 or more")
+        require(self.batch_size >= 2, f"batch_size={self.batch_size}: BatchNorm needs 2 or more")
+        require(
+            self.batch_size % self.trainer.devices == 0,
+            f"batch_size={self.batch_size} is that of all devices together: it must be a multiple "
+            f"of trainer.devices={self.trainer.devices}",
+        )
+        require(
+            self.channels >= 2 and self.channels % 2 == 0,
+            f"channels={self.channels} must be even and 2 or more: reduction cells build their "
+            "output from two halves",
+        )
+        require(
+            self.limit_batches is None or self.limit_batches >= 1,
+            f"limit_batches={self.limit_batches} must be 1 or more; leave it out for all batches",
+        )
+
+
+@dataclass
+class SearchConfig(Run):
+    """`python -m ltnas.search`."""
+
+    scheme: str = "darts"
+    space: Space = field(default_factory=Space)
+    relaxation: Relaxation = field(default_factory=Softmax)
+    objective: Objective = field(default_factory=CrossEntropy)
+    regulariser: Regulariser = field(default_factory=NoRegulariser)
+    gradient: Gradient = field(default_factory=FirstOrder)
+    selection: Selection = field(default_factory=Top2)
+    architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        zero_one = isinstance(self.regulariser, ZeroOneL1 | ZeroOneL2)
+        require(
+            not (zero_one and isinstance(self.relaxation, Softmax)),
+            "regulariser=zero_one_* with relaxation=softmax: softmax weights cannot all be 0 or 1 "
+            "and several operations tie; take relaxation=sigmoid or regulariser=none",
+        )
+        thresholded = isinstance(self.selection, ThresholdSparse | ThresholdEdge)
+        require(
+            not (thresholded and isinstance(self.relaxation, Softmax)),
+            "selection=threshold_* with relaxation=softmax: weights that sum to one rarely reach "
+            "a threshold; take relaxation=sigmoid or selection=top2",
+        )
+
+
+@dataclass
+class RetrainConfig(Run):
+    """`python -m ltnas.retrain`."""
+
+    genotype: str = ""
+    epochs: int = 150
+    channels: int = 36
+    cells: int = 20
+    weights: WeightOptimiser = field(
+        default_factory=lambda: WeightOptimiser(final_learning_rate=0.0)
+    )
+    stem: str = "cifar"
+    drop_path: float = 0.2
+    """Probability in the last epoch; it grows linearly from 0."""
+    auxiliary: float = 0.4
+    """Weight of the auxiliary classifier; 0 leaves it out."""
+    cutout: int = 16
+    """Side of the erased square in pixels; 0: none."""
+    pretrain: str = "none"
+    pretrain_epochs: int = 0
+    barlow_twins: BarlowTwins = field(default_factory=BarlowTwins)
+    """Of `pretrain=barlow_twins`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.genotype != "",
+            "genotype is missing: give a run folder of ltnas.search, a genotype.json, or a "
+            "published name, for example genotype=darts_v2",
+        )
+        require_choice("stem", self.stem, ("cifar", "imagenet"))
+        require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
+        require(
+            (self.pretrain == "none") == (self.pretrain_epochs == 0),
+            f"pretrain={self.pretrain} pretrain_epochs={self.pretrain_epochs}: set both, for "
+            "example pretrain=barlow_twins pretrain_epochs=50, or neither",
+        )
+        require(self.pretrain_epochs >= 0, "pretrain_epochs must be 0 or more")
+        require(0 <= self.drop_path < 1, f"drop_path={self.drop_path} must lie in [0, 1)")
+        require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
+        require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")

@@ -1,0 +1,1 @@
+"""Images, long-tailed subsets of them, and streams of augmented batches."""

@@ -1,0 +1,24 @@
+"""What every source of images gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images, uint8 [N, 3, H, W], and their class numbers, int64 [N]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training and test images of one data set and the names of its classes."""
+
+    train: LabelledImages
+    test: LabelledImages
+    classes: tuple[str, ...]

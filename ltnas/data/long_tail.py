@@ -1,0 +1,93 @@
+"""A source cut to a long tail: what is trained on, what is tested on, and how it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ltnas.config import Data, Imbalance
+from ltnas.data.augment import Normalisation
+from ltnas.data.images import Source
+from ltnas.data.sources import load_source
+from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
+from ltnas.errors import UserError
+from ltnas.evaluation import Groups, shot_groups
+
+
+@dataclass(frozen=True)
+class LongTail:
+    """A long-tailed training set, its long-tailed test set, and the source they are cut from.
+
+    `counts` are the training images of each class, `wanted` what the rule asked for, more where a
+    class has too few. `train` and `test` index the source's training and test images; the balanced test set is all
+    of the latter.
+    """
+
+    source: Source
+    counts: list[int]
+    wanted: list[int]
+    train: Indices
+    test: Indices
+    groups: Groups
+    normalisation: Normalisation
+
+    @property
+    def checksum(self) -> str:
+        """Of the kept training images."""
+        return checksum(self.train)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the images, pixels."""
+        return self.source.train.images.shape[-1]
+
+
+def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
+    """Load the source and cut the subsets.
+
+    Raises:
+        UserError: see `load_source`; or a class would be left without a training image.
+    """
+    source = load_source(data)
+    classes = len(source.classes)
+    labels, test_labels = (part.labels.numpy() for part in (source.train, source.test))
+    wanted = wanted_counts(imbalance, len(labels), classes)
+    counts = class_counts(wanted, labels, classes)
+    if 0 in counts:
+        raise UserError(
+            f"imbalance={imbalance.name} leaves class {source.classes[counts.index(0)]} without a "
+            f"training image ({len(labels) // classes} a class before): take a larger factor"
+        )
+    test_wanted = wanted_counts(imbalance, len(test_labels), classes)
+    # A test set without one of the classes could not tell how good the network is on it.
+    test_wanted = test_wanted and [max(1, count) for count in test_wanted]
+    train = subset_indices(labels, counts, data.subset_seed)
+    test = subset_indices(
+        test_labels, class_counts(test_wanted, test_labels, classes), data.subset_seed
+    )
+    return LongTail(
+        source=source,
+        counts=counts,
+        wanted=wanted or counts,
+        train=train,
+        test=test,
+        groups=shot_groups(counts, data.many_above, data.few_below),
+        normalisation=_normalisation(data, source, train),
+    )
+
+
+def _normalisation(data: Data, source: Source, train: Indices) -> Normalisation:
+    """The configured constants, else those of the training subset."""
+    if data.mean is not None and data.std is not None:
+        return Normalisation(tuple(data.mean), tuple(data.std))
+    # From a histogram of byte values: exact, and no float copy of the images.
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean, std = [], []
+    for channel in range(3):
+        pixels = source.train.images[torch.from_numpy(train), channel].numpy()
+        share = torch.from_numpy(np.bincount(pixels.ravel(), minlength=256) / pixels.size)
+        mean.append(float((share * values).sum()))
+        std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))
+    return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std))

@@ -1,0 +1,104 @@
+"""The LightningDataModule: images on the training device, streams, test batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities import CombinedLoader
+from torch import Tensor
+
+from ltnas.data.images import LabelledImages
+from ltnas.data.long_tail import LongTail
+from ltnas.data.stream import Batch, Stream, View
+from ltnas.data.subset import Indices
+
+TEST_BATCH = 500
+
+
+class TestBatches:
+    """All test images in order, standardised, in batches for one rank's share."""
+
+    __test__ = False  # not a test of pytest's
+
+    def __init__(self, data: LabelledImages, long_tail: LongTail) -> None:
+        self.data, self.normalisation = data, long_tail.normalisation
+
+    def __len__(self) -> int:
+        return -(-len(self.data.labels) // TEST_BATCH)
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = zip(
+            self.data.images.split(TEST_BATCH), self.data.labels.split(TEST_BATCH), strict=True
+        )
+        for images, labels in batches:
+            yield Batch((self.normalisation.of_bytes(images),), labels)
+
+
+class LongTailData(L.LightningDataModule):
+    """Named streams of a long-tailed training set, and its test images.
+
+    Args:
+        long_tail: the data.
+        streams: for each name, positions in `long_tail.train`.
+        views: what is made of each training image.
+        batch_size: of all devices together.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        long_tail: LongTail,
+        streams: dict[str, Indices],
+        views: tuple[View, ...],
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.long_tail, self.streams, self.views = long_tail, streams, views
+        self.batch_size, self.seed = batch_size, seed
+
+    def setup(self, stage: str) -> None:
+        """Move the images to the training device, once."""
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        source = self.long_tail.source
+        kept = torch.from_numpy(self.long_tail.train)
+        self.train_data = _to(
+            LabelledImages(source.train.images[kept], source.train.labels[kept]), device
+        )
+        self.test_data = _to(source.test, device)
+
+    def train_dataloader(self) -> CombinedLoader:
+        """`{name: Batch}` for each step; an epoch ends with the shortest stream."""
+        assert self.trainer is not None
+        loaders = {
+            name: Stream(
+                self.train_data,
+                torch.from_numpy(positions),
+                self.batch_size,
+                self.views,
+                self.seed,
+                number,
+                self.trainer.global_rank,
+                self.trainer.world_size,
+            )
+            for number, (name, positions) in enumerate(self.streams.items())
+        }
+        return CombinedLoader(loaders, "min_size")
+
+    def val_dataloader(self) -> TestBatches:
+        """All test images; both test sets are read off their predictions."""
+        return TestBatches(self.test_data, self.long_tail)
+
+    def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:
+        """Nothing: batches are made where they are used."""
+        return batch
+
+
+def _to(data: LabelledImages, device: torch.device) -> LabelledImages:
+    def move(tensor: Tensor) -> Tensor:
+        return tensor.to(device)
+
+    return LabelledImages(move(data.images), move(data.labels))

@@ -1,0 +1,49 @@
+"""CIFAR-10 (Krizhevsky 2009) through torchvision, which downloads and verifies it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+
+from ltnas.data.images import LabelledImages, Source
+from ltnas.data.sources.resize import resize
+from ltnas.errors import UserError
+
+
+def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
+    """50,000 and 10,000 images of 32 x 32 in ten classes.
+
+    Args:
+        root: where the archive lies or is downloaded to; None: the cache folder.
+        size: side to scale to, in pixels.
+        cache: the user's cache folder.
+
+    Raises:
+        UserError: the download failed or the archive is damaged.
+    """
+    from torchvision.datasets import CIFAR10
+
+    folder = Path(root).expanduser() if root is not None else cache / "cifar10"
+    try:
+        parts = [CIFAR10(str(folder), train=train, download=True) for train in (True, False)]
+    except (URLError, TimeoutError, ConnectionError) as error:
+        raise UserError(
+            f"CIFAR-10 cannot be downloaded ({getattr(error, 'reason', error)}): put "
+            f"cifar-10-python.tar.gz into {folder}, or take data=cifar10_parquet data.root=PATH, "
+            "or data=digits, which needs no download"
+        ) from error
+    except (RuntimeError, OSError, EOFError) as error:
+        raise UserError(
+            f"CIFAR-10 in {folder} cannot be read ({error}): delete that folder to have it "
+            "downloaded again"
+        ) from error
+    train, test = (
+        LabelledImages(
+            resize(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), size),
+            torch.tensor(part.targets),
+        )
+        for part in parts
+    )
+    return Source(train, test, tuple(parts[0].classes))

@@ -1,0 +1,93 @@
+"""CIFAR-10 in the layout of the Hugging Face hub: Parquet with encoded images."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ltnas.data.cache import cached, files_key
+from ltnas.data.images import LabelledImages, Source
+from ltnas.data.sources.decode import decode
+from ltnas.errors import UserError
+
+
+def load_parquet(root: str, size: int | None, cache: Path) -> Source:
+    """Images of `root/train-*.parquet` and `root/test-*.parquet`.
+
+    Columns: `img` or `image` (struct with `bytes`, an encoded image) and `label` (integer).
+
+    Raises:
+        UserError: the folder or a file is missing, truncated, or of another layout.
+    """
+    folder = Path(root).expanduser()
+    train, test = (_files(folder, part) for part in ("train", "test"))
+    key = files_key([*train, *test], size=size)
+    return cached(cache, "parquet", key, lambda: _load(train, test, size))
+
+
+def _files(folder: Path, part: str) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"data.root={folder} is no folder: give the one with train-*.parquet")
+    files = sorted(folder.glob(f"{part}-*.parquet"))
+    if not files:
+        raise UserError(f"data.root={folder} has no {part}-*.parquet: give the folder that has")
+    return files
+
+
+def _load(train: list[Path], test: list[Path], size: int | None) -> Source:
+    tables = {file: _read(file) for file in (*train, *test)}
+    names = _class_names(tables[train[0]])
+    parts = [_images({file: tables[file] for file in files}, size) for files in (train, test)]
+    classes = int(max(part.labels.max() for part in parts)) + 1
+    if len(names) != classes:
+        names = tuple(str(number) for number in range(classes))
+    return Source(parts[0], parts[1], names)
+
+
+def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{file} cannot be read as Parquet ({reason}): it may be cut short; fetch it again"
+        ) from error
+    if "label" not in table.column_names or not {"img", "image"} & set(table.column_names):
+        raise UserError(
+            f"{file} has the columns {', '.join(table.column_names)}: it needs img (or image) "
+            "with encoded bytes, and label"
+        )
+    return table
+
+
+def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
+    items, labels = [], []
+    for file, table in tables.items():
+        column = "img" if "img" in table.column_names else "image"
+        for row, image in enumerate(table.column(column).to_pylist()):
+            items.append((f"{file} row {row}", partial(io.BytesIO, image["bytes"])))
+        labels.extend(table.column("label").to_pylist())
+    return LabelledImages(decode(items, size), torch.tensor(labels, dtype=torch.int64))
+
+
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+
+
+def _class_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """The names that the hub writes into the schema, else those of CIFAR-10."""
+    try:
+        features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
+        return tuple(features["label"]["names"])
+    except (KeyError, TypeError, ValueError):
+        return CIFAR10_CLASSES

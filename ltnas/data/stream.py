@@ -1,0 +1,106 @@
+"""Batches of augmented views in an order that is a function of (seed, epoch, stream) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ltnas.data.images import LabelledImages
+
+
+class View(Protocol):
+    """Makes float views [B, 3, H, W] of uint8 images [B, 3, H, W] from draws [B, draws]."""
+
+    @property
+    def draws(self) -> int:
+        """Random numbers it needs for an image."""
+        ...
+
+    def __call__(self, images: Tensor, random: Tensor) -> Tensor:
+        """The views."""
+        ...
+
+
+class Batch(NamedTuple):
+    """One update's images: `views`, each float [B, 3, H, W], and labels, int64 [B]."""
+
+    views: tuple[Tensor, ...]
+    labels: Tensor
+
+
+def generator(*key: int) -> torch.Generator:
+    """A CPU generator whose stream is a function of the key alone; keys that differ, differ."""
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]) >> 1)
+
+
+class Stream:
+    """Iterates over full batches of the given images; call `set_epoch` before each epoch.
+
+    Every rank draws order and augmentation of the whole batch and takes every `ranks`-th row of
+    it, so that the images of a step do not depend on the number of devices.
+
+    Args:
+        data: all images, on the training device.
+        indices: the stream's images.
+        batch_size: of all ranks together. A stream with fewer images gives one batch of all.
+        views: what is made of each image, one or more.
+        seed: of the run.
+        number: of the stream within the run.
+        rank: of this process.
+        ranks: how many processes share each batch.
+    """
+
+    def __init__(
+        self,
+        data: LabelledImages,
+        indices: Tensor,
+        batch_size: int,
+        views: tuple[View, ...],
+        seed: int,
+        number: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.data, self.views = data, views
+        self.indices = indices
+        self.batch_size = min(batch_size, len(indices) // ranks * ranks)
+        self.key = (seed, number)
+        self.rank, self.ranks = rank, ranks
+        self.epoch = 0
+
+    @property
+    def sampler(self) -> Stream:
+        """Itself: Lightning calls `loader.sampler.set_epoch` before each epoch."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, whose order the next iteration has."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.indices) // self.batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        seed, number = self.key
+        order = torch.randperm(
+            len(self.indices), generator=generator(seed, number, self.epoch)
+        ).split(self.batch_size)
+        draws = sum(view.draws for view in self.views)
+        for step in range(len(self)):
+            own = generator(seed, number, self.epoch, step + 1)
+            random = torch.rand(self.batch_size, draws, generator=own)
+            rows = slice(self.rank, None, self.ranks)
+            yield self._batch(self.indices[order[step][rows]], random[rows])
+
+    def _batch(self, indices: Tensor, random: Tensor) -> Batch:
+        device = self.data.images.device
+        indices = indices.to(device, non_blocking=True)
+        images = self.data.images[indices]
+        parts = random.to(device, non_blocking=True).split([view.draws for view in self.views], 1)
+        views = tuple(view(images, part) for view, part in zip(self.views, parts, strict=True))
+        return Batch(views, self.data.labels[indices])

@@ -1,0 +1,1 @@
+"""The search space: candidate operations, genotypes, supernet and discrete network."""

@@ -1,0 +1,215 @@
+"""The discrete network of a genotype (DARTS, section 3.1.2), for any number of inputs a node."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
+
+from ltnas.errors import UserError
+from ltnas.space.genotype import CellGenotype, Edge, Genotype
+from ltnas.space.layout import CellPlan, cell_plans, kind
+from ltnas.space.operations import operation, relu_conv_bn
+from ltnas.space.supernet import preprocess_before
+
+AUXILIARY_SIZE = 8
+"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool."""
+
+
+def live_edges(cell: CellGenotype) -> list[Edge]:
+    """Edges that something flows through, in the genotype's order.
+
+    FairDARTS' thresholds may leave a node without an input; edges out of it carry nothing.
+    """
+    alive = {0, 1}
+    for node in sorted({edge.node for edge in cell.edges}):
+        if any(edge.node == node and edge.source in alive for edge in cell.edges):
+            alive.add(node)
+    return [edge for edge in cell.edges if edge.source in alive]
+
+
+def output_nodes(cell: CellGenotype) -> list[int]:
+    """Nodes that the cell concatenates: those of the genotype that anything reaches.
+
+    Raises:
+        UserError: nothing reaches the output.
+    """
+    fed = {edge.node for edge in live_edges(cell)}
+    nodes = [node for node in cell.concat if node in fed]
+    if not nodes:
+        raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
+    return nodes
+
+
+class Cell(nn.Module):
+    """One cell: each node sums the operations that lead to it."""
+
+    def __init__(self, plan: CellPlan, genotype: CellGenotype) -> None:
+        super().__init__()
+        self.preprocess0 = preprocess_before(plan, affine=True)
+        self.preprocess1 = relu_conv_bn(plan.previous, plan.channels, affine=True)
+        self.edges = live_edges(genotype)
+        self.operations = nn.ModuleList(
+            operation(
+                edge.operation,
+                plan.channels,
+                2 if plan.reduction and edge.source < 2 else 1,
+                affine=True,
+            )
+            for edge in self.edges
+        )
+        self.drop_paths = nn.ModuleList(
+            nn.Identity() if isinstance(module, nn.Identity) else StochasticDepth(0.0, "row")
+            for module in self.operations
+        )
+        self.outputs = output_nodes(genotype)
+
+    def forward(self, before: Tensor, previous: Tensor) -> Tensor:
+        """Two states to the concatenated nodes, [B, len(outputs) * C, H', W']."""
+        states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
+        parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
+        for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
+            term = drop_path(candidate(states[edge.source]))
+            states[edge.node] = states[edge.node] + term if edge.node in states else term
+        return torch.cat([states[node] for node in self.outputs], dim=1)
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier two thirds up, of use in training alone (DARTS, section 3.2)."""
+
+    def __init__(self, channels: int, classes: int, imagenet: bool) -> None:
+        super().__init__()
+        # The published ImageNet head lacks the second normalisation; its weights must fit.
+        last: list[nn.Module] = [] if imagenet else [nn.BatchNorm2d(768)]
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AvgPool2d(5, stride=2 if imagenet else 3, count_include_pad=False),
+            nn.Conv2d(channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            *last,
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, classes)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """A state [B, C, H, W] to logits [B, classes]."""
+        # The mean is over one position at the published image sizes, and lets others in.
+        logits: Tensor = self.classifier(self.features(state).mean((2, 3)))
+        return logits
+
+
+def cifar_stem(channels: int) -> tuple[nn.Module, nn.Module]:
+    """3 x channels at full size; both first states are the same."""
+    stem = nn.Sequential(
+        nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
+    )
+    return stem, nn.Identity()
+
+
+def imagenet_stem(channels: int) -> tuple[nn.Module, nn.Module]:
+    """Three convolutions of stride 2: the first states have a quarter and an eighth of the size."""
+
+    def conv(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs)]
+
+    first = nn.Sequential(*conv(3, channels // 2), nn.ReLU(), *conv(channels // 2, channels))
+    return first, nn.Sequential(nn.ReLU(), *conv(channels, channels))
+
+
+class Network(nn.Module):
+    """The network that is trained and used.
+
+    Args:
+        genotype: of its cells.
+        channels: of the first cell.
+        cells: in the stack.
+        classes: of the classifier.
+        auxiliary: whether there is an auxiliary classifier.
+        stem: `cifar` or `imagenet`.
+    """
+
+    def __init__(
+        self,
+        genotype: Genotype,
+        channels: int,
+        cells: int,
+        classes: int,
+        auxiliary: bool,
+        stem: str = "cifar",
+    ) -> None:
+        super().__init__()
+        imagenet = stem == "imagenet"
+        self.stem, self.stem1 = (imagenet_stem if imagenet else cifar_stem)(channels)
+        width = channels if imagenet else 3 * channels
+        widths = {name: len(output_nodes(genotype.cell(name))) for name in ("normal", "reduce")}
+        plans = cell_plans(channels, cells, widths, width, width, stem_reduces=imagenet)
+        self.cells = nn.ModuleList(
+            Cell(plan, genotype.cell(kind(plan.reduction))) for plan in plans
+        )
+        outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
+        self.feature_size = outputs[-1]
+        self.classifier = nn.Linear(self.feature_size, classes)
+        self.auxiliary_cell = 2 * cells // 3
+        self.auxiliary_head = (
+            AuxiliaryHead(outputs[self.auxiliary_cell], classes, imagenet) if auxiliary else None
+        )
+
+    def set_drop_path(self, probability: float) -> None:
+        """Drop the output of each operation but identity, for an image at a time, in training."""
+        for module in self.modules():
+            if isinstance(module, StochasticDepth):
+                module.p = probability
+
+    def _states(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The last state and the one that the auxiliary classifier sees."""
+        before = self.stem(images)
+        previous = self.stem1(before)
+        state = previous
+        for index, cell in enumerate(self.cells):
+            before, previous = previous, cell(before, previous)
+            if index == self.auxiliary_cell:
+                state = previous
+        return previous, state
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] to pooled features [B, feature_size]."""
+        return self._states(images)[0].mean((2, 3))
+
+    def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits [B, classes] and, if there is one, those of the auxiliary classifier."""
+        last, state = self._states(images)
+        logits = self.classifier(last.mean((2, 3)))
+        if self.auxiliary_head is None:
+            return (logits,)
+        return logits, self.auxiliary_head(state)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] to logits [B, classes]."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+
+def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
+    """Raise a `UserError` if images are too small for the reductions or the auxiliary classifier.
+
+    Args:
+        size: side of the images, pixels.
+        cells: in the stack.
+        auxiliary: whether there is an auxiliary classifier.
+        stem: `cifar` or `imagenet`.
+    """
+    divisor = (2 ** len({cells // 3, 2 * cells // 3})) * (8 if stem == "imagenet" else 1)
+    if size % divisor or size < 2 * divisor:
+        raise UserError(
+            f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "
+            f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least "
+            f"{2 * divisor}"
+        )
+    if auxiliary and size // divisor < (7 if stem == "imagenet" else AUXILIARY_SIZE):
+        raise UserError(
+            f"images of {size}x{size} pixels leave {size // divisor}x{size // divisor} for the "
+            f"auxiliary classifier, which needs {AUXILIARY_SIZE}x{AUXILIARY_SIZE}: take a larger "
+            "data.image_size, or auxiliary=0"
+        )

@@ -1,0 +1,99 @@
+"""The candidate operations of DARTS (Liu et al. 2019, section 3.1), each [B, C, H, W] to
+[B, C, H / stride, W / stride].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Zero(nn.Module):
+    """`none`: no connection."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zeros in the output's shape."""
+        return x.new_zeros(()).expand_as(x[:, :, :: self.stride, :: self.stride])
+
+
+class FactorizedReduce(nn.Module):
+    """ReLU, then two 1x1 convolutions of stride 2, one a pixel off, side by side, normalised."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, H / 2, W / 2]; H and W even."""
+        x = self.relu(x)
+        y: Tensor = self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], dim=1))
+        return y
+
+
+def relu_conv_bn(inputs: int, outputs: int, affine: bool) -> nn.Sequential:
+    """ReLU, 1x1 convolution, normalisation: what fits a cell's input to its width."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs, affine=affine),
+    )
+
+
+def _depthwise_block(
+    channels: int, kernel: int, stride: int, dilation: int, affine: bool
+) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(
+            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
+        ),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels, affine=affine),
+    ]
+
+
+def separable(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """`sep_conv`: ReLU, depthwise, pointwise, normalisation, twice; the stride in the first."""
+    return nn.Sequential(
+        *_depthwise_block(channels, kernel, stride, 1, affine),
+        *_depthwise_block(channels, kernel, 1, 1, affine),
+    )
+
+
+def dilated(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """`dil_conv`: ReLU, depthwise with dilation 2, pointwise, normalisation, once."""
+    return nn.Sequential(*_depthwise_block(channels, kernel, stride, 2, affine))
+
+
+def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
+    """The module of a candidate operation.
+
+    Args:
+        name: one of `ltnas.config.OPERATIONS`.
+        channels: of input and output.
+        stride: 1 or 2.
+        affine: whether normalisations have a learned scale and shift.
+    """
+    match name:
+        case "none":
+            return Zero(stride)
+        case "max_pool_3x3":
+            return nn.MaxPool2d(3, stride, padding=1)
+        case "avg_pool_3x3":
+            return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        case "skip_connect":
+            return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+        case "sep_conv_3x3" | "sep_conv_5x5":
+            return separable(channels, int(name[-1]), stride, affine)
+        case "dil_conv_3x3" | "dil_conv_5x5":
+            return dilated(channels, int(name[-1]), stride, affine)
+        case _:
+            raise ValueError(f"unknown operation {name}")
