@@ -40,7 +40,7 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, classes: int) -> Tenso
 
 def accuracy(confusion: Tensor) -> float:
     """Share of images on the diagonal, in [0, 1]."""
-    return float(confusion.diagonal().sum() / confusion.sum())
+    return float(confusion.diagonal().sum().double() / confusion.sum())
 
 
 def report(confusion: Tensor, names: tuple[str, ...], groups: Groups) -> dict[str, Any]:

@@ -1,17 +1,217 @@
-"""python -m ltnas.search"""
+"""python -m ltnas.search: find an architecture on long-tailed images.
+
+Reads from top to bottom: data, supernet, trainer, genotype, files.
+"""
 
 from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from ltnas.command import run_command
-from ltnas.config import SearchConfig
+from ltnas.config import RandomDraw, SearchConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ltnas.callbacks.history import History
+    from ltnas.data.long_tail import LongTail
+    from ltnas.runs import RunFolder
+    from ltnas.search_module import SearchModule
+    from ltnas.space.genotype import Genotype
 
 
 def search(config: SearchConfig) -> Path:
-    print(config)
-    return Path(".")
+    """Search, and leave genotype.json, history and pictures in a run folder.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: something that the user can mend; see its text.
+    """
+    from ltnas.console import make_console, print_long_tail
+    from ltnas.data.long_tail import load_long_tail
+    from ltnas.runs import open_run
+    from ltnas.settings import write_settings
+    from ltnas.space.network import check_image_size
+    from ltnas.training import choose_accelerator
+
+    console = make_console()
+    accelerator = choose_accelerator(config.trainer, config.precision)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
+    print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
+    folder = open_run(config, f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}")
+    write_settings(folder, config)
+    if isinstance(config.selection, RandomDraw):
+        _draw(config, long_tail, folder)
+    else:
+        _search(config, accelerator, long_tail, folder, console)
+    return folder.path
+
+
+def _draw(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
+    """A random genotype needs no supernet."""
+    from ltnas.selection import random_genotype
+
+    genotype = random_genotype(config.space.operations, config.space.nodes, config.seed)
+    _write_result(config, long_tail, folder, genotype, [], {})
+
+
+def _search(
+    config: SearchConfig,
+    accelerator: str,
+    long_tail: LongTail,
+    folder: RunFolder,
+    console: Console,
+) -> None:
+    from safetensors.torch import save_file
+
+    from ltnas.callbacks.architecture import ArchitectureHistory
+    from ltnas.callbacks.checkpoint import EpochCheckpoint
+    from ltnas.callbacks.history import History
+    from ltnas.callbacks.progress import ProgressLine
+    from ltnas.loggers import open_logger
+    from ltnas.plots.architecture import plot_architecture
+    from ltnas.plots.curves import plot_curves
+    from ltnas.runs import atomically
+    from ltnas.selection import select
+    from ltnas.training import build_trainer, fit
+
+    module = build_search(config, accelerator, long_tail)
+    history = History(folder)
+    with open_logger(config, folder, "search") as logger:
+        callbacks = [
+            history,
+            ArchitectureHistory(folder, config.selection),
+            *([ProgressLine(console, config.scheme)] if config.logger.progress else []),
+            EpochCheckpoint(folder.checkpoint),
+        ]
+        trainer = build_trainer(config, accelerator, config.epochs, folder, callbacks, logger)
+        fit(trainer, module, _streams(config, long_tail), folder.checkpoint)
+    if not folder.writes:
+        return
+    mixing = {
+        name: value.detach().cpu() for name, value in module.supernet.mixing_weights().items()
+    }
+    genotype, notes = select(config.selection, mixing, config.space.operations)
+    with atomically(folder.path / "architecture.safetensors") as partial:
+        parameters = module.supernet.architecture_parameters().items()
+        save_file({name: value.detach().cpu() for name, value in parameters}, partial)
+    plot_architecture(folder)
+    plot_curves(folder)
+    for note in notes:
+        console.print(f"note: {note}")
+    _write_result(config, long_tail, folder, genotype, notes, _cost(module, history))
+
+
+def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:
+    """Supernet, objective and steps of a configuration."""
+    import lightning as L
+    import torch
+
+    from ltnas.distributed import synchronise_batch_norm
+    from ltnas.learner import Learner
+    from ltnas.objectives.build import build_objective
+    from ltnas.regularisers import build_regulariser
+    from ltnas.relaxations import build_relaxation
+    from ltnas.search_module import SearchModule
+    from ltnas.space.supernet import Supernet
+    from ltnas.training import autocast
+
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    L.seed_everything(config.seed, verbose=False)
+    supernet = Supernet(
+        config.space.operations,
+        config.space.nodes,
+        config.channels,
+        config.cells,
+        len(long_tail.source.classes),
+        build_relaxation(config.relaxation),
+        config.relaxation.initial_deviation,
+    )
+    learner = Learner(supernet, build_objective(config.objective, supernet.feature_size))
+    learner.to(memory_format=torch.channels_last)
+    if config.trainer.devices > 1:
+        synchronise_batch_norm(learner, accelerator)
+    return SearchModule(
+        learner,
+        build_regulariser(config.regulariser),
+        config.gradient,
+        config.selection,
+        config.weights,
+        config.architecture,
+        config.epochs,
+        len(long_tail.source.classes),
+        torch.from_numpy(long_tail.test),
+        config.seed,
+        autocast(accelerator, config.precision),
+    )
+
+
+def _streams(config: SearchConfig, long_tail: LongTail) -> Any:  # noqa: ANN401 - imported late
+    from ltnas.data.module import LongTailData
+    from ltnas.data.subset import stratified_halves
+    from ltnas.objectives.build import build_views
+
+    labels = long_tail.source.train.labels.numpy()[long_tail.train]
+    weights, architecture = stratified_halves(labels, config.data.subset_seed)
+    return LongTailData(
+        long_tail,
+        {"weights": weights, "architecture": architecture},
+        build_views(config.objective, config.data, long_tail.normalisation),
+        config.batch_size,
+        config.seed,
+    )
+
+
+def _cost(module: SearchModule, history: History) -> dict[str, Any]:
+    return {
+        "supernet_parameters": sum(
+            weight.numel() for weight in module.supernet.weight_parameters().values()
+        ),
+        "seconds": round(history.seconds, 1),
+        "peak_memory_gib": history.peak_memory_gib,
+        "supernet_accuracy": module.test_accuracies(),
+    }
+
+
+def _write_result(
+    config: SearchConfig,
+    long_tail: LongTail,
+    folder: RunFolder,
+    genotype: Genotype,
+    notes: list[str],
+    cost: dict[str, Any],
+) -> None:
+    """genotype.json, its pictures, and last metrics.json, which says that the run has ended."""
+    from ltnas.plots.cells import plot_cells
+    from ltnas.settings import describe_data
+
+    if not folder.writes:
+        return
+    origin = {"scheme": config.scheme, "imbalance": config.imbalance.name, "seed": config.seed}
+    folder.write_json("genotype.json", {**origin, **genotype.to_json()})
+    plot_cells(folder)
+    folder.write_json(
+        "metrics.json",
+        {
+            "kind": "search",
+            **origin,
+            "epochs": config.epochs if cost else 0,
+            "data": describe_data(config, long_tail),
+            **cost,
+            "skip_connections": genotype.count("skip_connect"),
+            "notes": notes,
+            "provenance": folder.read_json("provenance.json"),
+        },
+    )
 
 
 def main() -> None:
+    """The console script."""
     run_command("search", SearchConfig, search)
 
 

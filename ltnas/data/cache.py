@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ltnas.data.images import LabelledImages, Source
+from ltnas.errors import UserError
 
 
 def cache_folder(folder: str | None) -> Path:
@@ -22,8 +23,21 @@ def cache_folder(folder: str | None) -> Path:
 
 
 def files_key(files: Iterable[Path], **settings: object) -> str:
-    """A key that changes with the path, size or time of any file, and with any setting."""
-    parts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    """A key that changes with the path, size or time of any file, and with any setting.
+
+    Raises:
+        UserError: a file cannot be reached, such as a link to nothing.
+    """
+    # Paths keep their links: a link's folder tells the class, and several may lead to one file.
+    parts = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise UserError(
+                f"{file} cannot be read ({error.strerror}): replace it or take it away"
+            ) from error
+        parts.append((str(file.absolute()), status.st_size, status.st_mtime_ns))
     text = json.dumps([parts, sorted(settings.items())])
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -36,7 +50,7 @@ def cached(folder: Path, name: str, key: str, decode: Callable[[], Source]) -> S
     path = folder / f"{name}-{key}.safetensors"
     try:
         return _read(path)
-    except (OSError, SafetensorError, KeyError, ValueError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         source = decode()
     try:
         _write(path, source)

@@ -21,8 +21,8 @@ class LongTail:
     """A long-tailed training set, its long-tailed test set, and the source they are cut from.
 
     `counts` are the training images of each class, `wanted` what the rule asked for, more where a
-    class has too few. `train` and `test` index the source's training and test images; the balanced test set is all
-    of the latter.
+    class has too few. `train` and `test` index the source's training and test images; the balanced
+    test set is all of the latter.
     """
 
     source: Source

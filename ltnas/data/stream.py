@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ltnas.data.images import LabelledImages
+from ltnas.seeds import derived_seed
 
 
 class View(Protocol):
@@ -34,8 +34,7 @@ class Batch(NamedTuple):
 
 def generator(*key: int) -> torch.Generator:
     """A CPU generator whose stream is a function of the key alone; keys that differ, differ."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]) >> 1)
+    return torch.Generator().manual_seed(derived_seed(*key))
 
 
 class Stream:

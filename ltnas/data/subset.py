@@ -35,7 +35,9 @@ def wanted_counts(imbalance: Imbalance, images: int, classes: int) -> list[int] 
 def class_counts(wanted: list[int] | None, labels: Indices, classes: int) -> list[int]:
     """How many images of each class are kept: those wanted, or all of a class that has fewer."""
     available = [int(count) for count in np.bincount(labels, minlength=classes)]
-    return available if wanted is None else [min(pair) for pair in zip(wanted, available)]
+    return (
+        available if wanted is None else [min(pair) for pair in zip(wanted, available, strict=True)]
+    )
 
 
 def subset_indices(labels: Indices, counts: list[int], seed: int) -> Indices:

@@ -7,6 +7,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+"""Operations that learn weights at every stride."""
+
 
 class Zero(nn.Module):
     """`none`: no connection."""

@@ -128,7 +128,7 @@ class Supernet(nn.Module):
         }
 
     def mixing_weights(self) -> dict[str, Tensor]:
-        """Relaxed architecture parameters of each kind of cell, [edges, operations], fp32 or more."""
+        """Relaxed architecture parameters of each kind of cell, [edges, operations]."""
         return {
             name: self.relax(parameters)
             for name, parameters in self.architecture_parameters().items()

@@ -33,4 +33,26 @@ def load_source(data: Data) -> Source:
             f"data={data.source} has one class only ({source.classes[0]}): there is nothing to "
             "tell apart; give it two classes or more"
         )
+    _check(data.source, source)
     return source
+
+
+def _check(name: str, source: Source) -> None:
+    """Raise `UserError` unless every class can be trained on and the images fit together."""
+    counts = source.train.labels.bincount(minlength=len(source.classes))
+    if not counts.all():
+        missing = source.classes[int(counts.argmin())]
+        raise UserError(
+            f"data={name} has no training image of class {missing}: add one or take the class away"
+        )
+    if not len(source.test.labels):
+        raise UserError(
+            f"data={name} has no test image: give a class two images or more, of which one is then "
+            "held out, or a folder test beside train"
+        )
+    shapes = [part.images.shape for part in (source.train, source.test)]
+    if shapes[0][2:] != shapes[1][2:]:
+        train, test = (f"{shape[3]}x{shape[2]}" for shape in shapes)
+        raise UserError(
+            f"training images are {train}, test images {test}: add data.image_size=32, or larger"
+        )

@@ -42,7 +42,10 @@ def _decode_one(name: str, opener: Opener, size: int | None) -> Tensor:
     try:
         with Image.open(opener()) as file:
             image = file.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except (
+        *(OSError, UnidentifiedImageError, SyntaxError, ValueError),
+        Image.DecompressionBombError,
+    ) as error:
         raise UserError(
             f"image {name} cannot be read ({error}): replace it or take it away"
         ) from error

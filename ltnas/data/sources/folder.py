@@ -28,10 +28,16 @@ def load_folder(root: str, size: int | None, cache: Path) -> Source:
         raise UserError(f"data.root={folder} is no folder: give the one with a folder per class")
     split = (folder / "train").is_dir() and (folder / "test").is_dir()
     train = _classes(folder / "train" if split else folder)
+    if not split and "train" in train and set(train) <= {"train", "val", "valid", "validation"}:
+        raise UserError(f"{folder} has train but no test: call the folder of test images test")
     test = _classes(folder / "test") if split else {}
     if split and list(train) != list(test):
         odd = sorted(set(train) ^ set(test))[0]
-        raise UserError(f"class {odd} is only in one of {folder}/train and {folder}/test")
+        has, lacks = ("train", "test") if odd in train else ("test", "train")
+        raise UserError(
+            f"class {odd} is in {folder / has} but not in {folder / lacks}: add it there or take "
+            "it away"
+        )
     files = [file for part in (train, test) for paths in part.values() for file in paths]
     key = files_key(files, size=size)
     return cached(cache, "folder", key, lambda: _load(train, test, size))

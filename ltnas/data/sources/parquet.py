@@ -60,10 +60,14 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
         raise UserError(
             f"{file} cannot be read as Parquet ({reason}): it may be cut short; fetch it again"
         ) from error
-    if "label" not in table.column_names or not {"img", "image"} & set(table.column_names):
+    types = {field.name: field.type for field in table.schema}
+    image = types.get("img", types.get("image", pyarrow.null()))
+    encoded = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
+    if not encoded or not pyarrow.types.is_integer(types.get("label", pyarrow.null())):
+        columns = ", ".join(f"{name} ({kind})" for name, kind in types.items())
         raise UserError(
-            f"{file} has the columns {', '.join(table.column_names)}: it needs img (or image) "
-            "with encoded bytes, and label"
+            f"{file} has the columns {columns}: it needs img (or image), a struct with the bytes "
+            "of an encoded image, and label, an integer"
         )
     return table
 
@@ -73,8 +77,17 @@ def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
     for file, table in tables.items():
         column = "img" if "img" in table.column_names else "image"
         for row, image in enumerate(table.column(column).to_pylist()):
-            items.append((f"{file} row {row}", partial(io.BytesIO, image["bytes"])))
-        labels.extend(table.column("label").to_pylist())
+            # Without bytes, as where only a path is stored, it is an image that cannot be read.
+            items.append((f"{file} row {row}", partial(io.BytesIO, (image or {}).get("bytes"))))
+        for row, label in enumerate(table.column("label").to_pylist()):
+            if label is None or label < 0:
+                raise UserError(
+                    f"{file} row {row} has the label {label}, which is no class number: take a "
+                    "file with labels"
+                )
+            labels.append(label)
+    if not items:
+        raise UserError(f"{next(iter(tables))} has no rows: fetch it again")
     return LabelledImages(decode(items, size), torch.tensor(labels, dtype=torch.int64))
 
 

@@ -1,0 +1,1 @@
+"""Everything that watches a training: it reads, and writes files."""

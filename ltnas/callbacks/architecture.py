@@ -1,0 +1,54 @@
+"""The architecture of each epoch: mixing weights of every edge, and the genotype they give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+
+from ltnas.callbacks.history import Row, to_csv
+from ltnas.config import Selection
+from ltnas.runs import RunFolder
+from ltnas.search_module import SearchModule
+from ltnas.selection import select
+from ltnas.space.layout import edges
+
+
+class ArchitectureHistory(L.Callback):
+    """Writes architecture.csv (epoch, cell, node, source, operation, weight) and genotypes.json."""
+
+    def __init__(self, folder: RunFolder, selection: Selection) -> None:
+        self.folder, self.selection = folder, selection
+        self.rows: list[Row] = []
+        self.genotypes: list[dict[str, Any]] = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Add this epoch to both files."""
+        assert isinstance(module, SearchModule)
+        supernet, epoch = module.supernet, trainer.current_epoch
+        weights = {kind: value.detach().cpu() for kind, value in supernet.mixing_weights().items()}
+        for kind, values in weights.items():
+            for (node, source), row in zip(edges(supernet.nodes), values.tolist(), strict=True):
+                for operation, weight in zip(supernet.operation_names, row, strict=True):
+                    self.rows.append(
+                        {
+                            "epoch": epoch,
+                            "cell": kind,
+                            "node": node,
+                            "source": source,
+                            "operation": operation,
+                            "weight": weight,
+                        }
+                    )
+        genotype, _ = select(self.selection, weights, supernet.operation_names)
+        self.genotypes.append({"epoch": epoch, **genotype.to_json()})
+        self.folder.write_text("architecture.csv", to_csv(self.rows))
+        self.folder.write_json("genotypes.json", self.genotypes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows and genotypes so far, in plain types."""
+        return {"rows": self.rows, "genotypes": self.genotypes}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after these."""
+        self.rows, self.genotypes = list(state_dict["rows"]), list(state_dict["genotypes"])

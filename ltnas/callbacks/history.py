@@ -1,0 +1,94 @@
+"""Numbers of each epoch, as csv files and to the loggers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import resource
+import sys
+import time
+from typing import Any
+
+import lightning as L
+import torch
+
+from ltnas.monitor import MeasuringModule
+from ltnas.runs import RunFolder
+
+Row = dict[str, float | int | str]
+
+
+def to_csv(rows: list[Row]) -> str:
+    """Rows with equal keys as text; floats so that they read back to the bit."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def peak_memory(device: torch.device) -> float:
+    """Most memory in use so far, GiB: on a GPU the tensors', else the process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+class History(L.Callback):
+    """Writes history.csv (what the seed decides) and cost.csv (what the machine does).
+
+    Apart, so that the first is the same to the bit for every run of one configuration, killed and
+    resumed or not.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.rows: list[Row] = []
+        self.costs: list[Row] = []
+        self.started = 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Add a row to either file and send it to the loggers."""
+        assert isinstance(module, MeasuringModule)
+        row: Row = {
+            "epoch": trainer.current_epoch,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            **module.epoch_means(),
+            **module.test_accuracies(),
+            **module.epoch_details(),
+        }
+        cost: Row = {
+            "epoch": trainer.current_epoch,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "peak_memory_gib": round(peak_memory(module.device), 3),
+        }
+        self.rows.append(row)
+        self.costs.append(cost)
+        self.folder.write_text("history.csv", to_csv(self.rows))
+        self.folder.write_text("cost.csv", to_csv(self.costs))
+        numbers = {key: float(value) for key, value in {**row, **cost}.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(numbers, step=trainer.current_epoch)
+
+    @property
+    def seconds(self) -> float:
+        """Of all epochs together."""
+        return sum(float(cost["seconds"]) for cost in self.costs)
+
+    @property
+    def peak_memory_gib(self) -> float:
+        """Of all epochs."""
+        return max((float(cost["peak_memory_gib"]) for cost in self.costs), default=0.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, in plain types."""
+        return {"rows": self.rows, "costs": self.costs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after these rows."""
+        self.rows, self.costs = list(state_dict["rows"]), list(state_dict["costs"])

@@ -1,0 +1,115 @@
+"""What several processes must agree on: sums, means, batch statistics.
+
+Gradients are averaged in the open (`mean_over_ranks`) and not by a wrapper's hooks, which do not
+see `torch.autograd.grad` and would leave every rank with an architecture of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+
+def ranks() -> int:
+    """How many processes share each batch."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over ranks whose gradient is summed too, as each rank's loss depends on every term."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def sum_over_ranks(x: Tensor) -> Tensor:
+    """The sum of `x` over all ranks, differentiable."""
+    if ranks() == 1:
+        return x
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    return total
+
+
+def mean_over_ranks(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of each tensor over all ranks, in one exchange."""
+    if ranks() == 1:
+        return list(tensors)
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    parts = (flat / ranks()).split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+
+
+class GlobalBatchNorm(nn.Module):
+    """Training statistics of the batch of all ranks, for devices that torch's own refuses (CPU).
+
+    Takes over the parameters and buffers of a BatchNorm layer under their names.
+    """
+
+    def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
+        super().__init__()
+        self.eps, self.momentum = layer.eps, layer.momentum
+        self.track_running_stats = layer.track_running_stats
+        self.weight, self.bias = layer.weight, layer.bias
+        for name, buffer in layer.named_buffers():
+            self.register_buffer(name, buffer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C] or [B, C, H, W] to the same."""
+        mean, variance = self._statistics(x) if self.training else self._running()
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        y = (x - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        return y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return self.get_buffer("running_mean"), self.get_buffer("running_var")
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        axes = [0, *range(2, x.dim())]
+        count = x.numel() // x.shape[1] * ranks()
+        mean = sum_over_ranks(x.sum(axes)) / count
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        variance = sum_over_ranks(((x - mean.view(shape)) ** 2).sum(axes)) / count
+        if self.track_running_stats:
+            with torch.no_grad():
+                running = self._running()
+                running[0].lerp_(mean, self.momentum or 0.1)
+                running[1].lerp_(variance * count / (count - 1), self.momentum or 0.1)
+                self.get_buffer("num_batches_tracked").add_(1)
+        return mean, variance
+
+
+def synchronise_batch_norm(model: nn.Module, accelerator: str) -> None:
+    """Make every BatchNorm below `model` use the statistics of the batch of all ranks."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                setattr(module, name, _synchronised(child, accelerator))
+
+
+def _synchronised(layer: nn.modules.batchnorm._BatchNorm, accelerator: str) -> nn.Module:
+    if accelerator == "cpu":
+        return GlobalBatchNorm(layer)
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(layer)
+    return converted
+
+
+class ProcessPerDevice(DDPStrategy):
+    """Starts one process a device as Lightning's DDP does, and wraps nothing around the module."""
+
+    def configure_ddp(self) -> None:
+        """Nothing: modules average their own gradients."""

@@ -1,0 +1,49 @@
+"""A model and what it minimises, as one module: what gets weights, gradients and checkpoints."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ltnas.data.stream import Batch
+from ltnas.objectives import Losses, Objective
+from ltnas.space.network import Network
+from ltnas.space.supernet import Supernet
+
+PROBE = "model.classifier."
+"""What the names of the classifier's parameters begin with."""
+
+
+class Learner(nn.Module):
+    """`forward(batch) -> Losses` of a supernet or network under an objective."""
+
+    def __init__(self, model: Supernet | Network, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """All parameters but the architecture's, by name."""
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if not name.startswith("model.architecture.")
+        }
+
+    def clip_groups(self) -> list[list[nn.Parameter]]:
+        """The weights, in groups whose gradients are clipped apart.
+
+        A probe is a group of its own: were its gradient clipped with the others', labels would
+        scale the steps of features that are meant not to know them.
+        """
+        probe = {
+            name for name in self.weights() if self.objective.probes and name.startswith(PROBE)
+        }
+        parts = [
+            [parameter for name, parameter in self.weights().items() if (name in probe) is part]
+            for part in (False, True)
+        ]
+        return [part for part in parts if part]
+
+    def forward(self, batch: Batch) -> Losses:
+        """The losses of a batch."""
+        losses: Losses = self.objective(self.model, batch)
+        return losses

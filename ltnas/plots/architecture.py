@@ -1,0 +1,65 @@
+"""Mixing weights of every edge over the epochs of a search."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from typing import Any
+
+from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
+from ltnas.runs import RunFolder
+
+Curves = dict[tuple[int, int], dict[str, list[float]]]
+"""(node, source) -> operation -> weight of each epoch."""
+
+
+def plot_architecture(folder: RunFolder) -> None:
+    """Draw architecture.csv to architecture.png: a row of small panels for each kind of cell."""
+    curves = read_curves(folder)
+    columns = max(len(edges) for edges in curves.values())
+    columns = min(columns, 7)
+    rows = [-(-len(edges) // columns) for edges in curves.values()]
+    figure = new_figure(1.75 * columns, 1.5 * sum(rows) + 1.0)
+    grids = figure.subplots(sum(rows), columns, sharex=True, sharey=True, squeeze=False)
+    highest = max(max(values) for c in curves.values() for e in c.values() for values in e.values())
+    first = 0
+    for (kind, edges), count in zip(curves.items(), rows, strict=True):
+        _draw_kind(grids[first : first + count].ravel(), kind, edges)
+        first += count
+    grids[0, 0].set_ylim(0, 1.05 * highest)
+    names = [name for name in OPERATION_COLOURS if name in next(iter(curves["normal"].values()))]
+    operation_legend(figure, names)
+    figure.supxlabel("epoch", fontsize=9, color=INK)
+    figure.supylabel("mixing weight", fontsize=9, color=INK)
+    save(figure, folder, "architecture.png")
+
+
+def read_curves(folder: RunFolder) -> dict[str, Curves]:
+    """The weights in architecture.csv by cell, edge and operation."""
+    curves: dict[str, Curves] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    with (folder.path / "architecture.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            edge = (int(row["node"]), int(row["source"]))
+            curves[row["cell"]][edge][row["operation"]].append(float(row["weight"]))
+    return dict(curves)
+
+
+def _draw_kind(panels: Any, kind: str, edges: Curves) -> None:  # noqa: ANN401
+    for panel, ((node, source), operations) in zip(panels, edges.items(), strict=False):
+        for name, values in operations.items():
+            marker = "o" if len(values) == 1 else ""
+            panel.plot(
+                range(1, len(values) + 1),
+                values,
+                color=OPERATION_COLOURS[name],
+                linewidth=1.5,
+                marker=marker,
+                markersize=3,
+            )
+        panel.set_title(f"{kind} {source} → {node}", fontsize=8, color=INK)
+        panel.tick_params(labelsize=7, colors=INK)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.spines[["left", "bottom"]].set_color(FAINT)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    for panel in panels[len(edges) :]:
+        panel.axis("off")

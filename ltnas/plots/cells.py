@@ -1,0 +1,114 @@
+"""Both cells of a genotype as graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
+from ltnas.runs import RunFolder
+from ltnas.space.genotype import CellGenotype, Genotype, parse_genotype
+
+TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+
+
+def plot_cells(folder: RunFolder) -> None:
+    """Draw genotype.json to cells.svg and cells.png."""
+    genotype = parse_genotype(folder.read_json("genotype.json"), "genotype.json")
+    figure = draw(genotype)
+    for name in ("cells.svg", "cells.png"):
+        save(figure, folder, name)
+
+
+def draw(genotype: Genotype) -> Any:  # noqa: ANN401 - matplotlib has no types
+    """A figure with the normal cell above the reduction cell and a legend of operations."""
+    figure = new_figure(9, 8.6)
+    top, bottom = figure.subplots(2, 1)
+    for axes, kind in ((top, "normal"), (bottom, "reduce")):
+        _draw_cell(axes, genotype.cell(kind), TITLES[kind])
+    used = {edge.operation for kind in TITLES for edge in genotype.cell(kind).edges}
+    operation_legend(figure, [name for name in OPERATION_COLOURS if name in used])
+    return figure
+
+
+def positions(cell: CellGenotype) -> dict[int | str, tuple[float, float]]:
+    """Where each state stands: inputs left, nodes by column, the output right."""
+    nodes = sorted(
+        {edge.node for edge in cell.edges} | {edge.source for edge in cell.edges} - {0, 1}
+    )
+    places: dict[int | str, tuple[float, float]] = {0: (0.0, 0.75), 1: (0.0, -0.75)}
+    for index, node in enumerate(nodes):
+        places[node] = (1.6 + 1.6 * index, (1.15, -1.15, 0.45, -0.45)[index % 4])
+    places["out"] = (1.6 + 1.6 * len(nodes), 0.0)
+    return places
+
+
+def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN401
+    places = positions(cell)
+    labels: dict[int | str, str] = {0: "c(k-2)", 1: "c(k-1)", "out": "c(k)"}
+    parallel: dict[tuple[int, int], int] = {}
+    for edge in cell.edges:
+        ends = (edge.source, edge.node)
+        parallel[ends] = parallel.get(ends, 0) + 1
+        bend = _bend(places[edge.source], places[edge.node]) + 0.22 * (parallel[ends] - 1)
+        _arrow(
+            axes, places[edge.source], places[edge.node], OPERATION_COLOURS[edge.operation], bend
+        )
+    for node in cell.concat:
+        _arrow(axes, places[node], places["out"], FAINT, 0.0, width=1.0, style="--")
+    for state, (x, y) in places.items():
+        axes.text(
+            x,
+            y,
+            labels.get(state, str(state)),
+            ha="center",
+            va="center",
+            color=INK,
+            fontsize=11,
+            zorder=3,
+            bbox={
+                "boxstyle": "round,pad=0.45",
+                "facecolor": "#ffffff" if isinstance(state, int) and state > 1 else "#eef1f4",
+                "edgecolor": INK,
+                "linewidth": 1.2,
+            },
+        )
+    axes.set_title(title, loc="left", color=INK, fontsize=13)
+    axes.set_xlim(-0.6, places["out"][0] + 0.6)
+    axes.set_ylim(-1.9, 1.9)
+    axes.axis("off")
+
+
+def _bend(start: tuple[float, float], end: tuple[float, float]) -> float:
+    """Long edges go around what lies between, outwards."""
+    length = end[0] - start[0]
+    if length < 2.0:
+        return 0.0
+    side = 1.0 if start[1] + end[1] < 0 else -1.0
+    return side * min(0.12 + 0.045 * length, 0.4)
+
+
+def _arrow(
+    axes: Any,  # noqa: ANN401
+    start: tuple[float, float],
+    end: tuple[float, float],
+    colour: str,
+    bend: float,
+    width: float = 2.4,
+    style: str = "-",
+) -> None:
+    axes.annotate(
+        "",
+        xy=end,
+        xytext=start,
+        zorder=2,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "mutation_scale": 14,
+            "color": colour,
+            "linewidth": width,
+            "linestyle": style,
+            "shrinkA": 14,
+            "shrinkB": 17,
+            "connectionstyle": f"arc3,rad={bend}",
+        },
+    )

@@ -1,0 +1,55 @@
+"""Figures without a display, saved whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltnas.runs import RunFolder, atomically
+
+INK, PAPER, FAINT = "#22262b", "#ffffff", "#9aa3ad"
+OPERATION_COLOURS = {
+    "none": "#c9ced4",
+    "skip_connect": "#e69f00",
+    "max_pool_3x3": "#56b4e9",
+    "avg_pool_3x3": "#0072b2",
+    "sep_conv_3x3": "#009e73",
+    "sep_conv_5x5": "#00684c",
+    "dil_conv_3x3": "#cc79a7",
+    "dil_conv_5x5": "#8f3f6f",
+}
+"""By kind: grey nothing, orange skip, blue pools, green separable, purple dilated (Okabe-Ito)."""
+
+
+def new_figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib has no types
+    """An empty figure of so many inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
+    """Save under a name that ends in svg or png."""
+    import matplotlib as mpl
+
+    # Fixed ids and no date: the same picture is the same file.
+    with mpl.rc_context({"svg.hashsalt": "ltnas"}), atomically(folder.path / name) as partial:
+        kind = name.rpartition(".")[2]
+        metadata = {"Date": None} if kind == "svg" else {}
+        figure.savefig(partial, format=kind, dpi=150, metadata=metadata)
+
+
+def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
+    """What colour is which operation, under the panels."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=OPERATION_COLOURS[name], linewidth=3, label=name.replace("_", " "))
+        for name in names
+    ]
+    columns = min(4, len(names))
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+    )

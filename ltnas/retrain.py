@@ -1,0 +1,247 @@
+"""python -m ltnas.retrain: train the network of a genotype on long-tailed images.
+
+Reads from top to bottom: genotype, data, network, training without labels, with labels, files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltnas.command import run_command
+from ltnas.config import CrossEntropy, Objective, RetrainConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ltnas.callbacks.history import History
+    from ltnas.data.long_tail import LongTail
+    from ltnas.runs import RunFolder
+    from ltnas.space.genotype import Genotype
+    from ltnas.space.network import Network
+
+
+def retrain(config: RetrainConfig) -> Path:
+    """Train, and leave weights, metrics.json, history and pictures in a run folder.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: something that the user can mend; see its text.
+    """
+    from ltnas.console import make_console, print_long_tail
+    from ltnas.data.long_tail import load_long_tail
+    from ltnas.runs import open_run
+    from ltnas.settings import write_settings
+    from ltnas.space.genotype import load_genotype
+    from ltnas.space.network import check_image_size
+    from ltnas.training import choose_accelerator
+
+    console = make_console()
+    accelerator = choose_accelerator(config.trainer, config.precision)
+    genotype, origin = load_genotype(config.genotype)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
+    print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
+    scheme = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
+    folder = open_run(config, f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}")
+    write_settings(folder, config)
+    _train(config, accelerator, genotype, scheme, long_tail, folder, console)
+    return folder.path
+
+
+def _train(
+    config: RetrainConfig,
+    accelerator: str,
+    genotype: Genotype,
+    scheme: str,
+    long_tail: LongTail,
+    folder: RunFolder,
+    console: Console,
+) -> None:
+    network = build_network(config, genotype, long_tail)
+    if config.pretrain == "barlow_twins":
+        stage = _stage(folder, "pretrain")
+        _fit(config, config.barlow_twins, accelerator, network, long_tail, stage, console)
+    history, reports = _fit(
+        config, CrossEntropy(), accelerator, network, long_tail, folder, console
+    )
+    if folder.writes:
+        _write_result(config, genotype, scheme, network, long_tail, folder, history, reports)
+        _print_result(console, config, network, long_tail, reports)
+
+
+def _stage(folder: RunFolder, name: str) -> RunFolder:
+    """A folder in the run's for what comes before its training."""
+    from ltnas.runs import RunFolder
+
+    path = folder.path / name
+    path.mkdir(exist_ok=True)
+    return RunFolder(path, folder.writes)
+
+
+def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail) -> Network:
+    """The network of a genotype, weights drawn from the seed."""
+    import lightning as L
+    import torch
+
+    from ltnas.space.network import Network
+
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    L.seed_everything(config.seed, verbose=False)
+    network = Network(
+        genotype,
+        config.channels,
+        config.cells,
+        len(long_tail.source.classes),
+        config.auxiliary > 0,
+        config.stem,
+    )
+    return network.to(memory_format=torch.channels_last)
+
+
+def _fit(
+    config: RetrainConfig,
+    objective: Objective,
+    accelerator: str,
+    network: Network,
+    long_tail: LongTail,
+    folder: RunFolder,
+    console: Console,
+) -> tuple[History, dict[str, Any]]:
+    """Train the network under one objective; what is in the folder already is gone on with."""
+    import numpy as np
+    import torch
+
+    from ltnas.callbacks.checkpoint import EpochCheckpoint
+    from ltnas.callbacks.history import History
+    from ltnas.callbacks.progress import ProgressLine
+    from ltnas.data.module import LongTailData
+    from ltnas.distributed import synchronise_batch_norm
+    from ltnas.learner import Learner
+    from ltnas.loggers import open_logger
+    from ltnas.objectives.build import build_objective, build_views
+    from ltnas.plots.curves import plot_curves
+    from ltnas.retrain_module import RetrainModule
+    from ltnas.training import autocast, build_trainer, fit
+
+    labelled = isinstance(objective, CrossEntropy)
+    epochs = config.epochs if labelled else config.pretrain_epochs
+    learner = Learner(network, build_objective(objective, network.feature_size, config.auxiliary))
+    if config.trainer.devices > 1:
+        synchronise_batch_norm(learner, accelerator)
+    module = RetrainModule(
+        learner,
+        config.weights,
+        config.drop_path if labelled else 0.0,
+        epochs,
+        len(long_tail.source.classes),
+        torch.from_numpy(long_tail.test),
+        config.seed,
+        autocast(accelerator, config.precision),
+    )
+    data = LongTailData(
+        long_tail,
+        {"weights": np.arange(len(long_tail.train))},
+        build_views(objective, config.data, long_tail.normalisation, config.cutout),
+        config.batch_size,
+        config.seed,
+    )
+    history = History(folder)
+    label = "retrain" if labelled else "pretrain"
+    with open_logger(config, folder, label) as logger:
+        callbacks = [
+            history,
+            *([ProgressLine(console, label)] if config.logger.progress else []),
+            EpochCheckpoint(folder.checkpoint),
+        ]
+        trainer = build_trainer(config, accelerator, epochs, folder, callbacks, logger)
+        fit(trainer, module, data, folder.checkpoint)
+    if folder.writes:
+        plot_curves(folder)
+    return history, module.test_reports(long_tail.source.classes, long_tail.groups)
+
+
+def _write_result(
+    config: RetrainConfig,
+    genotype: Genotype,
+    scheme: str,
+    network: Network,
+    long_tail: LongTail,
+    folder: RunFolder,
+    history: History,
+    reports: dict[str, Any],
+) -> None:
+    """genotype.json, weights, and last metrics.json, which says that the run has ended."""
+    from ltnas.plots.cells import plot_cells
+    from ltnas.settings import describe_data
+    from ltnas.space.cost import multiply_accumulates, parameter_counts
+    from ltnas.trained import save_network
+
+    folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
+    plot_cells(folder)
+    save_network(
+        folder,
+        network,
+        {
+            "genotype": genotype.to_json(),
+            "channels": config.channels,
+            "cells": config.cells,
+            "auxiliary": config.auxiliary > 0,
+            "stem": config.stem,
+            "preprocessing": {
+                "mean": list(long_tail.normalisation.mean),
+                "std": list(long_tail.normalisation.std),
+                "image_size": long_tail.image_size,
+                "classes": list(long_tail.source.classes),
+            },
+        },
+    )
+    folder.write_json(
+        "metrics.json",
+        {
+            "kind": "retrain",
+            "scheme": scheme,
+            "imbalance": config.imbalance.name,
+            "seed": config.seed,
+            "epochs": config.epochs,
+            "pretrain_epochs": config.pretrain_epochs,
+            **parameter_counts(network),
+            "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
+            "test": reports,
+            "data": describe_data(config, long_tail),
+            "seconds": round(history.seconds, 1),
+            "peak_memory_gib": history.peak_memory_gib,
+            "provenance": folder.read_json("provenance.json"),
+        },
+    )
+
+
+def _print_result(
+    console: Console,
+    config: RetrainConfig,
+    network: Network,
+    long_tail: LongTail,
+    reports: dict[str, Any],
+) -> None:
+    from ltnas.console import print_results
+    from ltnas.space.cost import multiply_accumulates, parameter_counts
+
+    print_results(console, reports, long_tail.counts)
+    counts = parameter_counts(network)
+    console.print(
+        f"{counts['parameters']:,} parameters (and {counts['auxiliary_parameters']:,} of the "
+        f"auxiliary classifier), {multiply_accumulates(network, long_tail.image_size):,} "
+        f"multiply-accumulates, seed {config.seed}, last of {config.epochs} epochs"
+    )
+
+
+def main() -> None:
+    """The console script."""
+    run_command("retrain", RetrainConfig, retrain)
+
+
+if __name__ == "__main__":
+    main()

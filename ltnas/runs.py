@@ -1,0 +1,180 @@
+"""Run folders: unique, never half-written, found again to go on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ltnas.config import Run
+from ltnas.errors import UserError
+
+FOLDER_VARIABLE = "LTNAS_RUN_FOLDER"
+"""How the first process of a run tells the others its folder."""
+
+FREE_KEYS = {"resume", "runs", "logger", "trainer"}
+"""Keys that a resumed run may change: what is computed does not depend on them."""
+
+
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` only when all is on the disk.
+
+    Raises:
+        UserError: it could not be written, for want of space for example; what was there stays.
+    """
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be written ({error.strerror or error}): make room, then go on with "
+            "resume=auto; what was saved before is whole"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@dataclass
+class RunFolder:
+    """The files of one run; written by the first process alone."""
+
+    path: Path
+    writes: bool = True
+    lock: IO[bytes] | None = None
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file, whole or not at all."""
+        if self.writes:
+            with atomically(self.path / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, data: object) -> None:
+        """Write a JSON file, whole or not at all."""
+        self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    def read_json(self, name: str) -> Any:  # noqa: ANN401 - whatever was written
+        """The content of a JSON file, or None if there is none."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state after the last whole epoch is."""
+        return self.path / "checkpoint.ckpt"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end: metrics are the last thing that it writes."""
+        return (self.path / "metrics.json").exists()
+
+    def try_lock(self) -> bool:
+        """Whether no other living process works in the folder; if so, this one does from now on."""
+        lock = (self.path / ".lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            return False
+        self.lock = lock
+        return True
+
+
+def fingerprint(config: Run) -> dict[str, Any]:
+    """What decides a run's result, in plain types."""
+    data = {key: value for key, value in asdict(config).items() if key not in FREE_KEYS}
+    data["types"] = {
+        key: type(value).__name__
+        for key, value in vars(config).items()
+        if hasattr(value, "__dict__")
+    }
+    data["data"] = {key: value for key, value in data["data"].items() if key != "cache"}
+    return data
+
+
+def open_run(config: Run, name: str) -> RunFolder:
+    """The folder that this process works in: a new one, or the one to go on with.
+
+    Args:
+        config: of the run; `resume` and `runs` decide.
+        name: what new folders are called, before time and a random part.
+
+    Raises:
+        UserError: the folder to go on with is missing, busy, finished, or of another config.
+    """
+    if FOLDER_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        return RunFolder(Path(os.environ[FOLDER_VARIABLE]), writes=False)
+    match config.resume:
+        case "never":
+            folder = _create(config, name)
+        case "auto":
+            folder = _newest_unfinished(config, name) or _create(config, name)
+        case where:
+            folder = _named(config, Path(where).expanduser())
+    os.environ[FOLDER_VARIABLE] = str(folder.path.absolute())
+    return folder
+
+
+def _create(config: Run, name: str) -> RunFolder:
+    root = Path(config.runs).expanduser()
+    while True:
+        moment = time.strftime("%Y%m%d-%H%M%S")
+        path = root / f"{name}-{moment}-{secrets.token_hex(3)}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(
+                f"runs={config.runs}: no folder can be made there ({error.strerror}): take another"
+            ) from error
+        break
+    folder = RunFolder(path)
+    folder.try_lock()
+    folder.write_json("fingerprint.json", fingerprint(config))
+    return folder
+
+
+def _newest_unfinished(config: Run, name: str) -> RunFolder | None:
+    wanted = json.loads(json.dumps(fingerprint(config)))
+    for path in sorted(Path(config.runs).expanduser().glob(f"{name}-*"), reverse=True):
+        folder = RunFolder(path)
+        if (
+            not folder.finished
+            and folder.read_json("fingerprint.json") == wanted
+            and folder.try_lock()
+        ):
+            return folder
+    return None
+
+
+def _named(config: Run, path: Path) -> RunFolder:
+    folder = RunFolder(path)
+    stored = folder.read_json("fingerprint.json")
+    if stored is None:
+        raise UserError(f"resume={path} is no run folder: give one that a run printed, or auto")
+    wanted = json.loads(json.dumps(fingerprint(config)))
+    changed = sorted(key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key))
+    if changed:
+        key = changed[0]
+        raise UserError(
+            f"resume={path} is a run of another configuration ({key} was {stored.get(key)}, now "
+            f"{wanted.get(key)}): give the same keys as then, or start anew without resume"
+        )
+    if folder.finished:
+        raise UserError(f"resume={path} has finished: start anew without resume")
+    if not folder.try_lock():
+        raise UserError(f"resume={path} is being worked on by another process: let it end")
+    return folder

@@ -1,0 +1,188 @@
+"""Supernet search: the architecture step, then the weight step (DARTS, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from ltnas.config import ArchitectureOptimiser, Gradient, SecondOrder, Selection, WeightOptimiser
+from ltnas.data.stream import Batch
+from ltnas.distributed import mean_over_ranks
+from ltnas.gradients import Loss, Tensors, first_order, second_order
+from ltnas.learner import Learner
+from ltnas.monitor import MeasuringModule
+from ltnas.objectives import Losses
+from ltnas.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser
+from ltnas.regularisers import Regularise
+from ltnas.schedules import cosine
+from ltnas.selection import entropy, select
+from ltnas.space.operations import PARAMETRIC
+from ltnas.space.supernet import ARCHITECTURE, Supernet
+from ltnas.statistics import frozen_statistics
+
+
+class SearchModule(MeasuringModule):
+    """Orders the steps of a bilevel search; what a step is, is said by the parts it is given.
+
+    Args:
+        learner: supernet and objective.
+        regularise: term on the mixing weights in the architecture step, or None.
+        gradient: value on the axis of architecture gradients.
+        selection: how the history's genotypes are derived.
+        weights: constants of the weights' optimiser.
+        architecture: constants of the architecture's optimiser.
+        epochs: of the whole search.
+        classes: of the data.
+        long_tailed_test: the test images of the long-tailed test set.
+        seed: of the run.
+        autocast: makes the context of a forward pass, for mixed precision.
+    """
+
+    learner: Learner
+
+    def __init__(
+        self,
+        learner: Learner,
+        regularise: Regularise | None,
+        gradient: Gradient,
+        selection: Selection,
+        weights: WeightOptimiser,
+        architecture: ArchitectureOptimiser,
+        epochs: int,
+        classes: int,
+        long_tailed_test: Tensor,
+        seed: int,
+        autocast: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        super().__init__(learner, classes, long_tailed_test, seed)
+        self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
+        self.selection = selection
+        self.weights_config, self.architecture_config = weights, architecture
+        self.epochs = epochs
+
+    @property
+    def supernet(self) -> Supernet:
+        """The model of the learner."""
+        assert isinstance(self.learner.model, Supernet)
+        return self.learner.model
+
+    def epoch_details(self) -> dict[str, float | int]:
+        """Entropy of the mixing weights, and what the genotype of this moment is made of."""
+        mixing = {
+            name: value.detach().cpu() for name, value in self.supernet.mixing_weights().items()
+        }
+        genotype, _ = select(self.selection, mixing, self.supernet.operation_names)
+        return {
+            **{f"entropy_{name}": entropy(value) for name, value in mixing.items()},
+            "skip_connections": genotype.count("skip_connect"),
+            "parametric_operations": genotype.count(*PARAMETRIC),
+        }
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """SGD on the weights, Adam on the architecture parameters; nothing is in both."""
+        return [
+            weight_optimiser(self.learner.weights().values(), self.weights_config),
+            architecture_optimiser(self.supernet.architecture.values(), self.architecture_config),
+        ]
+
+    def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        """Without Lightning's wrappers, which would count two global steps a batch."""
+        weights, architecture = self.trainer.optimizers
+        return weights, architecture
+
+    def on_train_epoch_start(self) -> None:
+        """Set the weights' learning rate by the epoch alone."""
+        super().on_train_epoch_start()
+        rate = cosine(
+            self.current_epoch,
+            self.epochs,
+            self.weights_config.learning_rate,
+            self.weights_config.final_learning_rate,
+        )
+        set_rate(self._optimisers()[0], rate)
+
+    def training_step(self, batches: dict[str, Batch], index: int) -> None:
+        """One bilevel step."""
+        weight_optimiser, architecture_optimiser = self._optimisers()
+        found = self._architecture_gradient(batches)
+        for name, parameter in self._architecture().items():
+            parameter.grad = found[name]
+        architecture_optimiser.step()
+        architecture_optimiser.zero_grad(set_to_none=True)
+        self._weight_step(batches["weights"], weight_optimiser)
+
+    def _architecture(self) -> Tensors:
+        """Architecture parameters by their names in the learner."""
+        return {
+            f"model.{ARCHITECTURE}{name}": parameter
+            for name, parameter in self.supernet.architecture_parameters().items()
+        }
+
+    def _weights(self) -> Tensors:
+        """Weights by their names in the learner, detached: no gradient of them is computed."""
+        return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
+
+    def _training_loss(self, batch: Batch) -> Loss:
+        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
+            losses: Losses = functional_call(self.learner, weights | architecture, (batch,))
+            return losses.objective
+
+        return loss
+
+    def _validation_loss(self, batch: Batch) -> Loss:
+        """The objective and the regulariser, noted."""
+        objective = self._training_loss(batch)
+
+        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
+            value = objective(weights, architecture)
+            self.note(architecture_loss=value)
+            if self.regularise is None:
+                return value
+            mixing = {name: self.supernet.relax(alpha) for name, alpha in architecture.items()}
+            return value + self.regularise(mixing)
+
+        return loss
+
+    def _architecture_gradient(self, batches: dict[str, Batch]) -> Tensors:
+        validation_loss = self._validation_loss(batches["architecture"])
+        with frozen_statistics(self.learner):
+            if isinstance(self.gradient, SecondOrder):
+                # In fp32: differences of perturbed passes vanish in half precision.
+                return self._second_order(batches["weights"], validation_loss, self.gradient)
+            with self.autocast():
+                return first_order(
+                    validation_loss, self._weights(), self._architecture(), mean_over_ranks
+                )
+
+    def _second_order(self, batch: Batch, validation_loss: Loss, gradient: SecondOrder) -> Tensors:
+        optimiser = self._optimisers()[0]
+        buffers = {
+            name: optimiser.state.get(parameter, {}).get("momentum_buffer")
+            for name, parameter in self.learner.weights().items()
+        }
+        return second_order(
+            self._training_loss(batch),
+            validation_loss,
+            self._weights(),
+            self._architecture(),
+            rate=optimiser.param_groups[0]["lr"],
+            momentum=self.weights_config.momentum,
+            weight_decay=self.weights_config.weight_decay,
+            velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
+            perturbation=gradient.perturbation,
+            average=mean_over_ranks,
+        )
+
+    def _weight_step(self, batch: Batch, optimiser: torch.optim.Optimizer) -> None:
+        # Constant architecture parameters: the weight step needs no gradient of them.
+        fixed = {name: alpha.detach() for name, alpha in self._architecture().items()}
+        with self.autocast():
+            losses: Losses = functional_call(self.learner, fixed, (batch,))
+        total = losses.objective if losses.probe is None else losses.objective + losses.probe
+        descend(total, self.learner.clip_groups(), optimiser, self.weights_config.clip)
+        hits = (losses.logits.argmax(1) == batch.labels).float().mean()
+        self.note(train_loss=losses.objective, train_accuracy=hits)

@@ -1,0 +1,66 @@
+"""Trained networks on disk: weights as safetensors, everything else as JSON; no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ltnas.errors import UserError
+from ltnas.runs import RunFolder, atomically
+from ltnas.space.genotype import parse_genotype
+from ltnas.space.network import Network
+
+WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+
+
+def save_network(folder: RunFolder, network: Network, description: dict[str, Any]) -> None:
+    """Write the weights, and what is needed to build the network and feed it.
+
+    Args:
+        folder: of the run.
+        network: as trained.
+        description: `genotype` (JSON), `channels`, `cells`, `auxiliary`, `stem`, and
+            `preprocessing` with `mean`, `std`, `image_size`, `classes`.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with atomically(folder.path / WEIGHTS) as partial:
+        save_file(tensors, partial)
+    folder.write_json(DESCRIPTION, description)
+
+
+def load_network(run_folder: str | Path) -> Network:
+    """The trained network of a run folder of `ltnas.retrain`, in evaluation mode, on the CPU.
+
+    Its attribute `preprocessing` holds `mean` and `std` of each channel (of pixels in [0, 1]),
+    `image_size` (pixels) and `classes` (their names, in the order of the logits).
+
+    Raises:
+        UserError: the folder has no trained network, or it is damaged.
+    """
+    folder = Path(run_folder).expanduser()
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        network = Network(
+            parse_genotype(description["genotype"], str(folder / DESCRIPTION)),
+            description["channels"],
+            description["cells"],
+            len(description["preprocessing"]["classes"]),
+            description["auxiliary"],
+            description["stem"],
+        )
+        network.load_state_dict(tensors)
+    except OSError as error:
+        raise UserError(
+            f"{folder} has no trained network ({error.strerror or error}): give a run folder that "
+            "ltnas.retrain printed"
+        ) from error
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder} holds a damaged network ({reason}): train it again") from error
+    network.preprocessing = description["preprocessing"]
+    return network.eval()

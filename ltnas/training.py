@@ -1,0 +1,120 @@
+"""The Lightning trainer of both commands, and its failures in plain words."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import Logger
+
+from ltnas import config as c
+from ltnas.data.module import LongTailData
+from ltnas.distributed import ProcessPerDevice
+from ltnas.errors import UserError
+from ltnas.monitor import MeasuringModule
+from ltnas.runs import RunFolder
+
+
+def choose_accelerator(trainer: c.Trainer, precision: str) -> str:
+    """`gpu` or `cpu`.
+
+    Raises:
+        UserError: a GPU is asked for and there is none, or there are too few, or the precision is
+            not to be had on the device.
+    """
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    c.require(
+        trainer.accelerator != "gpu" or found > 0,
+        "trainer=gpu, but torch sees no CUDA device: take trainer=cpu, or mend the driver "
+        "(nvidia-smi shows it)",
+    )
+    accelerator = "gpu" if found and trainer.accelerator != "cpu" else "cpu"
+    c.require(
+        accelerator == "cpu" or trainer.devices <= found,
+        f"trainer.devices={trainer.devices}, but there are {found} GPUs: take trainer.devices="
+        f"{found}, or trainer.accelerator=cpu",
+    )
+    c.require(
+        accelerator == "gpu" or precision == "32",
+        f"precision={precision} on the CPU: PyTorch's weight gradient of dilated depthwise "
+        "convolutions is wrong there in bf16; take precision=32, or a GPU",
+    )
+    return accelerator
+
+
+def autocast(accelerator: str, precision: str) -> Callable[[], AbstractContextManager[object]]:
+    """Makes the context that forward passes run in."""
+    device = "cuda" if accelerator == "gpu" else "cpu"
+    mixed = precision == "bf16-mixed"
+    return lambda: torch.autocast(device, torch.bfloat16, enabled=mixed)
+
+
+def build_trainer(
+    config: c.Run,
+    accelerator: str,
+    epochs: int,
+    folder: RunFolder,
+    callbacks: list[L.Callback],
+    logger: Logger | None,
+) -> L.Trainer:
+    """A trainer that runs `epochs` epochs and leaves everything else to our callbacks."""
+    _silence_lightning()
+    backend = "gloo" if accelerator == "cpu" else "nccl"
+    several = config.trainer.devices > 1
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=config.trainer.devices,
+        strategy=ProcessPerDevice(process_group_backend=backend) if several else "auto",
+        max_epochs=epochs,
+        limit_train_batches=config.limit_batches,
+        default_root_dir=folder.path,
+        callbacks=callbacks,
+        logger=logger or False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpoint: Path) -> None:
+    """Train, from the checkpoint if there is one.
+
+    Raises:
+        UserError: memory ran out, or the checkpoint cannot be read.
+    """
+    resume = checkpoint if checkpoint.exists() else None
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SystemExit as error:  # Lightning's answer to an interrupt
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    except (RuntimeError, MemoryError) as error:
+        raise _in_plain_words(error, checkpoint) from error
+
+
+def _in_plain_words(error: BaseException, checkpoint: Path) -> BaseException:
+    text = str(error)
+    allocation = "can't allocate memory" in text or "not enough memory" in text
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or allocation:
+        return UserError(
+            "memory ran out: take a smaller batch_size or channels, or on a GPU "
+            "precision=bf16-mixed; resume=auto cannot change these, so start anew"
+        )
+    if "PytorchStreamReader" in text:
+        return UserError(f"{checkpoint} is damaged ({text.splitlines()[0]}): start anew")
+    return error
+
+
+def _silence_lightning() -> None:
+    """Its advice is about loaders, loggers and checkpoints that are not in use here."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")

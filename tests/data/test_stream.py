@@ -1,0 +1,185 @@
+"""Order and draws of a stream: a function of seed, epoch and stream, and of nothing else."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from ltnas.data.images import LabelledImages
+from ltnas.data.stream import Stream, generator
+
+
+@dataclass(frozen=True)
+class ShowDraws:
+    """A view that gives back its draws and the images it was handed."""
+
+    draws: int
+
+    def __call__(self, images, random):
+        assert random.shape == (len(images), self.draws)
+        return torch.cat([random, images.float().flatten(1)], 1)
+
+
+IMAGES = 53
+# Image i has pixels i and label i, so that each row tells which image it is.
+DATA = LabelledImages(
+    torch.arange(IMAGES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).contiguous(),
+    torch.arange(IMAGES),
+)
+INDICES = torch.arange(IMAGES - 1, 2, -1)  # 50 of them
+VIEWS = (ShowDraws(3), ShowDraws(2))
+
+
+def make(batch_size=8, seed=0, number=0, indices=INDICES, views=VIEWS, **ranks):
+    return Stream(DATA, indices, batch_size, views, seed, number, **ranks)
+
+
+def batches(stream, epoch):
+    stream.set_epoch(epoch)
+    return list(stream)
+
+
+def labels(stream, epoch):
+    return torch.cat([batch.labels for batch in batches(stream, epoch)]).tolist()
+
+
+def same(first, second):
+    return len(first) == len(second) and all(
+        torch.equal(a.labels, b.labels)
+        and len(a.views) == len(b.views)
+        and all(torch.equal(*pair) for pair in zip(a.views, b.views, strict=True))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_an_epoch_does_not_depend_on_those_before_it_or_on_the_global_generator():
+    fresh = batches(make(), 4)
+    used = make()
+    for epoch in range(4):
+        batches(used, epoch)
+        torch.rand(17)
+    iterator = iter(used)
+    next(iterator)  # an epoch that was broken off
+    state = torch.get_rng_state()
+    torch.manual_seed(99)
+    again = batches(used, 4)
+    torch.set_rng_state(state)
+    assert same(fresh, again)
+    assert same(again, batches(used, 4))
+
+
+def test_iterating_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    batches(make(), 0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_iterating_twice_gives_the_same_epoch_and_set_epoch_another():
+    stream = make()
+    assert same(list(stream), list(stream))
+    assert same(list(stream), batches(stream, 0))
+    assert not same(batches(stream, 0), batches(stream, 1))
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"number": 1}], ids=["seed", "stream"])
+def test_seeds_and_streams_have_orders_and_draws_of_their_own(other):
+    mine, theirs = batches(make(), 0), batches(make(**other), 0)
+    assert [batch.labels.tolist() for batch in mine] != [batch.labels.tolist() for batch in theirs]
+    assert not any(
+        torch.equal(a.views[0][:, :3], b.views[0][:, :3]) for a, b in zip(mine, theirs, strict=True)
+    )
+
+
+def test_epochs_and_steps_have_orders_and_draws_of_their_own():
+    stream = make()
+    orders, draws = set(), set()
+    for epoch in range(5):
+        for batch in batches(stream, epoch):
+            orders.add(tuple(batch.labels.tolist()))
+            draws.update(batch.views[0][:, :3].flatten().tolist())
+            draws.update(batch.views[1][:, :2].flatten().tolist())
+    assert len(orders) == 5 * 6
+    # 24 bits each: of 1,200 draws a few may meet, but a generator used twice would halve them
+    assert len(draws) > 0.99 * 5 * 48 * 5
+
+
+def test_a_generator_is_a_function_of_its_key():
+    def first(*key):
+        return torch.rand(4, generator=generator(*key)).tolist()
+
+    assert first(0, 1, 2) == first(0, 1, 2)
+    keys = [(0, 0, 1), (0, 1, 0, 5), (1, 0, 0, 5), (0, 0, 0, 5), (0, 0, 1, 5), (0, 0, 0, 6)]
+    assert len({tuple(first(*key)) for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("batch_size", [8, 25, 7, 50])
+def test_an_epoch_shows_each_image_once_less_the_remainder(batch_size):
+    stream = make(batch_size)
+    seen = batches(stream, 3)
+    assert len(seen) == len(stream) == 50 // batch_size
+    assert all(len(batch.labels) == batch_size for batch in seen)
+    order = labels(stream, 3)
+    assert len(set(order)) == len(order) == 50 // batch_size * batch_size
+    assert set(order) <= set(INDICES.tolist())
+    assert order != sorted(order)
+
+
+def test_every_image_has_its_turn_although_a_remainder_is_dropped():
+    stream = make(7)
+    seen = set()
+    for epoch in range(20):
+        seen.update(labels(stream, epoch))
+    assert seen == set(INDICES.tolist())
+
+
+def test_a_stream_smaller_than_a_batch_gives_one_batch_of_all():
+    stream = make(64)
+    assert len(stream) == 1
+    for epoch in range(2):
+        (batch,) = batches(stream, epoch)
+        assert sorted(batch.labels.tolist()) == sorted(INDICES.tolist())
+
+
+def test_images_and_draws_of_the_views_belong_to_the_labels():
+    for batch in batches(make(), 2):
+        for view, draws in zip(batch.views, (3, 2), strict=True):
+            assert torch.equal(view[:, draws:], batch.labels.float()[:, None].expand(-1, 12))
+            assert ((view[:, :draws] >= 0) & (view[:, :draws] < 1)).all()
+        assert not torch.isin(batch.views[0][:, :3], batch.views[1][:, :2]).any()
+
+
+def test_draws_are_uniform_and_one_row_an_image():
+    stream = make(50, views=(ShowDraws(40),))
+    (batch,) = batches(stream, 0)
+    draws = batch.views[0][:, :40]
+    assert draws.unique(dim=0).shape[0] == 50
+    assert abs(draws.mean() - 0.5) < 0.03
+    assert draws.min() < 0.01
+    assert draws.max() > 0.99
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_batches_of_all_ranks_interleave_to_that_of_one_process(ranks):
+    whole = batches(make(), 5)
+    shares = [batches(make(rank=rank, ranks=ranks), 5) for rank in range(ranks)]
+    for step, batch in enumerate(whole):
+        assert all(len(share[step].labels) == 8 // ranks for share in shares)
+        for row in range(8):
+            part, own_row = shares[row % ranks][step], row // ranks
+            assert part.labels[own_row] == batch.labels[row]
+            for own, view in zip(part.views, batch.views, strict=True):
+                assert torch.equal(own[own_row], view[row])
+
+
+def test_a_small_stream_gives_every_rank_as_many_images():
+    shares = [batches(make(64, indices=INDICES[:9], rank=rank, ranks=2), 0) for rank in (0, 1)]
+    assert [len(share) for share in shares] == [1, 1]
+    (first,), (second,) = shares
+    assert len(first.labels) == len(second.labels) == 4
+    assert not set(first.labels.tolist()) & set(second.labels.tolist())
+
+
+def test_lightning_reaches_set_epoch_through_the_sampler():
+    stream = make()
+    stream.sampler.set_epoch(3)
+    assert same(list(stream), batches(make(), 3))
