@@ -90,7 +90,9 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
             "each start the whole sweep again; run the jobs one by one, without -m",
         )
-        print(command(config))
+        folder = command(config)
+        if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+            print(folder)
 
     try:
         task()

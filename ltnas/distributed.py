@@ -40,7 +40,7 @@ def sum_over_ranks(x: Tensor) -> Tensor:
     """The sum of `x` over all ranks, differentiable."""
     if ranks() == 1:
         return x
-    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(x)
     return total
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import lightning as L
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ltnas.data.stream import Batch
+from ltnas.distributed import mean_over_ranks
 from ltnas.errors import UserError
 from ltnas.evaluation import accuracy, confusion_matrix, report
 from ltnas.learner import Learner
@@ -58,14 +58,15 @@ class MeasuringModule(L.LightningModule):
         return {name: float(values[-1]) for name, values in self.losses.items()}
 
     def epoch_means(self) -> dict[str, float]:
-        """The mean of everything noted in this epoch.
+        """The mean over steps and ranks of everything noted in this epoch; call it on all ranks.
 
         Raises:
             UserError: a value was not finite; names what, and the first step it happened in.
         """
         means = {}
-        for name, values in self.losses.items():
-            stacked = torch.stack(values).cpu()
+        averages = mean_over_ranks([torch.stack(values) for values in self.losses.values()])
+        for name, values in zip(self.losses, averages, strict=True):
+            stacked = values.cpu()
             broken = (~stacked.isfinite()).nonzero()
             if len(broken):
                 raise UserError(
@@ -75,7 +76,6 @@ class MeasuringModule(L.LightningModule):
                     "on from it"
                 )
             means[name] = float(stacked.double().mean())
-        assert all(math.isfinite(value) for value in means.values())
         return means
 
     def validation_step(self, batch: Batch, index: int) -> None:

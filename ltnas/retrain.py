@@ -154,7 +154,7 @@ def _fit(
     with open_logger(config, folder, label) as logger:
         callbacks = [
             history,
-            *([ProgressLine(console, label)] if config.logger.progress else []),
+            *([ProgressLine(console, label, history)] if config.logger.progress else []),
             EpochCheckpoint(folder.checkpoint),
         ]
         trainer = build_trainer(config, accelerator, epochs, folder, callbacks, logger)

@@ -89,6 +89,8 @@ class RunFolder:
             lock.close()
             return False
         self.lock = lock
+        for partial in self.path.rglob(".*.partial"):  # of a process that was killed
+            partial.unlink(missing_ok=True)
         return True
 
 

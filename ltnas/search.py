@@ -85,7 +85,7 @@ def _search(
         callbacks = [
             history,
             ArchitectureHistory(folder, config.selection),
-            *([ProgressLine(console, config.scheme)] if config.logger.progress else []),
+            *([ProgressLine(console, config.scheme, history)] if config.logger.progress else []),
             EpochCheckpoint(folder.checkpoint),
         ]
         trainer = build_trainer(config, accelerator, config.epochs, folder, callbacks, logger)

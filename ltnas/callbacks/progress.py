@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from ltnas.callbacks.history import History
 from ltnas.monitor import MeasuringModule
 
 REFRESH = 1.0
@@ -24,10 +25,10 @@ class _Numbers(ProgressColumn):
 
 
 class ProgressLine(L.Callback):
-    """A bar over all epochs on a terminal; a line an epoch elsewhere."""
+    """A bar over all epochs on a terminal; a line an epoch elsewhere. Comes after the history."""
 
-    def __init__(self, console: Console, label: str) -> None:
-        self.console, self.label = console, label
+    def __init__(self, console: Console, label: str, history: History) -> None:
+        self.console, self.label, self.history = console, label, history
         self.progress: Progress | None = None
         self.looked = 0.0
         self.accuracy = ""
@@ -76,14 +77,12 @@ class ProgressLine(L.Callback):
         )
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Tell the epoch's numbers."""
-        assert isinstance(module, MeasuringModule)
-        tested = module.test_accuracies()
-        details = module.epoch_details()
-        skips = f" skips {details['skip_connections']}" if "skip_connections" in details else ""
-        self.accuracy = f"acc {100 * tested['accuracy_balanced']:.1f}%{skips}"
+        """Tell the epoch's numbers, which the history has by now."""
+        row = self.history.rows[-1]
+        skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
+        self.accuracy = f"acc {100 * float(row['accuracy_balanced']):.1f}%{skips}"
         if self.progress is None and trainer.is_global_zero:
-            loss = module.epoch_means()["train_loss"]
+            loss = float(row["train_loss"])
             self.console.print(
                 f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "
                 f"loss {loss:.3f}  {self.accuracy}",

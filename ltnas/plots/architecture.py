@@ -21,12 +21,10 @@ def plot_architecture(folder: RunFolder) -> None:
     rows = [-(-len(edges) // columns) for edges in curves.values()]
     figure = new_figure(1.75 * columns, 1.5 * sum(rows) + 1.0)
     grids = figure.subplots(sum(rows), columns, sharex=True, sharey=True, squeeze=False)
-    highest = max(max(values) for c in curves.values() for e in c.values() for values in e.values())
     first = 0
     for (kind, edges), count in zip(curves.items(), rows, strict=True):
         _draw_kind(grids[first : first + count].ravel(), kind, edges)
         first += count
-    grids[0, 0].set_ylim(0, 1.05 * highest)
     names = [name for name in OPERATION_COLOURS if name in next(iter(curves["normal"].values()))]
     operation_legend(figure, names)
     figure.supxlabel("epoch", fontsize=9, color=INK)

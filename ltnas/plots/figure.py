@@ -42,7 +42,7 @@ def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
 
 
 def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
-    """What colour is which operation, under the panels."""
+    """What colour is which operation, above the panels."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -51,5 +51,5 @@ def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
     ]
     columns = min(4, len(names))
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9
     )

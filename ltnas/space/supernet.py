@@ -31,7 +31,8 @@ class MixedOperation(nn.Module):
             weight * candidate(x)
             for weight, candidate in zip(weights, self.operations, strict=True)
         ]
-        return sum(terms[1:], terms[0])
+        mixed: Tensor = sum(terms[1:], terms[0])
+        return mixed
 
 
 def _normalised(name: str, channels: int, stride: int) -> nn.Module:
@@ -140,7 +141,8 @@ class Supernet(nn.Module):
         before = previous = self.stem(images)
         for name, cell in zip(self.kinds, self.cells, strict=True):
             before, previous = previous, cell(before, previous, weights[name])
-        return previous.mean((2, 3))
+        pooled: Tensor = previous.mean((2, 3))
+        return pooled
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits [B, classes], alone: a supernet has no auxiliary classifier."""

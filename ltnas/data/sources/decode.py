@@ -26,7 +26,7 @@ def decode(items: Sequence[tuple[str, Opener]], size: int | None) -> Tensor:
         UserError: an image is broken, or sizes differ and `size` is None.
     """
     with ThreadPoolExecutor() as pool:  # PIL decodes without the interpreter's lock
-        pixels = list(pool.map(lambda item: _decode_one(*item, size), items))
+        pixels = list(pool.map(lambda item: _decode_one(item[0], item[1], size), items))
     shapes = {image.shape for image in pixels}
     if len(shapes) > 1:
         sizes = ", ".join(sorted(f"{shape[2]}x{shape[1]}" for shape in shapes)[:3])
@@ -41,6 +41,8 @@ def _decode_one(name: str, opener: Opener, size: int | None) -> Tensor:
 
     try:
         with Image.open(opener()) as file:
+            if file.mode.startswith(("I", "F")):  # PIL would cut off all above 255
+                raise ValueError(f"its mode {file.mode} has more than 8 bits a channel")
             image = file.convert("RGB")
     except (
         *(OSError, UnidentifiedImageError, SyntaxError, ValueError),

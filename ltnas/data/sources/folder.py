@@ -8,7 +8,7 @@ import torch
 
 from ltnas.data.cache import cached, files_key
 from ltnas.data.images import LabelledImages, Source
-from ltnas.data.sources.decode import decode
+from ltnas.data.sources.decode import Opener, decode
 from ltnas.data.sources.digits import every_fifth
 from ltnas.errors import UserError
 
@@ -71,7 +71,8 @@ def _load(train: dict[str, list[Path]], test: dict[str, list[Path]], size: int |
 
 
 def _decode(classes: dict[str, list[Path]], size: int | None) -> LabelledImages:
-    items, labels = [], []
+    items: list[tuple[str, Opener]] = []
+    labels: list[int] = []
     for number, files in enumerate(classes.values()):
         items.extend((str(file), file.__str__) for file in files)
         labels.extend([number] * len(files))

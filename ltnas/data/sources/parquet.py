@@ -78,7 +78,9 @@ def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
         column = "img" if "img" in table.column_names else "image"
         for row, image in enumerate(table.column(column).to_pylist()):
             # Without bytes, as where only a path is stored, it is an image that cannot be read.
-            items.append((f"{file} row {row}", partial(io.BytesIO, (image or {}).get("bytes"))))
+            items.append(
+                (f"{file} row {row}", partial(io.BytesIO, (image or {}).get("bytes") or b""))
+            )
         for row, label in enumerate(table.column("label").to_pylist()):
             if label is None or label < 0:
                 raise UserError(

@@ -1,0 +1,39 @@
+"""What several test files use."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+TINY = (
+    *("data=digits", "data.image_size=8", "imbalance=exp0.1", "trainer=cpu", "trainer.threads=1"),
+    *("cells=3", "channels=4", "batch_size=32", "limit_batches=2", "epochs=2"),
+)
+"""The smallest run that has everything: two reductions, both kinds of cell, two epochs."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Tests are small; on few cores threads cost more than they give."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def ltnas(tmp_path):
+    """Run `python -m ltnas.<command>` in an empty folder, as a user does."""
+
+    def run(command: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", f"ltnas.{command}", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    return run

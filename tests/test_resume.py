@@ -1,0 +1,92 @@
+"""A run that is killed and started again ends as one that was never killed, to the bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import TINY
+from safetensors.torch import load_file
+
+ARGUMENTS = [
+    *(*TINY, "scheme=fairdarts_ssl", "objective.hidden=16", "objective.outputs=8"),
+    *("epochs=3", "space.nodes=2", "resume=auto", "architecture.learning_rate=0.01"),
+]
+SAME = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
+
+
+def start(folder):
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "ltnas.search", *ARGUMENTS],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_folders(folder):
+    return list((folder / "runs").glob("search-*")) if (folder / "runs").is_dir() else []
+
+
+def kill_when(folder, condition):
+    """Start a run and send SIGKILL as soon as the condition on its run folder holds."""
+    process = start(folder)
+    while process.poll() is None:
+        if any(condition(path) for path in run_folders(folder)):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+
+
+def finish(folder):
+    output, _ = start(folder).communicate()
+    (path,) = run_folders(folder)
+    assert (path / "metrics.json").exists(), output
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody killed."""
+    return finish(tmp_path_factory.mktemp("whole"))
+
+
+def has_rows(path, rows):
+    history = path / "history.csv"
+    return history.exists() and len(history.read_text().splitlines()) > rows
+
+
+MOMENTS = {
+    "before the first epoch ends": lambda path: (path / "provenance.json").exists(),
+    "while a checkpoint is written": lambda path: (
+        has_rows(path, 1) and bool(list(path.glob(".checkpoint*partial")))
+    ),
+    "after the second epoch": lambda path: has_rows(path, 2),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_and_resumed_equals_never_killed(tmp_path, whole, moment):
+    kill_when(tmp_path, MOMENTS[moment])
+    again = finish(tmp_path)
+    for name in SAME:
+        assert (again / name).read_bytes() == (whole / name).read_bytes(), name
+    ours, theirs = (load_file(path / "architecture.safetensors") for path in (again, whole))
+    assert set(ours) == {"normal", "reduce"}
+    assert all(ours[kind].equal(theirs[kind]) for kind in ours)
+    assert not list(again.glob(".*partial"))
+
+
+def test_finished_run_is_not_taken_up_again(whole):
+    folder = whole.parent.parent
+    process = start(folder)
+    process.communicate()
+    assert process.returncode == 0
+    assert len(run_folders(folder)) == 2
