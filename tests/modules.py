@@ -1,0 +1,92 @@
+"""Small search modules for tests, without a trainer."""
+
+import contextlib
+
+import torch
+
+from ltnas import config as c
+from ltnas.data.stream import Batch
+from ltnas.learner import Learner
+from ltnas.objectives.build import build_objective
+from ltnas.regularisers import build_regulariser
+from ltnas.relaxations import build_relaxation
+from ltnas.search_module import SearchModule
+from ltnas.space.supernet import Supernet
+
+CLASSES = 4
+
+
+class Alone:
+    """Stands for the trainer: the optimisers are all that steps ask it for."""
+
+    def __init__(self, optimizers):
+        self.optimizers = optimizers
+
+
+class SteppedModule(SearchModule):
+    """A search module whose steps can be called by hand."""
+
+    @property
+    def trainer(self):
+        return self.alone
+
+
+def search_module(
+    objective=None,
+    gradient=None,
+    relaxation=None,
+    regulariser=None,
+    channels=4,
+    nodes=2,
+    dtype=torch.float64,
+    prepare=lambda learner: learner,
+):
+    """A two-node, three-cell supernet under the given values on the axes."""
+    torch.manual_seed(0)
+    relaxation = relaxation or c.Softmax()
+    supernet = Supernet(
+        list(c.OPERATIONS),
+        nodes,
+        channels,
+        3,
+        CLASSES,
+        build_relaxation(relaxation),
+        relaxation.initial_deviation,
+    )
+    learner = Learner(
+        supernet, build_objective(objective or c.CrossEntropy(), supernet.feature_size)
+    ).to(dtype)
+    prepare(learner)
+    module = SteppedModule(
+        learner,
+        build_regulariser(regulariser or c.NoRegulariser()),
+        gradient or c.FirstOrder(),
+        c.Top2(),
+        c.WeightOptimiser(),
+        c.ArchitectureOptimiser(learning_rate=0.01),
+        1,
+        CLASSES,
+        torch.arange(2),
+        0,
+        contextlib.nullcontext,
+    )
+    module.alone = Alone(module.configure_optimizers())
+    return module
+
+
+def batches(views=1, size=8, seed=0, dtype=torch.float64, count=8):
+    """A batch for the weights and one for the architecture."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def one():
+        images = tuple(
+            torch.randn(count, 3, size, size, generator=generator).to(dtype) for _ in range(views)
+        )
+        return Batch(images, torch.randint(CLASSES, (count,), generator=generator))
+
+    return {"weights": one(), "architecture": one()}
+
+
+def state(module):
+    """A copy of everything that a step could change."""
+    return {name: value.clone() for name, value in module.learner.state_dict().items()}

@@ -1,0 +1,161 @@
+"""The order, the reach and the separation of the bilevel steps."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from modules import batches, search_module, state
+
+from ltnas import config as c
+
+SSL = c.BarlowTwins(hidden=8, outputs=6)
+
+
+def changed(before, after):
+    return {name for name in before if not before[name].equal(after[name])}
+
+
+def test_architecture_parameters_are_in_no_weight_optimiser_and_weights_in_no_other():
+    module = search_module(SSL)
+    weights, architecture = (
+        {id(p) for group in optimiser.param_groups for p in group["params"]}
+        for optimiser in module.alone.optimizers
+    )
+    alphas = {id(p) for p in module.supernet.architecture.values()}
+    assert architecture == alphas
+    assert weights == {id(p) for p in module.learner.parameters()} - alphas
+    assert all("architecture" not in name for name in module.learner.weights())
+    assert {"normal", "reduce"} == set(module.supernet.architecture_parameters())
+    saved = set(module.state_dict())
+    assert {"learner.model.architecture.normal", "learner.model.architecture.reduce"} <= saved
+
+
+@pytest.mark.parametrize("gradient", [c.FirstOrder(), c.SecondOrder()])
+@pytest.mark.parametrize("objective", [c.CrossEntropy(), SSL])
+def test_architecture_gradient_leaves_weights_statistics_and_their_gradients_alone(
+    gradient, objective
+):
+    module = search_module(objective, gradient)
+    before = state(module)
+    found = module._architecture_gradient(batches(1 + (objective is SSL)))
+    assert changed(before, state(module)) == set()
+    assert all(parameter.grad is None for parameter in module.learner.parameters())
+    assert set(found) == {"model.architecture.normal", "model.architecture.reduce"}
+    assert all(float(value.abs().sum()) > 0 for value in found.values())
+
+
+def test_no_weight_gradient_is_computed_in_the_architecture_step():
+    """Convolutions are asked for the gradient of their input alone."""
+    module = search_module()
+    calls = []
+
+    class Spy(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten.convolution_backward.default:
+                calls.append(args[-1])
+            return func(*args, **(kwargs or {}))
+
+    with Spy():
+        module._architecture_gradient(batches())
+    assert calls
+    assert all(mask == [True, False, False] for mask in calls)
+
+
+def test_first_order_gradient_is_that_of_the_validation_loss_plus_regulariser():
+    module = search_module(relaxation=c.Sigmoid(0.5), regulariser=c.ZeroOneL2(weight=10.0))
+    data = batches()
+    found = module._architecture_gradient(data)
+    alphas = module.supernet.architecture
+    loss = F.cross_entropy(
+        module.supernet(data["architecture"].views[0]), data["architecture"].labels
+    )
+    gates = torch.cat([alphas[kind].sigmoid().flatten() for kind in ("normal", "reduce")])
+    loss = loss - 10 * ((gates - 0.5) ** 2).mean()
+    wanted = torch.autograd.grad(loss, [alphas["normal"], alphas["reduce"]])
+    for kind, gradient in zip(("normal", "reduce"), wanted, strict=True):
+        torch.testing.assert_close(
+            found[f"model.architecture.{kind}"], gradient, rtol=1e-9, atol=1e-13
+        )
+
+
+def test_the_architecture_moves_before_the_weights_and_statistics_move_once():
+    module = search_module()
+    data = batches()
+    expected = search_module()
+    for name, parameter in expected.supernet.architecture.items():
+        parameter.grad = expected._architecture_gradient(data)[f"model.architecture.{name}"]
+    expected.alone.optimizers[1].step()
+    expected._weight_step(data["weights"], expected.alone.optimizers[0])
+    module.training_step(data, 0)
+    assert changed(state(expected), state(module)) == set()
+    tracked = [v for n, v in state(module).items() if n.endswith("num_batches_tracked")]
+    assert all(int(value) == 1 for value in tracked)
+
+
+def test_the_weight_step_is_sgd_on_the_clipped_gradient():
+    module = search_module()
+    data = batches()["weights"]
+    weights = module.learner.weights()
+    old = {name: value.detach().clone() for name, value in weights.items()}
+    loss = F.cross_entropy(module.supernet(data.views[0]), data.labels)
+    found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    size = torch.sqrt(sum((g**2).sum() for g in found if g is not None))
+    scale = min(1.0, 5.0 / (float(size) + 1e-6))
+    module = search_module()
+    module._weight_step(data, module.alone.optimizers[0])
+    new = module.learner.weights()
+    for (name, value), gradient in zip(old.items(), found, strict=True):
+        step = 0.025 * (scale * gradient + 3e-4 * value)
+        torch.testing.assert_close(new[name].detach(), value - step, rtol=1e-9, atol=1e-12)
+
+
+def test_labels_play_no_part_in_a_self_supervised_search():
+    """Other labels: the same architecture and the same weights, but for the probe's."""
+    ends = []
+    for labels in (0, 1):
+        module = search_module(SSL, relaxation=c.Sigmoid(), regulariser=c.ZeroOneL1())
+        for step in range(3):
+            data = batches(2, seed=step)
+            if labels:
+                data = {
+                    name: batch._replace(labels=batch.labels.flip(0) * 0)
+                    for name, batch in data.items()
+                }
+            module.training_step(data, step)
+        ends.append(state(module))
+    assert changed(*ends) == {"model.classifier.weight", "model.classifier.bias"}
+
+
+def test_the_probe_learns():
+    module = search_module(SSL)
+    before = state(module)
+    module.training_step(batches(2), 0)
+    assert "model.classifier.weight" in changed(before, state(module))
+
+
+def test_second_order_differs_from_first_and_uses_the_momentum():
+    first, second = search_module(), search_module(gradient=c.SecondOrder())
+    data = batches()
+    a, b = (module._architecture_gradient(data) for module in (first, second))
+    assert changed(a, b) == set(a)
+    for buffer_scale in (0.0, 1.0):
+        module = search_module(gradient=c.SecondOrder())
+        for parameter in module.learner.weights().values():
+            buffer = torch.full_like(parameter, buffer_scale)
+            module.alone.optimizers[0].state[parameter]["momentum_buffer"] = buffer
+        c_ = module._architecture_gradient(data)
+        assert (changed(b, c_) == set()) is (buffer_scale == 0.0)
+
+
+def test_means_name_the_first_step_that_is_not_finite():
+    from ltnas.errors import UserError
+
+    module = search_module()
+    for value in (1.0, float("nan"), float("inf")):
+        module.note(train_loss=torch.tensor(value), train_accuracy=torch.tensor(0.5))
+    module.alone.current_epoch = 3
+    type(module).current_epoch = property(lambda self: 3)
+    try:
+        with pytest.raises(UserError, match="train_loss was nan in step 1 of epoch 3"):
+            module.epoch_means()
+    finally:
+        del type(module).current_epoch
