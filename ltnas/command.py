@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,6 +56,14 @@ def register_configs() -> None:
     for axis, values in AXES.items():
         for name, node in values.items():
             store.store(group=axis, name=name, node=node, provider="ltnas")
+    OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
+
+
+def _published() -> str:
+    """Names for `genotype=NAME`, as a paragraph of the help text."""
+    from ltnas.space.genotype import published_names
+
+    return textwrap.fill(", ".join(published_names()), 78).replace("\n", "\n  ")
 
 
 def run_command(name: str, schema: type[Config], command: Callable[[Config], Path]) -> None:
@@ -68,6 +77,9 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
     from omegaconf import DictConfig, OmegaConf
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions to us, not to a printer
+    # Read when torch is imported: its threads sleep soon when they wait for one another. On cores
+    # that others use too, spinning made single steps thirty times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_configs()
 
     failure: list[Exception] = []
@@ -121,6 +133,9 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__
         return _unknown_key(cause if isinstance(cause, OmegaConfBaseException) else error)
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        # hydra's only plain error: imbalance=0.1, logger=null
+        return f"{error}: give the name of a choice, for example imbalance=exp0.1 (--help lists)"
     return None
 
 

@@ -30,6 +30,11 @@ def require(condition: bool, message: str) -> None:
         raise UserError(message)
 
 
+def require_seed(key: str, value: int) -> None:
+    """Raise a `UserError` unless every random generator takes the value."""
+    require(0 <= value < 2**32, f"{key}={value} must lie in [0, {2**32 - 1}]")
+
+
 def require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a `UserError` that lists the choices unless `value` is one of them."""
     require(value in choices, f"{key}={value} is not known: choose one of {', '.join(choices)}")
@@ -105,12 +110,26 @@ class Data:
         size = self.image_size
         require(
             size is None or size >= 4,
-            f"data.image_size={size} is too small: take 8 or more",
+            f"data.image_size={size} is too small: take 4 or more",
         )
-        require(self.crop_padding >= 0, "data.crop_padding must be 0 or more pixels")
+        require(
+            self.crop_padding >= 0,
+            f"data.crop_padding={self.crop_padding} must be 0 or more pixels",
+        )
+        require_seed("data.subset_seed", self.subset_seed)
         require(
             (self.mean is None) == (self.std is None),
-            "data.mean and data.std go together: set both, or neither to have them measured",
+            f"data.mean={self.mean} data.std={self.std} go together: set both, or neither to have "
+            "them measured",
+        )
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            require(
+                values is None or len(values) == 3,
+                f"data.{key}={values} must be three numbers: of red, green and blue",
+            )
+        require(
+            self.std is None or min(self.std) > 0,
+            f"data.std={self.std} must be above 0 in each channel",
         )
 
 
@@ -129,13 +148,17 @@ class Space:
             require_choice("space.operations", operation, OPERATIONS)
         require(
             len(set(self.operations)) == len(self.operations),
-            "space.operations names an operation twice: list each once",
+            f"space.operations={self.operations} names an operation twice: list each once",
         )
         require(
             any(operation != "none" for operation in self.operations),
-            "space.operations has nothing but none: add an operation that does something",
+            f"space.operations={self.operations} has nothing but none: add an operation that does "
+            "something",
         )
-        require(self.nodes >= 1, f"space.nodes={self.nodes}: a cell needs at least one node")
+        require(
+            1 <= self.nodes <= 30,
+            f"space.nodes={self.nodes} must lie in [1, 30]: a cell needs at least one node",
+        )
 
 
 @dataclass
@@ -144,6 +167,12 @@ class Relaxation:
 
     initial_deviation: float = 1e-3
     """Standard deviation of the normal distribution that parameters are drawn from."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.initial_deviation >= 0,
+            f"relaxation.initial_deviation={self.initial_deviation} must be 0 or more",
+        )
 
 
 @dataclass
@@ -186,10 +215,16 @@ class BarlowTwins(Objective):
     grey_probability: float = 0.2
 
     def __post_init__(self) -> None:
-        require(self.hidden >= 1, "objective.hidden must be 1 or more")
-        require(self.outputs >= 1, "objective.outputs must be 1 or more")
-        require(0 < self.min_crop_area <= 1, "objective.min_crop_area must lie in (0, 1]")
-        require(0 <= self.jitter < 1, "objective.jitter must lie in [0, 1)")
+        require(self.hidden >= 1, f"hidden={self.hidden} of barlow_twins must be 1 or more")
+        require(self.outputs >= 1, f"outputs={self.outputs} of barlow_twins must be 1 or more")
+        require(
+            0 < self.min_crop_area <= 1,
+            f"min_crop_area={self.min_crop_area} of barlow_twins must lie in (0, 1]",
+        )
+        require(0 <= self.jitter < 1, f"jitter={self.jitter} of barlow_twins must lie in [0, 1)")
+        for key in ("jitter_probability", "grey_probability"):
+            value = getattr(self, key)
+            require(0 <= value <= 1, f"{key}={value} of barlow_twins must lie in [0, 1]")
 
 
 @dataclass
@@ -234,6 +269,9 @@ class SecondOrder(Gradient):
 
     perturbation: float = 0.01
     """epsilon times the norm of the weight gradient."""
+
+    def __post_init__(self) -> None:
+        require(self.perturbation > 0, f"gradient.perturbation={self.perturbation} must be above 0")
 
 
 @dataclass
@@ -280,9 +318,14 @@ class WeightOptimiser:
     """Largest norm of the gradient of all weights."""
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "weights.learning_rate must be above 0")
-        require(0 <= self.momentum < 1, "weights.momentum must lie in [0, 1)")
-        require(self.clip > 0, "weights.clip must be above 0")
+        require(
+            self.learning_rate > 0, f"weights.learning_rate={self.learning_rate} must be above 0"
+        )
+        for key in ("final_learning_rate", "weight_decay"):
+            value = getattr(self, key)
+            require(value >= 0, f"weights.{key}={value} must be 0 or more")
+        require(0 <= self.momentum < 1, f"weights.momentum={self.momentum} must lie in [0, 1)")
+        require(self.clip > 0, f"weights.clip={self.clip} must be above 0")
 
 
 @dataclass
@@ -295,7 +338,17 @@ class ArchitectureOptimiser:
     weight_decay: float = 1e-3
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "architecture.learning_rate must be above 0")
+        require(
+            self.learning_rate > 0,
+            f"architecture.learning_rate={self.learning_rate} must be above 0",
+        )
+        for key in ("beta1", "beta2"):
+            value = getattr(self, key)
+            require(0 <= value < 1, f"architecture.{key}={value} must lie in [0, 1)")
+        require(
+            self.weight_decay >= 0,
+            f"architecture.weight_decay={self.weight_decay} must be 0 or more",
+        )
 
 
 @dataclass
@@ -310,6 +363,10 @@ class Trainer:
     def __post_init__(self) -> None:
         require_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
         require(self.devices >= 1, f"trainer.devices={self.devices} must be 1 or more")
+        require(
+            self.threads is None or self.threads >= 1,
+            f"trainer.threads={self.threads} must be 1 or more; leave it out for torch's choice",
+        )
 
 
 @dataclass
@@ -357,6 +414,7 @@ class Run:
             "the gradient clip; take precision=bf16-mixed (no scaling needed) or precision=32",
         )
         require_choice("precision", self.precision, ("32", "bf16-mixed"))
+        require_seed("seed", self.seed)
         for key, value in (("epochs", self.epochs), ("cells", self.cells)):
             require(value >= 1, f"{key}={value} must be 1 or more")
         require(self.batch_size >= 2, f"batch_size={self.batch_size}: BatchNorm needs 2 or more")
@@ -442,7 +500,9 @@ class RetrainConfig(Run):
             f"pretrain={self.pretrain} pretrain_epochs={self.pretrain_epochs}: set both, for "
             "example pretrain=barlow_twins pretrain_epochs=50, or neither",
         )
-        require(self.pretrain_epochs >= 0, "pretrain_epochs must be 0 or more")
+        require(
+            self.pretrain_epochs >= 0, f"pretrain_epochs={self.pretrain_epochs} must be 0 or more"
+        )
         require(0 <= self.drop_path < 1, f"drop_path={self.drop_path} must lie in [0, 1)")
         require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
         require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")

@@ -71,9 +71,8 @@ class MeasuringModule(L.LightningModule):
             if len(broken):
                 raise UserError(
                     f"{name} was {float(stacked[broken[0, 0]])} in step {int(broken[0, 0])} of "
-                    f"epoch {self.current_epoch}: take a smaller weights.learning_rate, or "
-                    "precision=32; the checkpoint of the epoch before is kept, resume=auto goes "
-                    "on from it"
+                    f"epoch {self.current_epoch}: start anew with a smaller "
+                    "weights.learning_rate, or precision=32; what was saved before is kept"
                 )
             means[name] = float(stacked.double().mean())
         return means
@@ -92,6 +91,14 @@ class MeasuringModule(L.LightningModule):
             "balanced": confusion_matrix(predictions, labels, self.classes).cpu(),
             "long_tailed": confusion_matrix(predictions[part], labels[part], self.classes).cpu(),
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the tests, for a run that dies after its last epoch and has none to repeat."""
+        checkpoint["confusions"] = self.confusions
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the tests of the epoch before."""
+        self.confusions = checkpoint["confusions"]
 
     def test_accuracies(self) -> dict[str, float]:
         """Accuracy on both test sets, in [0, 1]."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ltnas import __version__
+from ltnas.config import Trainer
 
 
 def commit() -> str:
@@ -28,13 +29,13 @@ def commit() -> str:
         return f"v{__version__}"
 
 
-def device_name() -> str:
+def device_name(trainer: Trainer) -> str:
     """The GPU's name, or the processor's and its threads in use."""
     import torch
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and trainer.accelerator != "cpu":
         return str(torch.cuda.get_device_name())
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{_processor()}, {trainer.threads or torch.get_num_threads()} threads"
 
 
 def _processor() -> str:
@@ -45,7 +46,7 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def provenance(module: str) -> dict[str, Any]:
+def provenance(module: str, trainer: Trainer) -> dict[str, Any]:
     """Command, commit, versions and device, in plain types."""
     import lightning
     import torch
@@ -59,5 +60,5 @@ def provenance(module: str) -> dict[str, Any]:
             "torch": torch.__version__,
             "lightning": lightning.__version__,
         },
-        "device": device_name(),
+        "device": device_name(trainer),
     }

@@ -45,9 +45,10 @@ def retrain(config: RetrainConfig) -> Path:
     check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     scheme = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
-    folder = open_run(config, f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}")
-    write_settings(folder, config)
-    _train(config, accelerator, genotype, scheme, long_tail, folder, console)
+    name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
+    with open_run(config, name) as folder:
+        write_settings(folder, config)
+        _train(config, accelerator, genotype, scheme, long_tail, folder, console)
     return folder.path
 
 

@@ -47,11 +47,21 @@ def atomically(path: Path) -> Iterator[Path]:
 
 @dataclass
 class RunFolder:
-    """The files of one run; written by the first process alone."""
+    """The files of one run; written by the first process alone.
+
+    In a `with` statement others are kept out until its end.
+    """
 
     path: Path
     writes: bool = True
     lock: IO[bytes] | None = None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.lock is not None:
+            self.lock.close()
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file, whole or not at all."""

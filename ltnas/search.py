@@ -42,12 +42,13 @@ def search(config: SearchConfig) -> Path:
     long_tail = load_long_tail(config.data, config.imbalance)
     check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
-    folder = open_run(config, f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}")
-    write_settings(folder, config)
-    if isinstance(config.selection, RandomDraw):
-        _draw(config, long_tail, folder)
-    else:
-        _search(config, accelerator, long_tail, folder, console)
+    name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
+    with open_run(config, name) as folder:
+        write_settings(folder, config)
+        if isinstance(config.selection, RandomDraw):
+            _draw(config, long_tail, folder)
+        else:
+            _search(config, accelerator, long_tail, folder, console)
     return folder.path
 
 
@@ -66,7 +67,7 @@ def _search(
     folder: RunFolder,
     console: Console,
 ) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from ltnas.callbacks.architecture import ArchitectureHistory
     from ltnas.callbacks.checkpoint import EpochCheckpoint
@@ -98,7 +99,7 @@ def _search(
     genotype, notes = select(config.selection, mixing, config.space.operations)
     with atomically(folder.path / "architecture.safetensors") as partial:
         parameters = module.supernet.architecture_parameters().items()
-        save_file({name: value.detach().cpu() for name, value in parameters}, partial)
+        partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
     plot_architecture(folder)
     plot_curves(folder)
     for note in notes:

@@ -32,7 +32,7 @@ def write_settings(folder: RunFolder, config: Run) -> None:
     data: dict[str, Any] = {**asdict(config), "axes": choices(config)}
     folder.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(data)))
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    folder.write_json("provenance.json", provenance(spec.name if spec else "ltnas"))
+    folder.write_json("provenance.json", provenance(spec.name if spec else "ltnas", config.trainer))
 
 
 def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ltnas.errors import UserError
 from ltnas.runs import RunFolder, atomically
@@ -28,7 +28,7 @@ def save_network(folder: RunFolder, network: Network, description: dict[str, Any
     """
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with atomically(folder.path / WEIGHTS) as partial:
-        save_file(tensors, partial)
+        partial.write_bytes(save(tensors))  # whose errors, unlike save_file's, are OSErrors
     folder.write_json(DESCRIPTION, description)
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import lightning as L
 import torch
@@ -16,6 +17,7 @@ from ltnas import config as c
 from ltnas.data.module import LongTailData
 from ltnas.distributed import ProcessPerDevice
 from ltnas.errors import UserError
+from ltnas.memory import keep_freed_memory
 from ltnas.monitor import MeasuringModule
 from ltnas.runs import RunFolder
 
@@ -34,6 +36,8 @@ def choose_accelerator(trainer: c.Trainer, precision: str) -> str:
         "(nvidia-smi shows it)",
     )
     accelerator = "gpu" if found and trainer.accelerator != "cpu" else "cpu"
+    if accelerator == "cpu":
+        keep_freed_memory()
     c.require(
         accelerator == "cpu" or trainer.devices <= found,
         f"trainer.devices={trainer.devices}, but there are {found} GPUs: take trainer.devices="
@@ -90,6 +94,8 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
         UserError: memory ran out, or the checkpoint cannot be read.
     """
     resume = checkpoint if checkpoint.exists() else None
+    if resume is not None:
+        _check_whole(resume)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     except SystemExit as error:  # Lightning's answer to an interrupt
@@ -97,10 +103,20 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
-        raise _in_plain_words(error, checkpoint) from error
+        raise _in_plain_words(error) from error
 
 
-def _in_plain_words(error: BaseException, checkpoint: Path) -> BaseException:
+def _check_whole(checkpoint: Path) -> None:
+    """Raise a `UserError` if a byte is not as it was written; torch checks no sums itself."""
+    try:
+        with ZipFile(checkpoint) as archive:
+            broken = archive.testzip()
+    except (BadZipFile, NotImplementedError) as error:
+        broken = str(error)
+    c.require(broken is None, f"{checkpoint} is damaged ({broken}): start anew")
+
+
+def _in_plain_words(error: BaseException) -> BaseException:
     text = str(error)
     allocation = "can't allocate memory" in text or "not enough memory" in text
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or allocation:
@@ -108,8 +124,6 @@ def _in_plain_words(error: BaseException, checkpoint: Path) -> BaseException:
             "memory ran out: take a smaller batch_size or channels, or on a GPU "
             "precision=bf16-mixed; resume=auto cannot change these, so start anew"
         )
-    if "PytorchStreamReader" in text:
-        return UserError(f"{checkpoint} is damaged ({text.splitlines()[0]}): start anew")
     return error
 
 

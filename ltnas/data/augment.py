@@ -27,7 +27,7 @@ class Normalisation:
     def __call__(self, pixels: Tensor) -> Tensor:
         """Standardise float pixels in [0, 1], [B, 3, H, W]."""
         mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
-        return (pixels - mean) / std
+        return (pixels - mean).div_(std)
 
     def of_bytes(self, images: Tensor) -> Tensor:
         """Standardise uint8 images, [B, 3, H, W], to float in channels-last memory."""

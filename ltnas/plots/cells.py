@@ -6,7 +6,7 @@ from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
 from ltnas.runs import RunFolder
-from ltnas.space.genotype import CellGenotype, Genotype, parse_genotype
+from ltnas.space.genotype import CellGenotype, Edge, Genotype, parse_genotype
 
 TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 
@@ -45,14 +45,10 @@ def positions(cell: CellGenotype) -> dict[int | str, tuple[float, float]]:
 def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN401
     places = positions(cell)
     labels: dict[int | str, str] = {0: "c(k-2)", 1: "c(k-1)", "out": "c(k)"}
-    parallel: dict[tuple[int, int], int] = {}
     for edge in cell.edges:
-        ends = (edge.source, edge.node)
-        parallel[ends] = parallel.get(ends, 0) + 1
-        bend = _bend(places[edge.source], places[edge.node]) + 0.22 * (parallel[ends] - 1)
-        _arrow(
-            axes, places[edge.source], places[edge.node], OPERATION_COLOURS[edge.operation], bend
-        )
+        start, end = places[edge.source], places[edge.node]
+        arrival = (end[0], end[1] + _offset(edge, cell))
+        _arrow(axes, start, arrival, OPERATION_COLOURS[edge.operation], _bend(start, arrival))
     for node in cell.concat:
         _arrow(axes, places[node], places["out"], FAINT, 0.0, width=1.0, style="--")
     for state, (x, y) in places.items():
@@ -76,6 +72,14 @@ def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN4
     axes.set_xlim(-0.6, places["out"][0] + 0.6)
     axes.set_ylim(-1.9, 1.9)
     axes.axis("off")
+
+
+def _offset(edge: Edge, cell: CellGenotype) -> float:
+    """How far off a node's middle an edge arrives, so that no arrow head hides another."""
+    places = positions(cell)
+    incoming = [other for other in cell.edges if other.node == edge.node]
+    incoming.sort(key=lambda other: (places[other.source][1], other.operation))
+    return 0.24 * (incoming.index(edge) - (len(incoming) - 1) / 2)
 
 
 def _bend(start: tuple[float, float], end: tuple[float, float]) -> float:

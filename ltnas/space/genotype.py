@@ -13,6 +13,9 @@ from ltnas.config import OPERATIONS
 from ltnas.errors import UserError
 from ltnas.space.layout import KINDS
 
+FILE = "genotype.json"
+"""Where a run folder keeps its genotype."""
+
 
 class Edge(NamedTuple):
     """An operation from state `source` to state `node`."""
@@ -84,7 +87,7 @@ def _parse_cell(data: object, where: str) -> CellGenotype:
     if not edges or not isinstance(concat, list) or not concat:
         raise UserError(f"{where} is empty: at least one edge must lead to its output")
     for node in concat:
-        if node not in fed:
+        if type(node) is not int or node not in fed:
             raise UserError(f"{where} outputs node {node}, which has no input: take it from concat")
     return CellGenotype(edges, tuple(concat))
 
@@ -119,11 +122,10 @@ def load_genotype(where: str) -> tuple[Genotype, dict[str, Any]]:
     Raises:
         UserError: there is nothing of the kind, or it is broken.
     """
-    path = Path(where).expanduser()
     if where.lower() in published_names():
         text = (resources.files("ltnas.space") / "published" / f"{where.lower()}.json").read_text()
     else:
-        text = _read(path / "genotype.json" if path.is_dir() else path, where)
+        text = _read(where)
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -137,13 +139,17 @@ def load_genotype(where: str) -> tuple[Genotype, dict[str, Any]]:
     return genotype, data
 
 
-def _read(path: Path, where: str) -> str:
+def _read(where: str) -> str:
+    path = Path(where)
     try:
+        path = path.expanduser()
+        path = path / FILE if path.is_dir() else path
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"genotype={where} is no text: give a genotype.json") from error
-    except OSError as error:
-        reason = "its search has not ended" if path.parent.is_dir() else "there is no such file"
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of no known user
+        unfinished = path.name == FILE and path.parent.is_dir()
+        reason = "its search has not ended" if unfinished else "there is no such file"
         raise UserError(
             f"genotype={where} has no genotype ({path}: {reason}): give a run folder of "
             f"ltnas.search, a genotype.json, or one of {', '.join(published_names())}"

@@ -12,8 +12,8 @@ from ltnas.space.layout import CellPlan, cell_plans, kind
 from ltnas.space.operations import operation, relu_conv_bn
 from ltnas.space.supernet import preprocess_before
 
-AUXILIARY_SIZE = 8
-"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool."""
+AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
+"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool, by stem."""
 
 
 def live_edges(cell: CellGenotype) -> list[Edge]:
@@ -207,9 +207,9 @@ def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
             f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least "
             f"{2 * divisor}"
         )
-    if auxiliary and size // divisor < (7 if stem == "imagenet" else AUXILIARY_SIZE):
+    left, needed = size // divisor, AUXILIARY_SIZE[stem]
+    if auxiliary and left < needed:
         raise UserError(
-            f"images of {size}x{size} pixels leave {size // divisor}x{size // divisor} for the "
-            f"auxiliary classifier, which needs {AUXILIARY_SIZE}x{AUXILIARY_SIZE}: take a larger "
-            "data.image_size, or auxiliary=0"
+            f"images of {size}x{size} pixels leave {left}x{left} for the auxiliary classifier, "
+            f"which needs {needed}x{needed}: take a larger data.image_size, or auxiliary=0"
         )

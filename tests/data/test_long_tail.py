@@ -1,0 +1,167 @@
+"""A source cut to a long tail."""
+
+import numpy as np
+import pytest
+import torch
+
+from ltnas.config import Data, Imbalance
+from ltnas.data import long_tail
+from ltnas.data.images import LabelledImages, Source
+from ltnas.data.long_tail import load_long_tail
+from ltnas.data.subset import checksum
+from ltnas.errors import UserError
+
+CLASSES = 10
+
+
+def part(per_class, seed):
+    """Images of 2 x 2, `per_class[c]` of class c, in a mixed order."""
+    generator = np.random.RandomState(seed)
+    labels = generator.permutation(np.repeat(np.arange(len(per_class)), per_class))
+    # channels far apart, so that mixing them up shows
+    images = (
+        generator.randint(0, 80, (len(labels), 3, 2, 2)) + np.array([0, 70, 170])[:, None, None]
+    )
+    return LabelledImages(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels))
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Load from a source with these images of each class."""
+
+    def _load(imbalance, train=(500,) * CLASSES, test=(100,) * CLASSES, **data):
+        names = tuple(f"class{label}" for label in range(len(train)))
+        source = Source(part(train, 1), part(test, 2), names)
+        monkeypatch.setattr(long_tail, "load_source", lambda data: source)
+        return load_long_tail(Data("digits", **data), imbalance)
+
+    return _load
+
+
+def published(labels, counts, seed=0):
+    """The images that the code of Cao et al. keeps, in its order."""
+    generator = np.random.RandomState(seed)
+    kept = []
+    for label, count in enumerate(counts):
+        indices = np.where(labels == label)[0]
+        generator.shuffle(indices)
+        kept.extend(indices[:count].tolist())
+    return kept
+
+
+def test_training_and_test_subsets_follow_one_rule(load):
+    tail = load(Imbalance("exp", 0.1))
+    assert tail.counts == tail.wanted == [500, 387, 299, 232, 179, 139, 107, 83, 64, 50]
+    assert tail.train.tolist() == published(tail.source.train.labels.numpy(), tail.counts)
+    test_counts = [100, 77, 59, 46, 35, 27, 21, 16, 12, 10]
+    assert tail.test.tolist() == published(tail.source.test.labels.numpy(), test_counts)
+    assert tail.groups == {"many": [0, 1, 2, 3], "medium": [4, 5, 6], "few": [7, 8, 9]}
+    assert tail.image_size == 2
+
+
+def test_a_step_of_both(load):
+    tail = load(Imbalance("step", 0.1))
+    assert tail.counts == [500] * 5 + [50] * 5
+    assert tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist() == (
+        [100] * 5 + [10] * 5
+    )
+    assert tail.groups == {"many": [0, 1, 2, 3, 4], "medium": [], "few": [5, 6, 7, 8, 9]}
+
+
+def test_a_test_subset_keeps_an_image_of_every_class(load):
+    tail = load(Imbalance("exp", 0.004))
+    assert tail.counts[-1] == 2
+    counts = tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist()
+    # 100 * 0.004 ** (8 / 9) is 0.7, and of the last class 0.4
+    assert counts == [100, 54, 29, 15, 8, 4, 2, 1, 1, 1]
+
+
+def test_classes_with_too_few_images_are_capped_and_what_was_wanted_is_told(load):
+    train = (900, 500, 500, 500, 500, 500, 500, 500, 500, 100)
+    tail = load(Imbalance("balance"), train)
+    assert tail.wanted == [500] * 10
+    assert tail.counts == [500] * 9 + [100]
+    step = load(Imbalance("step", 0.5), train)
+    assert step.wanted == [500] * 5 + [250] * 5
+    assert step.counts == [500] * 5 + [250] * 4 + [100]
+
+
+def test_natural_keeps_everything(load):
+    train, test = (40, 7, 1), (3, 5, 0)
+    tail = load(Imbalance("natural"), train, test)
+    assert tail.counts == tail.wanted == [40, 7, 1]
+    assert sorted(tail.train.tolist()) == list(range(48))
+    assert sorted(tail.test.tolist()) == list(range(8))
+
+
+def test_a_class_without_test_images_stays_without(load):
+    tail = load(Imbalance("exp", 0.5), (50, 50, 50), (9, 9, 0))
+    assert tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist() == [6, 4]
+
+
+def test_the_seed_chooses_the_subset_and_its_checksum(load):
+    first, again = load(Imbalance("exp", 0.1)), load(Imbalance("exp", 0.1))
+    other = load(Imbalance("exp", 0.1), subset_seed=1)
+    assert first.checksum == again.checksum == checksum(first.train)
+    assert first.checksum != other.checksum
+    assert first.counts == other.counts
+    assert other.train.tolist() == published(other.source.train.labels.numpy(), other.counts, 1)
+    assert other.test.tolist() != first.test.tolist()
+    assert load(Imbalance("exp", 0.2)).checksum != first.checksum
+
+
+def test_normalisation_is_measured_on_the_kept_training_images(load):
+    tail = load(Imbalance("exp", 0.01))
+    images = tail.source.train.images.numpy() / 255
+    kept = images[tail.train]
+    mean, std = kept.mean((0, 2, 3)), kept.std((0, 2, 3))
+    np.testing.assert_allclose(tail.normalisation.mean, mean, rtol=1e-9)
+    np.testing.assert_allclose(tail.normalisation.std, std, rtol=1e-9)
+    assert not np.allclose(images.mean((0, 2, 3)), mean, rtol=1e-6)
+
+
+def test_a_channel_of_one_value_can_be_divided_by(monkeypatch):
+    images = torch.full((4, 3, 2, 2), 51, dtype=torch.uint8)
+    data = LabelledImages(images, torch.tensor([0, 1, 0, 1]))
+    monkeypatch.setattr(long_tail, "load_source", lambda _: Source(data, data, ("a", "b")))
+    tail = load_long_tail(Data("digits"), Imbalance())
+    assert tail.normalisation.mean == pytest.approx((0.2, 0.2, 0.2))
+    assert tail.normalisation.std == (1e-3, 1e-3, 1e-3)
+    assert tail.normalisation.of_bytes(images).abs().max() < 1e-3
+
+
+def test_given_constants_are_used_as_they_are(load):
+    tail = load(Imbalance("exp", 0.1), mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+    assert tail.normalisation.mean == (0.1, 0.2, 0.3)
+    assert tail.normalisation.std == (0.4, 0.5, 0.6)
+
+
+def test_given_thresholds_make_the_groups(load):
+    tail = load(Imbalance("exp", 0.1), many_above=300, few_below=100)
+    assert tail.groups == {"many": [0, 1], "medium": [2, 3, 4, 5, 6], "few": [7, 8, 9]}
+
+
+def test_digits_cut_to_a_tail():
+    tail = load_long_tail(Data("digits"), Imbalance("exp", 0.1))
+    labels = tail.source.train.labels.numpy()
+    largest = len(labels) / 10
+    wanted = [int(largest * 0.1 ** (i / 9)) for i in range(10)]
+    assert tail.wanted == wanted
+    available = np.bincount(labels)
+    assert tail.counts == np.minimum(wanted, available).tolist()
+    assert labels[tail.train].tolist() == np.repeat(np.arange(10), tail.counts).tolist()
+    assert tail.image_size == 8
+
+
+@pytest.mark.parametrize(
+    ("imbalance", "name", "label"),
+    [(Imbalance("exp", 0.001), "exp0.001", 7), (Imbalance("step", 0.005), "step0.005", 5)],
+)
+def test_a_factor_that_leaves_a_class_of_digits_without_an_image(imbalance, name, label):
+    with pytest.raises(UserError) as caught:
+        load_long_tail(Data("digits"), imbalance)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"imbalance={name} leaves class {label} without a training image" in message
+    assert "143 a class before" in message
+    assert "take a larger factor" in message

@@ -1,0 +1,381 @@
+"""From a command line to a typed configuration, and from a wrong one to one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import TINY
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from ltnas import config as c
+from ltnas.command import AXES, CONF, register_configs, user_message
+from ltnas.errors import UserError
+from ltnas.settings import choices
+from ltnas.space.genotype import published_names
+
+SCHEMES = {
+    "darts": {},
+    "darts_2nd": {"gradient": "second_order"},
+    "fairdarts": {"relaxation": "sigmoid", "regulariser": "zero_one_l1"},
+    "fairdarts_ssl": {
+        "relaxation": "sigmoid",
+        "regulariser": "zero_one_l1",
+        "objective": "barlow_twins",
+    },
+    "random": {"selection": "random"},
+}
+"""What each scheme has other than DARTS."""
+
+DARTS = {
+    "relaxation": "softmax",
+    "objective": "cross_entropy",
+    "regulariser": "none",
+    "gradient": "first_order",
+    "selection": "top2",
+}
+
+IMBALANCES = {
+    "balance": ("balance", None),
+    "natural": ("natural", None),
+    "exp0.1": ("exp", 0.1),
+    "exp0.02": ("exp", 0.02),
+    "exp0.01": ("exp", 0.01),
+    "step0.1": ("step", 0.1),
+    "step0.01": ("step", 0.01),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def configs():
+    """Hydra, told of our configurations."""
+    register_configs()
+    with initialize_config_dir(CONF, version_base="1.3"):
+        yield
+
+
+def composed(command, *arguments):
+    return OmegaConf.to_object(compose(command, list(arguments)))
+
+
+def refusal(command, *arguments):
+    """The line that a user sees for these arguments."""
+    with pytest.raises(Exception) as caught:
+        composed(command, *arguments)
+    message = user_message(caught.value)
+    assert message
+    assert "\n" not in message
+    return message
+
+
+# --- defaults -----------------------------------------------------------------------------------
+
+
+def test_search_defaults_are_those_of_the_papers():
+    config = composed("search")
+    assert type(config) is c.SearchConfig
+    assert config.weights == c.WeightOptimiser(0.025, 0.001, 0.9, 3e-4, 5.0)
+    assert config.architecture == c.ArchitectureOptimiser(3e-4, 0.5, 0.999, 1e-3)
+    assert (config.batch_size, config.epochs) == (64, 40)
+    assert (config.channels, config.cells) == (16, 8)
+    assert (config.scheme, config.imbalance.name) == ("darts", "exp0.1")
+    assert config.space == c.Space()
+    assert config.data.source == "cifar10"
+    assert (config.data.crop_padding, config.data.flip) == (4, True)
+    assert (config.precision, config.resume, config.seed) == ("32", "never", 0)
+    assert config.limit_batches is None
+
+
+def test_retrain_defaults_are_those_of_the_papers():
+    config = composed("retrain", "genotype=darts_v2")
+    assert type(config) is c.RetrainConfig
+    assert config.weights == c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0)
+    assert (config.batch_size, config.epochs) == (64, 150)
+    assert (config.channels, config.cells) == (36, 20)
+    assert (config.drop_path, config.auxiliary, config.cutout) == (0.2, 0.4, 16)
+    assert (config.stem, config.pretrain, config.pretrain_epochs) == ("cifar", "none", 0)
+    assert config.barlow_twins == c.BarlowTwins()
+
+
+@pytest.mark.parametrize(("command", "extra"), [("search", []), ("retrain", ["genotype=darts_v2"])])
+def test_files_and_dataclasses_have_the_same_defaults(command, extra):
+    # A default that stands in both places must not drift apart.
+    schema = c.SearchConfig() if command == "search" else c.RetrainConfig(genotype="darts_v2")
+    config = composed(command, "imbalance=balance", "data=digits", *extra)
+    config.data, config.imbalance = schema.data, schema.imbalance
+    assert config == schema
+
+
+# --- axes ---------------------------------------------------------------------------------------
+
+ROWS = [
+    ("softmax", "cross_entropy", "none", "first_order", "top2"),
+    ("sigmoid", "barlow_twins", "zero_one_l1", "second_order", "threshold_sparse"),
+    ("sigmoid", "cross_entropy", "zero_one_l2", "first_order", "threshold_edge"),
+    ("softmax", "barlow_twins", "none", "second_order", "random"),
+]
+"""Combinations that together hold every value of every axis."""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_scheme_sets_its_axes(scheme):
+    config = composed("search", f"scheme={scheme}")
+    assert choices(config) == {**DARTS, **SCHEMES[scheme]}
+    assert config.scheme == scheme
+
+
+def test_rows_hold_every_value():
+    for axis, column in zip(AXES, zip(*ROWS, strict=True), strict=True):
+        assert set(column) == set(AXES[axis])
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_with_every_value_of_every_axis(scheme, row):
+    wanted = dict(zip(AXES, row, strict=True))
+    config = composed(
+        "search", *(f"{axis}={value}" for axis, value in wanted.items()), f"scheme={scheme}"
+    )
+    assert choices(config) == wanted
+    for axis, value in wanted.items():
+        assert type(getattr(config, axis)) is AXES[axis][value]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "axis", "value"),
+    [
+        ("darts", "objective", "barlow_twins"),
+        ("darts_2nd", "relaxation", "sigmoid"),
+        ("fairdarts", "selection", "threshold_edge"),
+        ("fairdarts", "regulariser", "zero_one_l2"),
+        ("fairdarts_ssl", "objective", "cross_entropy"),
+        ("fairdarts_ssl", "gradient", "second_order"),
+        ("random", "selection", "top2"),
+    ],
+)
+def test_value_on_an_axis_replaces_the_schemes_and_no_other(scheme, axis, value):
+    config = composed("search", f"{axis}={value}", f"scheme={scheme}")
+    assert choices(config) == {**DARTS, **SCHEMES[scheme], axis: value}
+
+
+def test_keys_of_an_axis_value():
+    config = composed("search", "scheme=darts", "objective=barlow_twins", "objective.hidden=16")
+    assert config.objective == c.BarlowTwins(hidden=16)
+    config = composed("search", "scheme=fairdarts", "selection=threshold_edge")
+    assert config.selection == c.ThresholdEdge(0.85)
+    assert "objective.hidden" in refusal("search", "objective.hidden=16")  # of cross-entropy
+
+
+def test_command_line_beats_a_scheme_and_an_experiment():
+    config = composed("search", "scheme=fairdarts", "regulariser.weight=0.5", "channels=2")
+    assert config.regulariser == c.ZeroOneL1(0.5)
+    plain = composed("search", "experiment=demo_search")
+    assert plain.data.source == "digits"
+    assert plain.epochs != 3
+    changed = composed("search", "experiment=demo_search", "epochs=3", "scheme=random")
+    assert (changed.epochs, changed.scheme) == (3, "random")
+    assert changed.channels == plain.channels != 16
+
+
+def test_space_without_none():
+    config = composed("search", "space=without_none")
+    assert config.space.operations == list(c.OPERATIONS[1:])
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", IMBALANCES)
+@pytest.mark.parametrize("command", ["search", "retrain"])
+def test_imbalance_choice(command, name):
+    genotype = ["genotype=darts_v2"] if command == "retrain" else []
+    imbalance = composed(command, f"imbalance={name}", *genotype).imbalance
+    assert (imbalance.kind, imbalance.factor) == IMBALANCES[name]
+    assert imbalance.name == name
+
+
+@pytest.mark.parametrize("kind", ["exp", "step"])
+def test_imbalance_with_a_factor_of_ones_own(kind):
+    imbalance = composed("search", f"imbalance={kind}", "imbalance.factor=0.03").imbalance
+    assert imbalance == c.Imbalance(kind, 0.03)
+    assert f"imbalance={kind} needs a factor" in refusal("search", f"imbalance={kind}")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "size"),
+    [
+        ("cifar10", (), None),
+        ("cifar10_parquet", ("data.root=x",), None),
+        ("digits", (), None),
+        ("folder", ("data.root=x",), 32),
+    ],
+)
+def test_data_choice(name, extra, size):
+    data = composed("search", f"data={name}", *extra).data
+    assert (data.source, data.image_size) == (name, size)
+    assert data.flip is (name != "digits")
+    assert (data.mean is not None) is name.startswith("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "devices"),
+    [("auto", "auto", 1), ("cpu", "cpu", 1), ("gpu", "gpu", 1), ("ddp", "auto", 2)],
+)
+def test_trainer_choice(name, accelerator, devices):
+    trainer = composed("search", f"trainer={name}").trainer
+    assert (trainer.accelerator, trainer.devices) == (accelerator, devices)
+
+
+@pytest.mark.parametrize("name", ["csv", "none", "tensorboard", "wandb"])
+def test_logger_choice(name):
+    assert composed("search", f"logger={name}").logger.kind == name
+
+
+# --- what is wrong, in one line -----------------------------------------------------------------
+
+
+def test_unknown_scheme_with_the_near_miss():
+    message = refusal("search", "scheme=fairdart")
+    assert message.startswith("scheme=fairdart is not known: did you mean scheme=fairdarts?")
+    assert "choose one of darts, darts_2nd, fairdarts, fairdarts_ssl, random" in message
+
+
+def test_unknown_scheme_like_nothing():
+    message = refusal("search", "scheme=xyz")
+    assert message.startswith("scheme=xyz is not known: choose one of darts,")
+    assert "did you mean" not in message
+
+
+@pytest.mark.parametrize("group", ["data", "imbalance", "experiment", "trainer", "logger", "space"])
+def test_unknown_choice_of_a_group(group):
+    assert refusal("search", f"{group}=xyz").startswith(f"{group}=xyz is not known: choose one of")
+
+
+@pytest.mark.parametrize("argument", ["imbalance=0.1", "logger=null", "trainer=2"])
+def test_choice_that_is_no_name(argument):
+    assert "give the name of a choice" in refusal("search", argument)
+
+
+@pytest.mark.parametrize("key", ["epoch", "weights.lr", "data.rot", "trainer.device"])
+def test_unknown_key(key):
+    message = refusal("search", f"{key}=1")
+    assert key.rpartition(".")[2] in message
+    assert "--help lists the keys" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("epochs", "many"), ("data.flip", "3.5"), ("weights.clip", "x")]
+)
+def test_wrong_type(key, value):
+    message = refusal("search", f"{key}={value}")
+    assert key in message
+    assert value in message
+
+
+@pytest.mark.parametrize("argument", ["epochs", "space.operations=[none", "a=b=c", "=3"])
+def test_syntax_error(argument):
+    refusal("search", argument)
+
+
+def test_our_own_errors_pass_and_bugs_do_not():
+    assert user_message(UserError("mend it so")) == "mend it so"
+    assert user_message(ZeroDivisionError("ours")) is None
+    assert user_message(ValueError("ours")) is None
+
+
+# --- as a program -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [("scheme=dart", "did you mean scheme=darts?"), ("imbalance.factor=3", "outside (0, 1]")],
+)
+def test_wrong_command_line_ends_with_2_and_one_line(ltnas, tmp_path, argument, words):
+    done = ltnas("search", argument)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ltnas: {argument}")
+    assert words in line
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_devices_inside_a_multirun_are_refused(ltnas, tmp_path):
+    done = ltnas("search", "-m", "seed=0,1", "trainer.devices=2", *TINY)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ltnas: trainer.devices=2 inside a multirun")
+    assert "without -m" in last
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/search-*"))
+
+
+def test_multirun_makes_a_folder_for_each_job(ltnas, tmp_path):
+    done = ltnas("search", "-m", "seed=0,1", "scheme=random", *TINY)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(path.read_text()) for path in tmp_path.glob("runs/search-*/metrics.json")]
+    assert sorted(metrics["seed"] for metrics in found) == [0, 1]
+
+
+@pytest.fixture(scope="module")
+def helps(tmp_path_factory):
+    """The help text of both commands."""
+    folder = tmp_path_factory.mktemp("help")
+    texts = {}
+    for command in ("search", "retrain"):
+        done = subprocess.run(
+            [sys.executable, "-m", f"ltnas.{command}", "--help"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        texts[command] = done.stdout
+    assert list(folder.iterdir()) == []
+    return texts
+
+
+@pytest.mark.parametrize("command", ["search", "retrain"])
+def test_help_lists_choices_and_examples(helps, command):
+    text = helps[command]
+    examples = [line for line in text.splitlines() if f"python -m ltnas.{command} " in line]
+    assert len(examples) >= 5
+    for group, names in {"scheme": SCHEMES, "imbalance": IMBALANCES, "data": ["digits"]}.items():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"{group}: "))
+        assert set(names) <= set(line.removeprefix(f"{group}: ").split(", "))
+    assert "${" not in text
+
+
+@pytest.mark.parametrize("command", ["search", "retrain"])
+def test_keys_in_the_help_are_keys(helps, command):
+    keys = helps[command].partition("\nKeys\n")[2].partition("and the keys of each group")[0]
+    genotype = ["genotype=darts_v2"] if command == "retrain" else []
+    config = composed(command, *genotype)
+    found = [key.removesuffix(".*") for key in keys.split()]
+    assert len(found) > 8
+    assert [key for key in found if not hasattr(config, key)] == []
+
+
+def test_help_lists_the_published_genotypes(helps):
+    paragraph = helps["retrain"].partition("Published genotypes\n")[2].partition("\n\n")[0]
+    assert " ".join(paragraph.split()) == ", ".join(published_names())
+    lines = paragraph.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("  ") for line in lines)
+    assert "darts_v2" in paragraph
+
+
+def test_help_does_not_load_torch():
+    code = (
+        "import sys; sys.argv = ['retrain', '--help']\n"
+        "import ltnas, ltnas.command, ltnas.search, ltnas.retrain\n"
+        "ltnas.retrain.main()\n"
+        "heavy = {'torch', 'lightning', 'torchvision', 'matplotlib', 'wandb', 'sklearn'}\n"
+        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "darts_v2" in done.stdout

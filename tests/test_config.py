@@ -1,0 +1,263 @@
+"""What a configuration refuses, and that its defaults are the papers' constants."""
+
+import pytest
+
+from ltnas import config as c
+from ltnas.errors import UserError
+
+SIGMOID = c.Sigmoid()
+
+REFUSED = {
+    # the long tail
+    "kind": (lambda: c.Imbalance("tail"), "imbalance.kind=tail", "balance, exp, step, natural"),
+    "balance factor": (
+        lambda: c.Imbalance("balance", 0.1),
+        "imbalance.factor=0.1",
+        "imbalance=balance: leave it out",
+    ),
+    "natural factor": (lambda: c.Imbalance("natural", 1.0), "imbalance.factor=1.0", "leave it out"),
+    "exp alone": (lambda: c.Imbalance("exp"), "imbalance=exp", "add imbalance.factor=0.1"),
+    "step alone": (lambda: c.Imbalance("step"), "imbalance=step", "add imbalance.factor=0.1"),
+    "factor 0": (lambda: c.Imbalance("exp", 0.0), "imbalance.factor=0 ", "(0, 1]"),
+    "factor 3": (lambda: c.Imbalance("step", 3.0), "imbalance.factor=3 ", "(0, 1]"),
+    "factor nan": (lambda: c.Imbalance("exp", float("nan")), "imbalance.factor=nan", "(0, 1]"),
+    # data
+    "source": (lambda: c.Data("mnist"), "data.source=mnist", "cifar10, cifar10_parquet, digits"),
+    "folder root": (lambda: c.Data("folder"), "data=folder", "add data.root=PATH"),
+    "parquet root": (lambda: c.Data("cifar10_parquet"), "data=cifar10_parquet", "add data.root="),
+    "image size": (lambda: c.Data(image_size=3), "data.image_size=3", "take 4 or more"),
+    "padding": (lambda: c.Data(crop_padding=-1), "data.crop_padding=-1", "0 or more"),
+    "subset seed": (lambda: c.Data(subset_seed=-1), "data.subset_seed=-1", "[0, 4294967295]"),
+    "mean alone": (lambda: c.Data(mean=[0.5] * 3), "data.mean=[0.5, 0.5, 0.5]", "set both"),
+    "std alone": (lambda: c.Data(std=[0.5] * 3), "data.std=[0.5, 0.5, 0.5]", "set both"),
+    "one mean": (lambda: c.Data(mean=[0.5], std=[1.0] * 3), "data.mean=[0.5]", "three numbers"),
+    "one std": (lambda: c.Data(mean=[0.5] * 3, std=[1.0]), "data.std=[1.0]", "three numbers"),
+    "std 0": (
+        lambda: c.Data(mean=[0.5] * 3, std=[1.0, 0.0, 1.0]),
+        "data.std=[1.0, 0.0, 1.0]",
+        "above 0",
+    ),
+    # the axes
+    "operation": (lambda: c.Space(["conv"]), "space.operations=conv", "skip_connect"),
+    "twice": (lambda: c.Space(["none", "none"]), "space.operations=['none', 'none']", "each once"),
+    "nothing": (lambda: c.Space(["none"]), "space.operations=['none']", "add an operation"),
+    "no operations": (lambda: c.Space([]), "space.operations=[]", "add an operation"),
+    "no nodes": (lambda: c.Space(nodes=0), "space.nodes=0", "at least one node"),
+    "many nodes": (lambda: c.Space(nodes=31), "space.nodes=31", "[1, 30]"),
+    "deviation": (
+        lambda: c.Softmax(initial_deviation=-1.0),
+        "relaxation.initial_deviation=-1.0",
+        "0 or more",
+    ),
+    "hidden": (lambda: c.BarlowTwins(hidden=0), "hidden=0 of barlow_twins", "1 or more"),
+    "outputs": (lambda: c.BarlowTwins(outputs=0), "outputs=0 of barlow_twins", "1 or more"),
+    "crop area": (lambda: c.BarlowTwins(min_crop_area=0.0), "min_crop_area=0.0", "(0, 1]"),
+    "jitter": (lambda: c.BarlowTwins(jitter=1.0), "jitter=1.0", "[0, 1)"),
+    "jitter often": (
+        lambda: c.BarlowTwins(jitter_probability=1.5),
+        "jitter_probability=1.5",
+        "[0, 1]",
+    ),
+    "grey often": (lambda: c.BarlowTwins(grey_probability=-0.1), "grey_probability=-0.1", "[0, 1]"),
+    "perturbation": (lambda: c.SecondOrder(perturbation=0.0), "gradient.perturbation=0.0", "above"),
+    # optimisers
+    "rate": (lambda: c.WeightOptimiser(learning_rate=0.0), "weights.learning_rate=0.0", "above 0"),
+    "last rate": (
+        lambda: c.WeightOptimiser(final_learning_rate=-0.1),
+        "weights.final_learning_rate=-0.1",
+        "0 or more",
+    ),
+    "momentum": (lambda: c.WeightOptimiser(momentum=1.0), "weights.momentum=1.0", "[0, 1)"),
+    "decay": (lambda: c.WeightOptimiser(weight_decay=-1.0), "weights.weight_decay=-1.0", "0 or"),
+    "clip": (lambda: c.WeightOptimiser(clip=0.0), "weights.clip=0.0", "above 0"),
+    "architecture rate": (
+        lambda: c.ArchitectureOptimiser(learning_rate=-1.0),
+        "architecture.learning_rate=-1.0",
+        "above 0",
+    ),
+    "beta1": (lambda: c.ArchitectureOptimiser(beta1=1.0), "architecture.beta1=1.0", "[0, 1)"),
+    "beta2": (lambda: c.ArchitectureOptimiser(beta2=-0.5), "architecture.beta2=-0.5", "[0, 1)"),
+    "architecture decay": (
+        lambda: c.ArchitectureOptimiser(weight_decay=-1.0),
+        "architecture.weight_decay=-1.0",
+        "0 or more",
+    ),
+    # machine and logger
+    "accelerator": (lambda: c.Trainer("tpu"), "trainer.accelerator=tpu", "auto, cpu, gpu"),
+    "devices": (lambda: c.Trainer(devices=0), "trainer.devices=0", "1 or more"),
+    "threads": (lambda: c.Trainer(threads=0), "trainer.threads=0", "1 or more"),
+    "logger": (lambda: c.Logger("mlflow"), "logger.kind=mlflow", "csv, wandb, tensorboard, none"),
+    # what both commands share
+    "half": (lambda: c.Run(precision="16-mixed"), "precision=16-mixed", "take precision=bf16"),
+    "precision": (lambda: c.Run(precision="64"), "precision=64", "32, bf16-mixed"),
+    "negative seed": (lambda: c.Run(seed=-1), "seed=-1", "[0, 4294967295]"),
+    "long seed": (lambda: c.Run(seed=2**32), "seed=4294967296", "[0, 4294967295]"),
+    "epochs": (lambda: c.Run(epochs=0), "epochs=0", "1 or more"),
+    "cells": (lambda: c.Run(cells=0), "cells=0", "1 or more"),
+    "batch": (lambda: c.Run(batch_size=1), "batch_size=1", "2 or more"),
+    "share": (
+        lambda: c.Run(batch_size=5, trainer=c.Trainer(devices=2)),
+        "batch_size=5",
+        "multiple of trainer.devices=2",
+    ),
+    "odd channels": (lambda: c.Run(channels=3), "channels=3", "even and 2 or more"),
+    "no channels": (lambda: c.Run(channels=0), "channels=0", "even and 2 or more"),
+    "no batches": (lambda: c.Run(limit_batches=0), "limit_batches=0", "leave it out"),
+    # combinations
+    "l1 on softmax": (
+        lambda: c.SearchConfig(regulariser=c.ZeroOneL1()),
+        "regulariser=zero_one_* with relaxation=softmax",
+        "take relaxation=sigmoid",
+    ),
+    "l2 on softmax": (
+        lambda: c.SearchConfig(regulariser=c.ZeroOneL2()),
+        "regulariser=zero_one_* with relaxation=softmax",
+        "regulariser=none",
+    ),
+    "sparse on softmax": (
+        lambda: c.SearchConfig(selection=c.ThresholdSparse()),
+        "selection=threshold_* with relaxation=softmax",
+        "take relaxation=sigmoid",
+    ),
+    "edge on softmax": (
+        lambda: c.SearchConfig(selection=c.ThresholdEdge()),
+        "selection=threshold_* with relaxation=softmax",
+        "selection=top2",
+    ),
+    # retraining
+    "genotype": (lambda: c.RetrainConfig(), "genotype is missing", "genotype=darts_v2"),
+    "stem": (lambda: c.RetrainConfig(genotype="a", stem="vgg"), "stem=vgg", "cifar, imagenet"),
+    "pretrain": (
+        lambda: c.RetrainConfig(genotype="a", pretrain="simclr", pretrain_epochs=1),
+        "pretrain=simclr",
+        "none, barlow_twins",
+    ),
+    "pretrain alone": (
+        lambda: c.RetrainConfig(genotype="a", pretrain="barlow_twins"),
+        "pretrain=barlow_twins pretrain_epochs=0",
+        "set both",
+    ),
+    "pretrain epochs alone": (
+        lambda: c.RetrainConfig(genotype="a", pretrain_epochs=3),
+        "pretrain=none pretrain_epochs=3",
+        "set both",
+    ),
+    "negative pretrain": (
+        lambda: c.RetrainConfig(genotype="a", pretrain="barlow_twins", pretrain_epochs=-1),
+        "pretrain_epochs=-1",
+        "0 or more",
+    ),
+    "drop path": (lambda: c.RetrainConfig(genotype="a", drop_path=1.0), "drop_path=1.0", "[0, 1)"),
+    "auxiliary": (lambda: c.RetrainConfig(genotype="a", auxiliary=-0.1), "auxiliary=-0.1", "0 or"),
+    "cutout": (lambda: c.RetrainConfig(genotype="a", cutout=-1), "cutout=-1", "0 or more"),
+    "retrain cells": (lambda: c.RetrainConfig(genotype="a", cells=0), "cells=0", "1 or more"),
+}
+"""Name -> (what is made, what the message says first: key and value; how to mend it)."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusal_is_one_line_with_key_value_and_cure(name):
+    make, key_and_value, cure = REFUSED[name]
+    with pytest.raises(UserError) as caught:
+        make()
+    message = str(caught.value)
+    assert key_and_value in message
+    assert cure in message
+    assert "\n" not in message
+
+
+def test_every_requirement_is_refused_by_one_of_the_cases():
+    import sys
+
+    reached = set()
+
+    def trace(frame, event, argument):
+        if event == "call" and frame.f_code in (c.require.__code__, c.require_choice.__code__):
+            caller = frame.f_back
+            if frame.f_code is c.require.__code__ and not frame.f_locals["condition"]:
+                while caller.f_code.co_name in ("require_choice", "require_seed"):
+                    caller = caller.f_back
+                reached.add((caller.f_code.co_qualname, caller.f_lineno))
+
+    sys.setprofile(trace)
+    try:
+        for make, *_ in REFUSED.values():
+            with pytest.raises(UserError):
+                make()
+    finally:
+        sys.setprofile(None)
+    assert len(reached) == requirements()
+
+
+def requirements():
+    """Calls of `require...` in config.py, other than by one another."""
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(c.__file__).read_text())
+    calls = [
+        node
+        for method in ast.walk(tree)
+        if isinstance(method, ast.FunctionDef) and method.name == "__post_init__"
+        for node in ast.walk(method)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("require")
+    ]
+    return len(calls)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: c.Imbalance("exp", 1.0),
+        lambda: c.Imbalance("step", 1e-3),
+        lambda: c.Data("folder", root="photos", image_size=4, crop_padding=0),
+        lambda: c.Data(mean=[0.0] * 3, std=[1e-3] * 3, subset_seed=2**32 - 1),
+        lambda: c.Space(["skip_connect"], nodes=1),
+        lambda: c.Space(nodes=30),
+        lambda: c.BarlowTwins(hidden=1, outputs=1, min_crop_area=1.0, jitter=0.0),
+        lambda: c.BarlowTwins(jitter_probability=0.0, grey_probability=1.0),
+        lambda: c.Run(batch_size=2, channels=2, cells=1, epochs=1, limit_batches=1),
+        lambda: c.Run(precision="bf16-mixed", seed=2**32 - 1),
+        lambda: c.SearchConfig(
+            relaxation=SIGMOID, regulariser=c.ZeroOneL2(), selection=c.ThresholdEdge()
+        ),
+        lambda: c.RetrainConfig(genotype="a", drop_path=0.0, auxiliary=0.0, cutout=0),
+        lambda: c.RetrainConfig(genotype="a", pretrain="barlow_twins", pretrain_epochs=1),
+    ],
+)
+def test_the_edges_of_what_is_allowed(make):
+    make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "name"),
+    [
+        ("exp", 0.1, "exp0.1"),
+        ("exp", 0.02, "exp0.02"),
+        ("exp", 0.03, "exp0.03"),
+        ("step", 0.01, "step0.01"),
+        ("exp", 1.0, "exp1"),
+        ("balance", None, "balance"),
+        ("natural", None, "natural"),
+    ],
+)
+def test_name_of_an_imbalance(kind, factor, name):
+    assert c.Imbalance(kind, factor).name == name
+
+
+def test_operations_are_those_of_darts_in_their_order():
+    assert (
+        *("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"),
+        *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
+    ) == c.OPERATIONS
+    assert c.Space().operations == list(c.OPERATIONS)
+    assert c.Space().nodes == 4
+
+
+def test_constants_of_the_axes():
+    assert c.Softmax().initial_deviation == 1e-3
+    assert c.Sigmoid().initial_deviation == 0.0
+    assert c.BarlowTwins().off_diagonal_weight == 0.0051
+    assert (c.ZeroOneL1().weight, c.ZeroOneL2().weight) == (1.0, 10.0)
+    assert c.SecondOrder().perturbation == 0.01
+    assert c.ThresholdSparse().threshold == c.ThresholdEdge().threshold == 0.85

@@ -1,0 +1,83 @@
+"""Every command in the documents runs, at a size that tests can afford."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, TINY
+
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+SIZES = {argument.split("=")[0] for argument in TINY}
+PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|pretrain_epochs|experiment)=")
+
+
+def commands():
+    """Command lines in code blocks, without the prompt and what follows a comment sign."""
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", document.read_text(), re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.removeprefix("$ ").split("  #")[0].strip()
+                if line.startswith("$ ") or command.startswith(("python -m", "make ", "ltnas-")):
+                    found.append(pytest.param(command, id=f"{document.name}: {command}"))
+    return found
+
+
+def small(arguments):
+    """The arguments with sizes and data replaced by the smallest there are."""
+    kept = [
+        argument
+        for argument in arguments
+        if argument.split("=")[0] not in SIZES and not PATHS.match(argument)
+    ]
+    return [*kept, *TINY]
+
+
+def run(command, folder):
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A run folder to put where the documents name one."""
+    folder = tmp_path_factory.mktemp("searched")
+    done = run([sys.executable, "-m", "ltnas.search", "scheme=random", *TINY], folder)
+    assert done.returncode == 0, done.stderr
+    return folder / done.stdout.splitlines()[-1]
+
+
+def test_there_are_commands_to_check():
+    assert len(commands()) >= 8
+
+
+@pytest.mark.parametrize("command", commands())
+def test_documented_command(command, tmp_path, searched):
+    words = shlex.split(command)
+    if words[0] == "make":
+        done = run(["make", "--dry-run", *words[1:]], REPOSITORY)
+    elif words[:3] == ["python", "-m", "benchmarks.augmentation"]:
+        done = run([sys.executable, *words[1:], "repeats=1"], REPOSITORY)
+    else:
+        assert words[:2] == ["python", "-m"], f"how is {command!r} to be tested?"
+        if words[2] == "ltnas.retrain":
+            words = [
+                f"genotype={searched}" if word.startswith("genotype=runs") else word
+                for word in words
+            ] + ["auxiliary=0", "cutout=0"]
+        done = run([sys.executable, "-m", words[2], *small(words[3:])], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_demo(tmp_path):
+    script = REPOSITORY / "scripts" / "demo.sh"
+    tiny = ["epochs=1", "limit_batches=1", "cells=3", "channels=4", "trainer.threads=1"]
+    done = run(["bash", str(script), sys.executable, *tiny], tmp_path)
+    assert done.returncode == 0, done.stderr
+    folders = [Path(line.split()[-1]) for line in done.stdout.splitlines() if line[:4] == "The "]
+    assert len(folders) == 2
+    for folder in folders:
+        assert (tmp_path / folder / "cells.png").exists()
+        assert (tmp_path / folder / "metrics.json").exists()

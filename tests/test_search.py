@@ -1,0 +1,260 @@
+"""`python -m ltnas.search` end to end: what each scheme leaves in its run folder."""
+
+import csv
+import json
+import math
+import re
+import shutil
+
+import pytest
+import torch
+from composed import composed
+from conftest import TINY
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+import ltnas.search
+from ltnas.data.long_tail import load_long_tail
+from ltnas.search import build_search, search
+from ltnas.selection import random_genotype
+from ltnas.settings import choices
+from ltnas.space.genotype import load_genotype
+from ltnas.space.layout import edges
+
+TRAINED = ("darts", "darts_2nd", "fairdarts", "fairdarts_ssl")
+SCHEMES = (*TRAINED, "random")
+NODES = 2
+
+ALWAYS = {
+    *("config.yaml", "provenance.json", "fingerprint.json", ".lock"),
+    *("genotype.json", "metrics.json", "cells.svg", "cells.png"),
+}
+OF_A_TRAINING = {
+    *("history.csv", "cost.csv", "curves.png", "checkpoint.ckpt", "genotypes.json"),
+    *("architecture.csv", "architecture.png", "architecture.safetensors"),
+}
+
+
+def configured(scheme, *arguments):
+    small = ("objective.hidden=8", "objective.outputs=6") if scheme == "fairdarts_ssl" else ()
+    return composed(
+        "search",
+        *(f"scheme={scheme}", f"space.nodes={NODES}", "architecture.learning_rate=0.05"),
+        *(*small, *arguments),
+    )
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of each scheme, made when it is first asked for."""
+    root, made = tmp_path_factory.mktemp("runs"), {}
+
+    def run(scheme):
+        if scheme not in made:
+            made[scheme] = search(configured(scheme, f"runs={root}"))
+        return made[scheme]
+
+    return run
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_files_of_a_run(runs, scheme):
+    folder = runs(scheme)
+    wanted = ALWAYS if scheme == "random" else ALWAYS | OF_A_TRAINING
+    assert {path.name for path in folder.iterdir()} == wanted
+    assert re.fullmatch(rf"search-{scheme}-exp0\.1-s0-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}", folder.name)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_genotype_is_one(runs, scheme):
+    genotype, origin = load_genotype(str(runs(scheme)))
+    assert {key: origin[key] for key in ("scheme", "imbalance", "seed")} == {
+        "scheme": scheme,
+        "imbalance": "exp0.1",
+        "seed": 0,
+    }
+    for cell in (genotype.normal, genotype.reduce):
+        assert [edge.node for edge in cell.edges] == [2, 2, 3, 3]
+        assert cell.concat == (2, 3)
+        assert all(edge.operation != "none" for edge in cell.edges)
+
+
+@pytest.mark.parametrize("scheme", TRAINED)
+def test_last_genotype_is_the_result(runs, scheme):
+    found, result = read(runs(scheme), "genotypes.json"), read(runs(scheme), "genotype.json")
+    assert [entry["epoch"] for entry in found] == [0, 1]
+    assert {kind: found[-1][kind] for kind in ("normal", "reduce")} == {
+        kind: result[kind] for kind in ("normal", "reduce")
+    }
+
+
+@pytest.mark.parametrize("scheme", TRAINED)
+def test_weights_of_each_epoch_and_the_last_are_those_of_the_parameters(runs, scheme):
+    found = rows(runs(scheme) / "architecture.csv")
+    a_cell = len(edges(NODES)) * 8
+    assert [row["epoch"] for row in found] == ["0"] * 2 * a_cell + ["1"] * 2 * a_cell
+    parameters = load_file(runs(scheme) / "architecture.safetensors")
+    assert set(parameters) == {"normal", "reduce"}
+    for kind, alpha in parameters.items():
+        last = [row for row in found if row["epoch"] == "1" and row["cell"] == kind]
+        assert len(last) == a_cell
+        mixing = alpha.sigmoid() if scheme.startswith("fairdarts") else alpha.softmax(1)
+        written = torch.tensor([float(row["weight"]) for row in last]).view_as(mixing)
+        assert written.equal(mixing)
+        assert [(int(row["node"]), int(row["source"])) for row in last[::8]] == edges(NODES)
+    first = {row["weight"] for row in found if row["epoch"] == "0"}
+    assert first != {row["weight"] for row in found if row["epoch"] == "1"}
+
+
+@pytest.mark.parametrize("scheme", TRAINED)
+def test_history(runs, scheme):
+    found = rows(runs(scheme) / "history.csv")
+    assert list(found[0]) == [
+        *("epoch", "learning_rate", "architecture_loss", "train_loss", "train_accuracy"),
+        *("accuracy_balanced", "accuracy_long_tailed", "entropy_normal", "entropy_reduce"),
+        *("skip_connections", "parametric_operations"),
+    ]
+    assert [row["epoch"] for row in found] == ["0", "1"]
+    # cosine from 0.025 to 0.001 over two epochs
+    assert [float(row["learning_rate"]) for row in found] == pytest.approx([0.025, 0.013])
+    for row in found:
+        assert all(math.isfinite(float(value)) for value in row.values())
+        for name in ("train_accuracy", "accuracy_balanced", "accuracy_long_tailed"):
+            assert 0 <= float(row[name]) <= 1
+        assert 0 < float(row["entropy_normal"]) <= math.log(8) + 1e-6
+    cost = rows(runs(scheme) / "cost.csv")
+    assert list(cost[0]) == ["epoch", "seconds", "peak_memory_gib"]
+    assert [row["epoch"] for row in cost] == ["0", "1"]
+    assert all(float(row["peak_memory_gib"]) > 0.05 for row in cost)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_metrics(runs, scheme):
+    metrics, config = read(runs(scheme), "metrics.json"), configured(scheme)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    assert (metrics["kind"], metrics["scheme"], metrics["seed"]) == ("search", scheme, 0)
+    data = metrics["data"]
+    assert data["subset_checksum"] == long_tail.checksum
+    assert data["class_counts"] == long_tail.counts
+    assert sum(data["class_counts"]) == len(long_tail.train) == 580
+    assert (data["source"], data["imbalance"], data["image_size"]) == ("digits", "exp0.1", 8)
+    assert data["long_tailed_test_images"] == len(long_tail.test) < data["test_images"]
+    assert sorted(sum(data["groups"].values(), [])) == list(range(10))
+    genotype, _ = load_genotype(str(runs(scheme)))
+    assert metrics["skip_connections"] == genotype.count("skip_connect")
+    assert metrics["notes"] == []
+    provenance = metrics["provenance"]
+    assert provenance == read(runs(scheme), "provenance.json")
+    assert re.fullmatch(r"[0-9a-f]{40}\+?|v\d.*", provenance["commit"])
+    assert provenance["command"].startswith("python -m ")
+    assert set(provenance["versions"]) == {"ltnas", "python", "torch", "lightning"}
+    assert provenance["device"].endswith(", 1 threads")
+    assert metrics["epochs"] == (0 if scheme == "random" else 2)
+
+
+@pytest.mark.parametrize("scheme", TRAINED)
+def test_metrics_of_a_training(runs, scheme):
+    metrics, config = read(runs(scheme), "metrics.json"), configured(scheme)
+    last = rows(runs(scheme) / "history.csv")[-1]
+    assert metrics["supernet_accuracy"] == {
+        name: float(last[name]) for name in ("accuracy_balanced", "accuracy_long_tailed")
+    }
+    long_tail = load_long_tail(config.data, config.imbalance)
+    supernet = build_search(config, "cpu", long_tail).supernet
+    architecture = sum(value.numel() for value in supernet.architecture_parameters().values())
+    total = sum(parameter.numel() for parameter in supernet.parameters())
+    assert metrics["supernet_parameters"] == total - architecture
+    assert metrics["seconds"] > 0
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_settings_are_written_down(runs, scheme):
+    config = configured(scheme)
+    written = OmegaConf.to_container(OmegaConf.load(runs(scheme) / "config.yaml"))
+    assert written["axes"] == choices(config)
+    assert written["scheme"] == scheme
+    assert written["weights"]["learning_rate"] == 0.025
+    assert written["space"]["nodes"] == NODES
+    assert written["imbalance"] == {"kind": "exp", "factor": 0.1}
+    assert (written["seed"], written["epochs"], written["precision"]) == (0, 2, "32")
+    if scheme == "fairdarts_ssl":
+        assert written["objective"]["off_diagonal_weight"] == 0.0051
+
+
+DECIDED = ("history.csv", "architecture.csv", "genotypes.json", "architecture.safetensors")
+"""What nothing but the configuration decides."""
+
+
+@pytest.mark.parametrize("scheme", ["darts", "fairdarts_ssl"])
+def test_same_seed_same_bytes_another_seed_others(runs, tmp_path, scheme):
+    again = search(configured(scheme, f"runs={tmp_path}"))
+    other = search(configured(scheme, f"runs={tmp_path}", "seed=1"))
+    for name in DECIDED:
+        assert (again / name).read_bytes() == (runs(scheme) / name).read_bytes(), name
+    for name in ("history.csv", "architecture.safetensors"):
+        assert (other / name).read_bytes() != (again / name).read_bytes(), name
+    # the subset is one for all seeds, so that seeds can be compared
+    checksums = {read(path, "metrics.json")["data"]["subset_checksum"] for path in (again, other)}
+    assert len(checksums) == 1
+
+
+def test_random_is_drawn_from_the_seed_without_training(runs, tmp_path, monkeypatch):
+    def train(*arguments):
+        raise AssertionError("a random genotype needs no supernet")
+
+    monkeypatch.setattr(ltnas.search, "build_search", train)
+    again, other = (
+        search(configured("random", f"runs={tmp_path}", f"seed={seed}")) for seed in (0, 1)
+    )
+    first, second = (load_genotype(str(path))[0] for path in (again, other))
+    assert first == load_genotype(str(runs("random")))[0]
+    assert first == random_genotype(configured("random").space.operations, NODES, 0)
+    assert first != second
+
+
+def test_run_that_dies_after_its_last_epoch_is_completed(runs, tmp_path):
+    # All epochs are in the checkpoint, and metrics.json is not there yet.
+    folder = tmp_path / runs("darts").name
+    shutil.copytree(runs("darts"), folder)
+    wanted = read(folder, "metrics.json")
+    for name in ("metrics.json", "genotype.json", "cells.svg"):
+        (folder / name).unlink()
+    assert search(configured("darts", f"runs={tmp_path}", "resume=auto")) == folder
+    assert read(folder, "metrics.json") == wanted
+    assert read(folder, "genotype.json") == read(runs("darts"), "genotype.json")
+    assert (folder / "history.csv").read_bytes() == (runs("darts") / "history.csv").read_bytes()
+
+
+def test_empty_cell_is_told_of(tmp_path, capsys):
+    folder = search(
+        configured("fairdarts", "selection=threshold_sparse", "epochs=1", f"runs={tmp_path}")
+    )
+    notes = read(folder, "metrics.json")["notes"]
+    assert len(notes) == 2  # no gate is open as far as 0.85 after one epoch
+    assert "normal cell" in notes[0]
+    assert "note: no operation of the normal cell" in capsys.readouterr().out
+
+
+def test_program_prints_its_run_folder_last(ltnas, tmp_path):
+    arguments = [*TINY, "scheme=darts", "space.nodes=1", "seed=3", "data.image_size=8"]
+    done = ltnas("search", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert lines[-1] == f"runs/{folder.name}"
+    assert [line for line in lines if line.startswith("darts ")][-1].startswith("darts 2/2  loss ")
+    assert "digits exp0.1: 580 training images" in lines[0]
+    metrics = read(folder, "metrics.json")
+    assert metrics["seed"] == 3
+    assert metrics["provenance"]["command"] == " ".join(["python -m ltnas.search", *arguments])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
