@@ -42,12 +42,14 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
     from lightning.pytorch.loggers import WandbLogger
 
     settings: dict[str, Any] = asdict(config)
+    stage = folder.path.name == job  # a folder in the run's
+    name = f"{folder.path.parent.name}-{job}" if stage else folder.path.name
     logger = WandbLogger(
-        name=folder.path.name,
+        name=name,
         save_dir=folder.path,
         project=config.logger.project,
         entity=config.logger.entity,
-        id=folder.path.name[-64:],  # the same after a resume, so that curves go on
+        id=name[-64:],  # the same after a resume, so that curves go on
         resume="allow",
         job_type=job,
         config=settings,

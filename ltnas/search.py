@@ -194,7 +194,8 @@ def _write_result(
     if not folder.writes:
         return
     origin = {"scheme": config.scheme, "imbalance": config.imbalance.name, "seed": config.seed}
-    folder.write_json("genotype.json", {**origin, **genotype.to_json()})
+    subset = {"subset_checksum": long_tail.checksum}
+    folder.write_json("genotype.json", {**origin, **subset, **genotype.to_json()})
     plot_cells(folder)
     folder.write_json(
         "metrics.json",

@@ -71,6 +71,20 @@ def test_documented_command(command, tmp_path, searched):
     assert done.returncode == 0, done.stderr
 
 
+def test_documented_python(tmp_path, searched, monkeypatch):
+    (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
+    words = [f"genotype={searched}", "auxiliary=0", "cutout=0", *TINY]
+    done = run([sys.executable, "-m", "ltnas.retrain", *words], tmp_path)
+    trained = tmp_path / done.stdout.splitlines()[-1]
+    block = block.replace("runs/retrain-...", str(trained))
+    block = block.replace("epochs=2", "epochs=1, limit_batches=1, channels=4, cells=3")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block, names)
+    assert (names["folder"] / "genotype.json").exists()
+    assert len(names["network"].preprocessing["classes"]) == 10
+
+
 def test_demo(tmp_path):
     script = REPOSITORY / "scripts" / "demo.sh"
     tiny = ["epochs=1", "limit_batches=1", "cells=3", "channels=4", "trainer.threads=1"]

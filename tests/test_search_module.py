@@ -159,3 +159,23 @@ def test_means_name_the_first_step_that_is_not_finite():
             module.epoch_means()
     finally:
         del type(module).current_epoch
+
+
+def test_mixed_precision_keeps_parameters_losses_and_mixing_weights_in_fp32():
+    module = search_module(SSL, relaxation=c.Sigmoid(), dtype=torch.float32)
+    module.autocast = lambda: torch.autocast("cpu", torch.bfloat16)
+    halves = []
+
+    class Spy(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten.convolution.default:
+                halves.append(args[0].dtype)
+            return func(*args, **(kwargs or {}))
+
+    with Spy():
+        module.training_step(batches(2, dtype=torch.float32), 0)
+    assert set(halves) == {torch.bfloat16}
+    assert {parameter.dtype for parameter in module.learner.parameters()} == {torch.float32}
+    with module.autocast():
+        assert {w.dtype for w in module.supernet.mixing_weights().values()} == {torch.float32}
+    assert all(float(value) > 0 for value in module.latest().values())

@@ -31,7 +31,7 @@ class ProgressLine(L.Callback):
         self.console, self.label, self.history = console, label, history
         self.progress: Progress | None = None
         self.looked = 0.0
-        self.accuracy = ""
+        self.tested = ""
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Put up the bar."""
@@ -69,7 +69,9 @@ class ProgressLine(L.Callback):
         if time.monotonic() - self.looked < REFRESH:
             return
         self.looked = time.monotonic()
-        numbers = f"loss {module.latest()['train_loss']:.3f} {self.accuracy}"
+        latest = module.latest()
+        trained = f"loss {latest['train_loss']:.3f} acc {100 * latest['train_accuracy']:.0f}%"
+        numbers = f"{trained} {self.tested}"
         self.progress.update(
             self.task,
             numbers=numbers,
@@ -80,12 +82,12 @@ class ProgressLine(L.Callback):
         """Tell the epoch's numbers, which the history has by now."""
         row = self.history.rows[-1]
         skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
-        self.accuracy = f"acc {100 * float(row['accuracy_balanced']):.1f}%{skips}"
+        self.tested = f"test {100 * float(row['accuracy_balanced']):.1f}%{skips}"
         if self.progress is None and trainer.is_global_zero:
             loss = float(row["train_loss"])
             self.console.print(
                 f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "
-                f"loss {loss:.3f}  {self.accuracy}",
+                f"loss {loss:.3f}  {self.tested}",
                 highlight=False,
             )
 

@@ -1,0 +1,33 @@
+"""`trainer=ddp`: two processes, one run folder, the numbers of one process."""
+
+import csv
+import os
+
+import pytest
+from conftest import TINY
+from safetensors.torch import load_file
+
+SEARCH = (*TINY, "scheme=darts", "space.nodes=2", "channels=4", "architecture.learning_rate=0.01")
+
+
+def rows(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_processes_write_one_run_that_equals_one_process(ltnas, tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    one = ltnas("search", *SEARCH, "runs=one", env=environment)
+    two = ltnas("search", *SEARCH, "runs=two", "trainer.devices=2", env=environment)
+    assert one.returncode == 0, one.stderr
+    assert two.returncode == 0, two.stderr
+    (alone,), (shared,) = (list((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert two.stdout.splitlines().count(f"two/{shared.name}") == 1
+    assert two.stdout.splitlines()[-1] == f"two/{shared.name}"
+    assert {path.name for path in shared.iterdir()} == {path.name for path in alone.iterdir()}
+    for ours, theirs in zip(rows(shared), rows(alone), strict=True):
+        for column in ("train_loss", "architecture_loss", "train_accuracy"):
+            assert float(ours[column]) == pytest.approx(float(theirs[column]), rel=1e-3)
+    ours, theirs = (load_file(path / "architecture.safetensors") for path in (shared, alone))
+    for kind in ("normal", "reduce"):
+        assert (ours[kind] - theirs[kind]).abs().max() < 1e-3
