@@ -10,7 +10,7 @@ import difflib
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +57,12 @@ def register_configs() -> None:
         for name, node in values.items():
             store.store(group=axis, name=name, node=node, provider="ltnas")
     OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
+    OmegaConf.register_new_resolver("ltnas.choices", _choices, replace=True)
+
+
+def _choices(group: str) -> str:
+    """The choices of a group of `conf/`, for a help text that lists some groups only."""
+    return ", ".join(sorted(path.name[:-5] for path in (Path(CONF) / group).glob("*.yaml")))
 
 
 def _published() -> str:
@@ -95,6 +101,7 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             failure.append(error)  # raised below: hydra would print a line of its own
 
     def execute(cfg: DictConfig, multirun: bool) -> None:
+        refuse_new_keys(schema, HydraConfig.get().overrides.task)
         config = OmegaConf.to_object(cfg)
         assert isinstance(config, schema)
         c.require(
@@ -104,12 +111,16 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
         )
         folder = command(config)
         if int(os.environ.get("LOCAL_RANK", "0")) == 0:
-            print(folder)
+            print(folder, flush=True)
 
     try:
         task()
+        sys.stdout.flush()
         if failure:
             raise failure[0]
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
         sys.exit(130)
@@ -119,6 +130,17 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             raise
         print(f"ltnas: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
+    """Raise a `UserError` for `+key=value`: hydra would add it, and nobody would read it."""
+    for override in overrides:
+        key = override.lstrip("+").partition("=")[0]
+        if override.startswith("+") and key.split(".")[0] != "experiment":
+            raise UserError(
+                f"{override}: {schema.__name__} has no key {key} to be added; leave out the + if "
+                "you mean one that is there (--cfg job shows them)"
+            )
 
 
 def user_message(error: BaseException) -> str | None:

@@ -117,6 +117,12 @@ class Data:
             f"data.crop_padding={self.crop_padding} must be 0 or more pixels",
         )
         require_seed("data.subset_seed", self.subset_seed)
+        if self.many_above is not None and self.few_below is not None:
+            require(
+                self.few_below <= self.many_above + 1,
+                f"data.few_below={self.few_below} data.many_above={self.many_above}: a class would "
+                "be both few- and many-shot; few_below must not be the larger",
+            )
         require(
             (self.mean is None) == (self.std is None),
             f"data.mean={self.mean} data.std={self.std} go together: set both, or neither to have "

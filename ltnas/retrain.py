@@ -5,6 +5,7 @@ Reads from top to bottom: genotype, data, network, training without labels, with
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ def retrain(config: RetrainConfig) -> Path:
     long_tail = load_long_tail(config.data, config.imbalance)
     check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
-    scheme = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
+    origin_name = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
+    scheme = re.sub("[^a-z0-9_.-]+", "-", origin_name)[:40]  # it names folders
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name) as folder:
         write_settings(folder, config)
@@ -62,14 +64,15 @@ def _train(
     console: Console,
 ) -> None:
     network = build_network(config, genotype, long_tail)
+    stages: list[tuple[Objective, RunFolder]] = [(CrossEntropy(), folder)]
     if config.pretrain == "barlow_twins":
-        stage = _stage(folder, "pretrain")
-        _fit(config, config.barlow_twins, accelerator, network, long_tail, stage, console)
-    history, reports = _fit(
-        config, CrossEntropy(), accelerator, network, long_tail, folder, console
-    )
+        stages.insert(0, (config.barlow_twins, _stage(folder, "pretrain")))
+    histories = []
+    for objective, stage in stages:
+        history, reports = _fit(config, objective, accelerator, network, long_tail, stage, console)
+        histories.append(history)
     if folder.writes:
-        _write_result(config, genotype, scheme, network, long_tail, folder, history, reports)
+        _write_result(config, genotype, scheme, network, long_tail, folder, histories, reports)
         _print_result(console, config, network, long_tail, reports)
 
 
@@ -172,7 +175,7 @@ def _write_result(
     network: Network,
     long_tail: LongTail,
     folder: RunFolder,
-    history: History,
+    histories: list[History],
     reports: dict[str, Any],
 ) -> None:
     """genotype.json, weights, and last metrics.json, which says that the run has ended."""
@@ -213,8 +216,8 @@ def _write_result(
             "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
             "test": reports,
             "data": describe_data(config, long_tail),
-            "seconds": round(history.seconds, 1),
-            "peak_memory_gib": history.peak_memory_gib,
+            "seconds": round(sum(history.seconds for history in histories), 1),
+            "peak_memory_gib": max(history.peak_memory_gib for history in histories),
             "provenance": folder.read_json("provenance.json"),
         },
     )

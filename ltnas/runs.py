@@ -92,7 +92,10 @@ class RunFolder:
 
     def try_lock(self) -> bool:
         """Whether no other living process works in the folder; if so, this one does from now on."""
-        lock = (self.path / ".lock").open("wb")
+        try:
+            lock = (self.path / ".lock").open("wb")
+        except OSError:  # a folder of somebody else's
+            return False
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

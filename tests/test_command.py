@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ltnas import config as c
-from ltnas.command import AXES, CONF, register_configs, user_message
+from ltnas.command import AXES, CONF, refuse_new_keys, register_configs, user_message
 from ltnas.errors import UserError
 from ltnas.settings import choices
 from ltnas.space.genotype import published_names
@@ -343,8 +343,12 @@ def test_help_lists_choices_and_examples(helps, command):
     text = helps[command]
     examples = [line for line in text.splitlines() if f"python -m ltnas.{command} " in line]
     assert len(examples) >= 5
-    for group, names in {"scheme": SCHEMES, "imbalance": IMBALANCES, "data": ["digits"]}.items():
-        (line,) = (line for line in text.splitlines() if line.startswith(f"{group}: "))
+    groups = {"imbalance": IMBALANCES, "data": ["digits", "folder"], "trainer": ["cpu", "ddp"]}
+    if command == "search":
+        groups["scheme"] = SCHEMES
+    lines = [line.strip() for line in text.splitlines()]
+    for group, names in groups.items():
+        (line,) = (line for line in lines if line.startswith(f"{group}: "))
         assert set(names) <= set(line.removeprefix(f"{group}: ").split(", "))
     assert "${" not in text
 
@@ -368,14 +372,23 @@ def test_help_lists_the_published_genotypes(helps):
     assert "darts_v2" in paragraph
 
 
-def test_help_does_not_load_torch():
+@pytest.mark.parametrize("command", ["search", "retrain"])
+def test_help_does_not_load_torch(command):
     code = (
-        "import sys; sys.argv = ['retrain', '--help']\n"
-        "import ltnas, ltnas.command, ltnas.search, ltnas.retrain\n"
-        "ltnas.retrain.main()\n"
-        "heavy = {'torch', 'lightning', 'torchvision', 'matplotlib', 'wandb', 'sklearn'}\n"
-        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
+        "import sys, atexit\n"
+        "loaded = {'torch', 'lightning', 'torchvision', 'matplotlib', 'wandb', 'sklearn'}\n"
+        "atexit.register(lambda: print('loaded', *sorted(loaded & set(sys.modules))))\n"
+        f"import ltnas, ltnas.command, ltnas.search, ltnas.retrain, ltnas.{command} as command\n"
+        "sys.argv[1:] = ['--help']\n"
+        "command.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "darts_v2" in done.stdout
+    assert "Choices" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
+def test_a_key_that_does_not_exist_cannot_be_added():
+    with pytest.raises(UserError, match=r"\+epohcs=3: SearchConfig has no key epohcs"):
+        refuse_new_keys(c.SearchConfig, ["seed=1", "+epohcs=3"])
+    refuse_new_keys(c.SearchConfig, ["seed=1", "+experiment=demo_search", "scheme=darts"])

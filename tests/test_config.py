@@ -1,5 +1,9 @@
 """What a configuration refuses, and that its defaults are the papers' constants."""
 
+import ast
+import sys
+from pathlib import Path
+
 import pytest
 
 from ltnas import config as c
@@ -28,6 +32,11 @@ REFUSED = {
     "image size": (lambda: c.Data(image_size=3), "data.image_size=3", "take 4 or more"),
     "padding": (lambda: c.Data(crop_padding=-1), "data.crop_padding=-1", "0 or more"),
     "subset seed": (lambda: c.Data(subset_seed=-1), "data.subset_seed=-1", "[0, 4294967295]"),
+    "groups that overlap": (
+        lambda: c.Data(few_below=100, many_above=50),
+        "data.few_below=100 data.many_above=50",
+        "must not be the larger",
+    ),
     "mean alone": (lambda: c.Data(mean=[0.5] * 3), "data.mean=[0.5, 0.5, 0.5]", "set both"),
     "std alone": (lambda: c.Data(std=[0.5] * 3), "data.std=[0.5, 0.5, 0.5]", "set both"),
     "one mean": (lambda: c.Data(mean=[0.5], std=[1.0] * 3), "data.mean=[0.5]", "three numbers"),
@@ -167,8 +176,6 @@ def test_refusal_is_one_line_with_key_value_and_cure(name):
 
 
 def test_every_requirement_is_refused_by_one_of_the_cases():
-    import sys
-
     reached = set()
 
     def trace(frame, event, argument):
@@ -191,9 +198,6 @@ def test_every_requirement_is_refused_by_one_of_the_cases():
 
 def requirements():
     """Calls of `require...` in config.py, other than by one another."""
-    import ast
-    from pathlib import Path
-
     tree = ast.parse(Path(c.__file__).read_text())
     calls = [
         node

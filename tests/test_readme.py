@@ -11,7 +11,7 @@ from conftest import REPOSITORY, TINY
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SIZES = {argument.split("=")[0] for argument in TINY}
-PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|pretrain_epochs|experiment)=")
+PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|experiment)=")
 
 
 def commands():
@@ -33,7 +33,8 @@ def small(arguments):
         for argument in arguments
         if argument.split("=")[0] not in SIZES and not PATHS.match(argument)
     ]
-    return [*kept, *TINY]
+    kept = [re.sub("^pretrain_epochs=.*", "pretrain_epochs=1", argument) for argument in kept]
+    return [*kept, *TINY[:-2], "limit_batches=1", "epochs=1"]
 
 
 def run(command, folder):

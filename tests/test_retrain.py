@@ -1,0 +1,362 @@
+"""`python -m ltnas.retrain` end to end: from a genotype to a trained network on disk."""
+
+import csv
+import json
+import math
+import shutil
+
+import pytest
+import torch
+from composed import composed
+from safetensors.torch import load_file, save_file
+
+import ltnas
+from ltnas.data.long_tail import load_long_tail
+from ltnas.errors import UserError
+from ltnas.objectives.barlow_twins import BarlowTwins
+from ltnas.retrain import retrain
+from ltnas.retrain_module import RetrainModule
+from ltnas.search import search
+from ltnas.space.cost import multiply_accumulates, parameter_counts
+from ltnas.space.genotype import load_genotype
+
+FILES = {
+    *("config.yaml", "provenance.json", "fingerprint.json", ".lock", "checkpoint.ckpt"),
+    *("history.csv", "cost.csv", "curves.png", "genotype.json", "cells.svg", "cells.png"),
+    *("network.safetensors", "network.json", "metrics.json"),
+}
+NO_AUXILIARY = "auxiliary=0"  # 8 x 8 images are too small for it
+PRETRAINED = (
+    *("pretrain=barlow_twins", "pretrain_epochs=1", "cutout=8", "data.image_size=32"),
+    *("barlow_twins.hidden=8", "barlow_twins.outputs=6", "auxiliary=0.4", "drop_path=0.3"),
+)
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def retrained(root, *arguments):
+    """Configuration and run folder."""
+    config = composed("retrain", f"runs={root}", *arguments)
+    return config, retrain(config)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A run folder of a search."""
+    runs = tmp_path_factory.mktemp("searched")
+    return search(composed("search", "scheme=random", "space.nodes=2", f"runs={runs}"))
+
+
+@pytest.fixture(scope="module")
+def from_folder(tmp_path_factory, searched):
+    """Three whole epochs, enough for a network that is better than chance."""
+    root = tmp_path_factory.mktemp("retrained")
+    whole = ("limit_batches=null", "epochs=3", "cutout=2")
+    return retrained(root, f"genotype={searched}", NO_AUXILIARY, *whole)
+
+
+@pytest.fixture(scope="module")
+def from_file(tmp_path_factory, searched):
+    """First without labels, then with an auxiliary classifier."""
+    root = tmp_path_factory.mktemp("pretrained")
+    return retrained(root, f"genotype={searched}/genotype.json", *PRETRAINED)
+
+
+@pytest.fixture(scope="module")
+def from_name(tmp_path_factory):
+    """A published genotype."""
+    root = tmp_path_factory.mktemp("published")
+    return retrained(root, "genotype=DARTS_V1", NO_AUXILIARY, "epochs=1", "limit_batches=1")
+
+
+ORIGINS = {
+    "from_folder": ("random", FILES),
+    "from_file": ("random", FILES | {"pretrain"}),
+    "from_name": ("darts_v1", FILES),
+}
+
+
+@pytest.fixture(params=ORIGINS)
+def run(request):
+    """Each of the three in turn: its name, configuration and folder."""
+    return request.param, *request.getfixturevalue(request.param)
+
+
+# --- what a run leaves --------------------------------------------------------------------------
+
+
+def test_files_of_a_run(run, searched):
+    name, _, folder = run
+    scheme, files = ORIGINS[name]
+    assert {path.name for path in folder.iterdir()} == files
+    assert folder.name.startswith(f"retrain-{scheme}-exp0.1-s0-")
+    where = "darts_v1" if name == "from_name" else str(searched)
+    assert load_genotype(str(folder))[0] == load_genotype(where)[0]
+    assert read(folder, "genotype.json")["scheme"] == scheme
+
+
+def test_history(run):
+    _, config, folder = run
+    found = rows(folder / "history.csv")
+    assert list(found[0]) == [
+        *("epoch", "learning_rate", "train_loss", "train_accuracy"),
+        *("accuracy_balanced", "accuracy_long_tailed"),
+    ]
+    assert [int(row["epoch"]) for row in found] == list(range(config.epochs))
+    rates = [0.025 * (1 + math.cos(math.pi * e / config.epochs)) / 2 for e in range(config.epochs)]
+    assert [float(row["learning_rate"]) for row in found] == pytest.approx(rates)
+    assert all(math.isfinite(float(value)) for row in found for value in row.values())
+
+
+def test_metrics(run):
+    name, config, folder = run
+    metrics, long_tail = read(folder, "metrics.json"), load_long_tail(config.data, config.imbalance)
+    assert metrics["kind"] == "retrain"
+    assert (metrics["scheme"], metrics["imbalance"]) == (ORIGINS[name][0], "exp0.1")
+    assert (metrics["seed"], metrics["epochs"]) == (0, config.epochs)
+    assert metrics["pretrain_epochs"] == (name == "from_file")
+    assert metrics["data"]["subset_checksum"] == long_tail.checksum
+    assert metrics["data"]["class_counts"] == long_tail.counts
+    assert set(metrics["provenance"]) == {"command", "commit", "versions", "device"}
+    cost = [row for path in sorted(folder.rglob("cost.csv")) for row in rows(path)]
+    assert len(cost) == config.epochs + config.pretrain_epochs
+    assert metrics["seconds"] == pytest.approx(sum(float(row["seconds"]) for row in cost), abs=0.2)
+    last = rows(folder / "history.csv")[-1]
+    assert set(metrics["test"]) == {"balanced", "long_tailed"}
+    for test_set, report in metrics["test"].items():
+        assert float(last[f"accuracy_{test_set}"]) == report["accuracy"]
+
+
+def test_reports_agree_with_their_confusion_matrices(run):
+    _, config, folder = run
+    metrics, long_tail = read(folder, "metrics.json"), load_long_tail(config.data, config.imbalance)
+    sizes = {"balanced": len(long_tail.source.test.labels), "long_tailed": len(long_tail.test)}
+    for test_set, report in metrics["test"].items():
+        confusion = torch.tensor(report["confusion"])
+        assert confusion.shape == (10, 10)
+        assert int(confusion.sum()) == report["images"] == sizes[test_set]
+        assert report["accuracy"] == float(confusion.trace()) / sizes[test_set]
+        per_class = confusion.diagonal().double() / confusion.sum(1)
+        assert list(report["per_class"]) == list(long_tail.source.classes)
+        assert list(report["per_class"].values()) == per_class.tolist()
+        assert report["macro_accuracy"] == pytest.approx(float(per_class.mean()))
+        for group in ("many", "medium", "few"):
+            members = metrics["data"]["groups"][group]
+            assert report[group] == pytest.approx(float(per_class[members].mean()))
+
+
+def test_cost_is_that_of_the_network(run):
+    name, config, folder = run
+    metrics, network = read(folder, "metrics.json"), ltnas.load_network(folder)
+    counts = parameter_counts(network)
+    assert {key: metrics[key] for key in counts} == counts
+    assert (metrics["auxiliary_parameters"] > 0) is (name == "from_file")
+    tensors = load_file(folder / "network.safetensors")
+    buffers = {key for key, _ in network.named_buffers()}
+    stored = sum(value.numel() for key, value in tensors.items() if key not in buffers)
+    assert stored == metrics["parameters"] + metrics["auxiliary_parameters"]
+    size = load_long_tail(config.data, config.imbalance).image_size
+    assert metrics["multiply_accumulates"] == multiply_accumulates(network, size) > 10_000
+
+
+def test_loaded_network_has_the_accuracy_that_was_written(run):
+    name, config, folder = run
+    network, metrics = ltnas.load_network(folder), read(folder, "metrics.json")
+    long_tail = load_long_tail(config.data, config.imbalance)
+    preprocessing = network.preprocessing
+    mean, std = (torch.tensor(preprocessing[key]).view(3, 1, 1) for key in ("mean", "std"))
+    images = (long_tail.source.test.images.float() / 255 - mean) / std
+    assert images.shape[-1] == preprocessing["image_size"]
+    assert preprocessing["classes"] == list(long_tail.source.classes)
+    assert not network.training
+    with torch.no_grad():
+        hits = network(images).argmax(1) == long_tail.source.test.labels
+    part = hits[torch.from_numpy(long_tail.test)]
+    assert float(hits.double().mean()) == metrics["test"]["balanced"]["accuracy"]
+    assert float(part.double().mean()) == metrics["test"]["long_tailed"]["accuracy"]
+    if name == "from_folder":  # trained long enough to have learnt something
+        assert len(set(network(images).argmax(1).tolist())) > 2
+        assert float(hits.double().mean()) > 0.15
+
+
+def test_result_is_printed(tmp_path, searched, capsys):
+    _, folder = retrained(tmp_path, f"genotype={searched}", NO_AUXILIARY, "epochs=1")
+    printed, metrics = capsys.readouterr().out, read(folder, "metrics.json")
+    accuracy = f"{100 * metrics['test']['balanced']['accuracy']:.2f}"
+    (line,) = (line for line in printed.splitlines() if line.startswith("all "))
+    assert line.split()[:3] == ["all", "580", accuracy]
+    assert f"{metrics['parameters']:,} parameters" in printed
+
+
+# --- training without labels first --------------------------------------------------------------
+
+
+def test_training_without_labels_comes_first(from_file):
+    _, folder = from_file
+    (row,) = rows(folder / "pretrain" / "history.csv")
+    assert float(row["train_loss"]) > 2.4  # no cross-entropy: that is log 10 at the start
+    assert {path.name for path in (folder / "pretrain").iterdir()} == {
+        *("history.csv", "cost.csv", "curves.png", "checkpoint.ckpt"),
+    }
+    before = torch.load(folder / "pretrain" / "checkpoint.ckpt", weights_only=True)["state_dict"]
+    projector = [name for name in before if name.startswith("learner.objective.")]
+    assert projector
+    after = torch.load(folder / "checkpoint.ckpt", weights_only=True)["state_dict"]
+    assert set(before) - set(projector) == set(after)
+
+
+def test_training_without_labels_changes_what_comes_after(tmp_path, from_file, searched):
+    alone = [argument for argument in PRETRAINED if not argument.startswith("pretrain")]
+    _, folder = retrained(tmp_path, f"genotype={searched}/genotype.json", *alone)
+    _, pretrained = from_file
+    name = "history.csv"
+    assert (folder / name).read_bytes() != (pretrained / name).read_bytes()
+
+
+def test_same_seed_same_network_another_seed_another(tmp_path, searched, from_file):
+    arguments = (f"genotype={searched}/genotype.json", *PRETRAINED)
+    _, again = retrained(tmp_path, *arguments)
+    _, other = retrained(tmp_path, *arguments, "seed=1")
+    for name in ("history.csv", "pretrain/history.csv", "network.safetensors"):
+        assert (again / name).read_bytes() == (from_file[1] / name).read_bytes(), name
+        assert (other / name).read_bytes() != (again / name).read_bytes(), name
+
+
+# --- going on -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(tmp_path, from_file):
+    """A copy of a run to take files away from, and how to go on with it."""
+    config, folder = from_file
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+
+    def go_on():
+        return retrained(tmp_path, f"genotype={config.genotype}", *PRETRAINED, "resume=auto")[1]
+
+    return folder, copy, go_on
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The objective of every training step that is taken."""
+    taken, step = [], RetrainModule.training_step
+
+    def noted(self, batches, index):
+        taken.append(type(self.learner.objective))
+        return step(self, batches, index)
+
+    monkeypatch.setattr(RetrainModule, "training_step", noted)
+    return taken
+
+
+RESULT = ("history.csv", "pretrain/history.csv", "network.safetensors", "genotype.json")
+
+
+def test_stage_that_is_done_is_not_repeated(interrupted, steps):
+    folder, copy, go_on = interrupted
+    for path in copy.iterdir():  # as after a kill between the stages
+        if path.name not in ("pretrain", "fingerprint.json", "provenance.json", "config.yaml"):
+            path.unlink()
+    assert go_on() == copy
+    assert len(steps) == 4
+    assert BarlowTwins not in steps
+    for name in RESULT:
+        assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
+    ours, theirs = read(copy, "metrics.json"), read(folder, "metrics.json")
+    assert ours["test"] == theirs["test"]
+
+
+def test_stage_that_is_not_done_is_repeated(interrupted, steps):
+    folder, copy, go_on = interrupted
+    for path in copy.rglob("*"):
+        if path.is_file() and path.name != "fingerprint.json":
+            path.unlink()
+    assert go_on() == copy
+    assert steps[:2] == [BarlowTwins, BarlowTwins]
+    assert len(steps) == 6
+    for name in RESULT:
+        assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_run_that_dies_after_its_last_epoch_is_completed(interrupted, steps):
+    folder, copy, go_on = interrupted
+    for name in ("metrics.json", "network.json", "network.safetensors", "genotype.json"):
+        (copy / name).unlink()
+    assert go_on() == copy
+    assert steps == []
+    assert read(copy, "metrics.json") == read(folder, "metrics.json")
+    for name in RESULT:
+        assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+# --- networks that cannot be loaded -------------------------------------------------------------
+
+
+def refused(folder):
+    with pytest.raises(UserError) as caught:
+        ltnas.load_network(folder)
+    message = str(caught.value)
+    assert message.startswith(str(folder))
+    assert "\n" not in message
+    return message
+
+
+def test_folder_without_a_network(tmp_path, searched):
+    assert "give a run folder that ltnas.retrain printed" in refused(tmp_path / "nowhere")
+    assert "has no trained network (No such file" in refused(searched)
+
+
+def swapped(folder):
+    """Weights of a network with other shapes."""
+    tensors = load_file(folder / "network.safetensors")
+    save_file({name: value.new_zeros(3) for name, value in tensors.items()}, folder / "n")
+    (folder / "n").replace(folder / "network.safetensors")
+
+
+def described(**changes):
+    def change(folder):
+        description = {**read(folder, "network.json"), **changes}
+        description = {key: value for key, value in description.items() if value is not None}
+        (folder / "network.json").write_text(json.dumps(description))
+
+    return change
+
+
+def cut(name):
+    def change(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return change
+
+
+DAMAGES = {
+    "half the weights": cut("network.safetensors"),
+    "half the description": cut("network.json"),
+    "other shapes": swapped,
+    "no genotype": described(genotype=None),
+    "no channels": described(channels=None),
+    "more cells": described(cells=4),
+    "text for a number": described(channels="many"),
+    "a list": lambda folder: (folder / "network.json").write_text("[]"),
+    "a broken genotype": described(genotype={"normal": {}}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_network(tmp_path, from_folder, damage):
+    for name in ("network.safetensors", "network.json"):
+        shutil.copy(from_folder[1] / name, tmp_path)
+    ltnas.load_network(tmp_path)
+    DAMAGES[damage](tmp_path)
+    message = refused(tmp_path)
+    assert "is no genotype" in message or "holds a damaged network (" in message
