@@ -6,12 +6,13 @@ python=$1
 shift
 more=("$@")
 begun=$SECONDS
+printed=$(mktemp)
+trap 'rm -f "$printed"' EXIT
 
 step() { # runs a command, shows it, and leaves the run folder that it prints last in $folder
   printf '\n$ python -m %s\n' "$*"
-  exec 3>&1
-  folder=$("$python" -m "$@" ${more[@]+"${more[@]}"} | tee /dev/fd/3 | tail -n 1)
-  exec 3>&-
+  "$python" -m "$@" ${more[@]+"${more[@]}"} | tee "$printed"
+  folder=$(tail -n 1 "$printed")
 }
 
 step ltnas.search experiment=demo_search scheme=fairdarts_ssl imbalance=exp0.1
