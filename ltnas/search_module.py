@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ from ltnas.selection import entropy, select
 from ltnas.space.operations import PARAMETRIC
 from ltnas.space.supernet import ARCHITECTURE, Supernet
 from ltnas.statistics import frozen_statistics
+
+Context = Callable[[], AbstractContextManager[object]]
+"""Makes the context of a forward pass."""
 
 
 class SearchModule(MeasuringModule):
@@ -56,7 +59,7 @@ class SearchModule(MeasuringModule):
         classes: int,
         long_tailed_test: Tensor,
         seed: int,
-        autocast: Callable[[], AbstractContextManager[object]],
+        autocast: Context,
     ) -> None:
         super().__init__(learner, classes, long_tailed_test, seed)
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
@@ -126,16 +129,19 @@ class SearchModule(MeasuringModule):
         """Weights by their names in the learner, detached: no gradient of them is computed."""
         return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
 
-    def _training_loss(self, batch: Batch) -> Loss:
+    def _training_loss(self, batch: Batch, context: Context) -> Loss:
+        """The objective; `context` is around the forward pass alone."""
+
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            losses: Losses = functional_call(self.learner, weights | architecture, (batch,))
+            with context():
+                losses: Losses = functional_call(self.learner, weights | architecture, (batch,))
             return losses.objective
 
         return loss
 
-    def _validation_loss(self, batch: Batch) -> Loss:
-        """The objective and the regulariser, noted."""
-        objective = self._training_loss(batch)
+    def _validation_loss(self, batch: Batch, context: Context) -> Loss:
+        """The objective, noted, and the regulariser."""
+        objective = self._training_loss(batch, context)
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)
@@ -148,25 +154,26 @@ class SearchModule(MeasuringModule):
         return loss
 
     def _architecture_gradient(self, batches: dict[str, Batch]) -> Tensors:
-        validation_loss = self._validation_loss(batches["architecture"])
         with frozen_statistics(self.learner):
             if isinstance(self.gradient, SecondOrder):
-                # In fp32: differences of perturbed passes vanish in half precision.
-                return self._second_order(batches["weights"], validation_loss, self.gradient)
-            with self.autocast():
-                return first_order(
-                    validation_loss, self._weights(), self._architecture(), mean_over_ranks
-                )
+                return self._second_order(batches, self.gradient)
+            return first_order(
+                self._validation_loss(batches["architecture"], self.autocast),
+                self._weights(),
+                self._architecture(),
+                mean_over_ranks,
+            )
 
-    def _second_order(self, batch: Batch, validation_loss: Loss, gradient: SecondOrder) -> Tensors:
+    def _second_order(self, batches: dict[str, Batch], gradient: SecondOrder) -> Tensors:
+        """In full precision: differences of perturbed passes vanish in half of it."""
         optimiser = self._optimisers()[0]
         buffers = {
             name: optimiser.state.get(parameter, {}).get("momentum_buffer")
             for name, parameter in self.learner.weights().items()
         }
         return second_order(
-            self._training_loss(batch),
-            validation_loss,
+            self._training_loss(batches["weights"], nullcontext),
+            self._validation_loss(batches["architecture"], nullcontext),
             self._weights(),
             self._architecture(),
             rate=optimiser.param_groups[0]["lr"],
