@@ -1,6 +1,6 @@
 """Checkpoints of the original DARTS code (quark0/darts), read into the modules of this package.
 
-Only names differ: each tensor of ours has one tensor there, and a few rules tell its name.
+Only names differ, told by a few rules, and the supernet stacks what is one tensor an edge there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ltnas.relaxations import softmax
 from ltnas.space.genotype import CellGenotype, Genotype, load_genotype, parse_genotype
 from ltnas.space.layout import KINDS
 from ltnas.space.network import Network
+from ltnas.space.stacking import plain_names, plain_shape, stack
 from ltnas.space.supernet import ARCHITECTURE, Supernet
 
 Model = TypeVar("Model", Network, Supernet)
@@ -163,15 +164,35 @@ def _filled(
     tensors = dict(ours or {})
     theirs = {_bare(name): tensor for name, tensor in state_dict.items()}
     shapes = {name: t.shape for name, t in model.state_dict().items() if name not in tensors}
-    names = {name: _official_name(name, stem) for name in shapes}
-    for official in names.values():
+    names = {
+        name: [_official_name(plain, stem) for plain in plain_names(name, OPERATIONS, NODES)]
+        for name in shapes
+    }
+    needed = {
+        official: plain_shape(name, shapes[name], len(parts))
+        for name, parts in names.items()
+        for official in parts
+    }
+    for official in needed:
         if official.endswith(COUNTER):
             theirs.setdefault(official, torch.tensor(0))
-    _check_fit(theirs, {names[name]: shape for name, shape in shapes.items()}, settings)
-    tensors |= {name: theirs[official] for name, official in names.items()}
+    _check_fit(theirs, needed, settings)
+    _check_pools(theirs, names)
+    tensors |= stack(theirs, names)
     model.to_empty(device="cpu").to(theirs["classifier.weight"].dtype)
     model.load_state_dict(tensors)
     return model
+
+
+def _check_pools(theirs: Mapping[str, Tensor], names: Mapping[str, Sequence[str]]) -> None:
+    """Raise a `UserError` if edges that pool the same state did not see the same."""
+    for first, *others in names.values():
+        for other in others if re.search(r"_ops\.\d+\.1\.running", first) else []:
+            require(
+                torch.allclose(theirs[first], theirs[other], rtol=1e-3),
+                f"{other} is not {first}, though both are of the same pool of the same state: "
+                "give the checkpoint of one search",
+            )
 
 
 def _check_fit(

@@ -5,6 +5,7 @@ factorised reduction, Python sums from 0, a view where ours takes a mean.
 """
 
 import json
+import re
 from collections import namedtuple
 from types import SimpleNamespace
 
@@ -287,6 +288,20 @@ def scattered(network):
                 buffer.uniform_(0.5, 2)
             else:
                 buffer.fill_(7)
+    return pooling_alike(network)
+
+
+SOURCES = [source for node in range(4) for source in range(2 + node)]
+
+
+def pooling_alike(network):
+    """Edges that leave a state of a search network pool the same, so their statistics are equal."""
+    first = {}
+    for name, buffer in network.named_buffers():
+        found = re.match(r"(cells\.\d+\._ops\.)(\d+)(\._ops\.[12]\.1\..*)", name)
+        if found:
+            cell, row, rest = found.groups()
+            buffer.copy_(first.setdefault((cell, SOURCES[int(row)], rest), buffer))
     return network
 
 
@@ -345,6 +360,14 @@ def test_a_search_network_trains_and_evaluates_the_same(c, layers, classes):
     assert_same_state(gradients(ours), expected.state_dict())
     assert reduce.abs().max() > 1e-6
     assert_same(ours.eval()(x), theirs.eval()(x))
+
+
+def test_pools_of_a_state_have_one_history():
+    theirs = scattered(SearchNetwork(4, 1, 3))
+    state = copied(theirs.state_dict())
+    state["cells.0._ops.2._ops.1.1.running_var"] *= 2
+    with pytest.raises(UserError, match=r"_ops\.2\._ops\.1\.1\.running_var is not .*_ops\.0\."):
+        load_official_supernet(state, *theirs.alphas, 4, 1, 3)
 
 
 # --- the discrete network -----------------------------------------------------------------------

@@ -9,8 +9,8 @@ from torchvision.ops import StochasticDepth
 from ltnas.errors import UserError
 from ltnas.space.genotype import CellGenotype, Edge, Genotype
 from ltnas.space.layout import CellPlan, cell_plans, kind
-from ltnas.space.operations import operation, relu_conv_bn
-from ltnas.space.supernet import preprocess_before
+from ltnas.space.operations import operation
+from ltnas.space.preprocess import preprocess_before, preprocess_previous
 
 AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
 """Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool, by stem."""
@@ -47,7 +47,7 @@ class Cell(nn.Module):
     def __init__(self, plan: CellPlan, genotype: CellGenotype) -> None:
         super().__init__()
         self.preprocess0 = preprocess_before(plan, affine=True)
-        self.preprocess1 = relu_conv_bn(plan.previous, plan.channels, affine=True)
+        self.preprocess1 = preprocess_previous(plan, affine=True)
         self.edges = live_edges(genotype)
         self.operations = nn.ModuleList(
             operation(

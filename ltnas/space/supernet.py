@@ -1,80 +1,165 @@
 """The supernet: every edge holds every candidate operation, mixed by the architecture.
 
-The plain form: one module an operation and edge, as the equations are written.
+Computes what the plain form does (one module an operation and edge, as DARTS' equations are
+written), with less work: what the edges that leave a state share is computed once, their
+convolutions are stacked, mixing weights are folded into the last normalisation, and `none` is
+not computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
 
+from ltnas.space.cell_kernels import Flow, run_cell, runs_natively
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
-from ltnas.space.operations import FactorizedReduce, operation, relu_conv_bn
+from ltnas.space.preprocess import preprocess_before, preprocess_previous
+from ltnas.space.stacked import Convolutions, Pool, Reduce
+from ltnas.statistics import unmoved_statistics
 
 Relax = Callable[[Tensor], Tensor]
+Mask = tuple[tuple[bool, ...], ...]
+"""Which candidate operations [edges][operations] there are; the others are not computed."""
 ARCHITECTURE = "architecture."
 """What the names of architecture parameters begin with."""
+Terms = list[tuple[int, Tensor, Tensor | None]]
+"""What flows into nodes: the node, [B, C, H, W], and a weight that it is still to be given."""
 
 
-class MixedOperation(nn.Module):
-    """Sum over candidate operations of weight times output (DARTS, equation 2)."""
+class Source(nn.Module):
+    """All edges that leave a state.
 
-    def __init__(self, operations: list[str], channels: int, stride: int) -> None:
+    Args:
+        state: its number in the cell; 0 and 1 are the cell's inputs.
+        nodes: intermediate nodes of the cell.
+        operations: candidate operations, in the order of the mixing weights' columns.
+        mask: which of them an edge has.
+        channels: of the state.
+        stride: of the edges.
+    """
+
+    def __init__(
+        self,
+        state: int,
+        nodes: int,
+        operations: list[str],
+        mask: Mask,
+        channels: int,
+        stride: int,
+    ) -> None:
         super().__init__()
-        self.operations = nn.ModuleList(_normalised(name, channels, stride) for name in operations)
-
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """State [B, C, H, W] and mixing weights [operations] to [B, C, H / stride, W / stride]."""
-        terms = [
-            weight * candidate(x)
-            for weight, candidate in zip(weights, self.operations, strict=True)
+        self.state, self.channels, self.stride = state, channels, stride
+        leaving = [
+            (row, node) for row, (node, source) in enumerate(edges(nodes)) if source == state
         ]
-        mixed: Tensor = sum(terms[1:], terms[0])
-        return mixed
+        self.columns: dict[str, int] = {}
+        self.targets: dict[str, tuple[int, ...]] = {}
+        self.rows: dict[str, list[int]] = {}
+        self.candidates = nn.ModuleDict()
+        for column, name in enumerate(operations):
+            found = [(row, node) for row, node in leaving if mask[row][column]]
+            if name == "none" or not found:
+                continue
+            self.columns[name] = column
+            self.rows[name] = [row for row, _ in found]
+            self.targets[name] = tuple(node for _, node in found)
+            self.candidates[name] = _candidate(name, len(found), channels, stride)
+
+    def weights(self, name: str, weights: Tensor) -> tuple[Tensor, ...]:
+        """Of mixing weights [edges, operations], those of an operation, one an edge."""
+        column = weights[:, self.columns[name]].unbind(0)
+        return tuple(column[row] for row in self.rows[name])
+
+    def pools(self) -> list[str]:
+        """Names of the pools that there are."""
+        return [name for name in self.candidates if "pool" in name]
+
+    def forward(self, state: Tensor, weights: Tensor) -> Terms:
+        """A state [B, C, H, W] and mixing weights [edges, operations] to what leaves it."""
+        rectified = F.relu(state)
+        repeated: dict[int, Tensor] = {}
+        stacked: dict[tuple[int, ...], Tensor] = {}
+        terms: Terms = []
+        for name, candidate in self.candidates.items():
+            targets, own = self.targets[name], self.weights(name, weights)
+            if isinstance(candidate, Pool | nn.Identity):
+                value = candidate(state)
+                terms += [(node, value, w) for node, w in zip(targets, own, strict=True)]
+                continue
+            scale = torch.stack(own).repeat_interleave(self.channels)
+            count = len(targets)
+            if isinstance(candidate, Convolutions) and count not in repeated:
+                repeated[count] = torch.cat([rectified] * count, 1) if count > 1 else rectified
+            reduces = isinstance(candidate, Reduce)
+            value = candidate(rectified if reduces else repeated[count], scale)
+            stacked[targets] = stacked[targets].add_(value) if targets in stacked else value
+        for targets, value in stacked.items():
+            parts = value.split(self.channels, 1)
+            terms += [(node, part, None) for node, part in zip(targets, parts, strict=True)]
+        return terms
 
 
-def _normalised(name: str, channels: int, stride: int) -> nn.Module:
-    """Pools are normalised in the supernet, so that no operation wins by its scale."""
-    module = operation(name, channels, stride, affine=False)
-    if "pool" in name:
-        return nn.Sequential(module, nn.BatchNorm2d(channels, affine=False))
-    return module
+def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:
+    match name:
+        case "max_pool_3x3" | "avg_pool_3x3":
+            return Pool(name, channels, stride)
+        case "skip_connect":
+            return nn.Identity() if stride == 1 else Reduce(edges, channels)
+        case _:
+            return Convolutions(name, edges, channels, stride)
 
 
 class SupernetCell(nn.Module):
     """A cell in which every node sums a mixed operation from every state before it."""
 
-    def __init__(self, plan: CellPlan, operations: list[str], nodes: int) -> None:
+    def __init__(self, plan: CellPlan, operations: list[str], nodes: int, mask: Mask) -> None:
         super().__init__()
+        self.nodes, self.channels, self.reduction = nodes, plan.channels, plan.reduction
         self.preprocess0 = preprocess_before(plan, affine=False)
-        self.preprocess1 = relu_conv_bn(plan.previous, plan.channels, affine=False)
-        self.edges = edges(nodes)
-        self.nodes = nodes
-        self.mixed = nn.ModuleList(
-            MixedOperation(operations, plan.channels, 2 if plan.reduction and source < 2 else 1)
-            for _, source in self.edges
+        self.preprocess1 = preprocess_previous(plan, affine=False)
+        self.sources = nn.ModuleList(
+            Source(
+                state,
+                nodes,
+                operations,
+                mask,
+                plan.channels,
+                2 if plan.reduction and state < 2 else 1,
+            )
+            for state in range(nodes + 1)
         )
+        self.flow = Flow([source for source in self.sources if isinstance(source, Source)])
 
     def forward(self, before: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
         """Two states and mixing weights [edges, operations] to [B, nodes * C, H', W']."""
         states = [self.preprocess0(before), self.preprocess1(previous)]
-        for node in range(2, 2 + self.nodes):
-            terms = [
-                self.mixed[row](states[source], weights[row])
-                for row, (target, source) in enumerate(self.edges)
-                if target == node
-            ]
-            states.append(sum(terms[1:], terms[0]))
+        if runs_natively(self, states[0]):
+            return run_cell(self, states[0], states[1], weights)
+        sums: dict[int, Tensor] = {}
+        for state, source in enumerate(self.sources):
+            if state >= 2:
+                states.append(sums[state] if state in sums else self._nothing(states[0]))
+            for node, term, weight in source(states[state], weights):
+                if node not in sums:
+                    sums[node] = term if weight is None else term * weight.to(term.dtype)
+                elif weight is None:
+                    sums[node] = sums[node] + term
+                else:
+                    sums[node] = torch.addcmul(sums[node], term, weight.to(term.dtype))
+        last = self.nodes + 1
+        states.append(sums[last] if last in sums else self._nothing(states[0]))
         return torch.cat(states[2:], dim=1)
 
-
-def preprocess_before(plan: CellPlan, affine: bool) -> nn.Module:
-    """Fits the state of the cell before the previous one to the width and size of this cell."""
-    if plan.follows_reduction:
-        return FactorizedReduce(plan.before_previous, plan.channels, affine)
-    return relu_conv_bn(plan.before_previous, plan.channels, affine)
+    def _nothing(self, state: Tensor) -> Tensor:
+        """A node that no operation leads to."""
+        stride = 2 if self.reduction else 1
+        return torch.zeros_like(state[:, :, ::stride, ::stride])
 
 
 class Supernet(nn.Module):
@@ -88,6 +173,9 @@ class Supernet(nn.Module):
         classes: of the classifier.
         relax: architecture parameters [edges, operations] to mixing weights of that shape.
         initial_deviation: of the normal distribution that architecture parameters start from.
+        masks: for each kind of cell, which operations its edges have; all, if left out.
+        checkpointed: whether backward computes each cell again instead of keeping what is inside:
+            less memory for more time.
     """
 
     def __init__(
@@ -99,15 +187,22 @@ class Supernet(nn.Module):
         classes: int,
         relax: Relax,
         initial_deviation: float,
+        masks: dict[str, Mask] | None = None,
+        checkpointed: bool = False,
     ) -> None:
         super().__init__()
         self.operation_names, self.nodes, self.relax = tuple(operations), nodes, relax
+        self.checkpointed = checkpointed
+        everything = ((True,) * len(operations),) * len(edges(nodes))
+        masks = masks or dict.fromkeys(KINDS, everything)
         stem = 3 * channels
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
         )
         plans = cell_plans(channels, cells, dict.fromkeys(KINDS, nodes), stem, stem)
-        self.cells = nn.ModuleList(SupernetCell(plan, operations, nodes) for plan in plans)
+        self.cells = nn.ModuleList(
+            SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)]) for plan in plans
+        )
         self.kinds = [kind(plan.reduction) for plan in plans]
         self.feature_size = plans[-1].channels * nodes
         self.classifier = nn.Linear(self.feature_size, classes)
@@ -140,9 +235,28 @@ class Supernet(nn.Module):
         weights = self.mixing_weights()
         before = previous = self.stem(images)
         for name, cell in zip(self.kinds, self.cells, strict=True):
-            before, previous = previous, cell(before, previous, weights[name])
+            assert isinstance(cell, SupernetCell)
+            before, previous = previous, self._cell(cell, before, previous, weights[name])
         pooled: Tensor = previous.mean((2, 3))
         return pooled
+
+    def _cell(
+        self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: Tensor
+    ) -> Tensor:
+        out: Tensor
+        if self.checkpointed and torch.is_grad_enabled():
+            # The second time is within backward, when `functional_call` has put back what it
+            # replaced, and statistics have moved.
+            parameters: dict[str, Tensor] = dict(cell.named_parameters())
+            out = checkpoint(
+                lambda *inputs: functional_call(cell, parameters, inputs),
+                *(before, previous, weights),
+                use_reentrant=False,
+                context_fn=lambda: (nullcontext(), unmoved_statistics(cell)),
+            )
+        else:
+            out = cell(before, previous, weights)
+        return out
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits [B, classes], alone: a supernet has no auxiliary classifier."""

@@ -1,0 +1,1003 @@
+// Kernels of a cell on the CPU: what PyTorch does in many passes over memory, done while a few rows
+// of an image are in the cache. `ltnas.kernels` builds this file and calls it; the callers put the
+// calls in order. The plain oracle in tests/ says what they compute.
+//
+// Activations are [N, H, W, C] with any distance ("stride") between pixels, so that a slice of
+// channels needs no copy. A "stacked" tensor has one of them after the other for each of several edges,
+// [edges, N, H, W, C], and per channel [edges, C]. A unit is ReLU, depthwise convolution, pointwise convolution, normalisation. Its output
+// is kept without the normalisation, y = scale * (p - mean) * inverse, which whatever reads it applies.
+// Scale, mean and inverse (1 / deviation) are double, one a channel; sums over many pixels are double
+// too: statistics must not lose digits to large means.
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace {
+
+// --- vectors ------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+constexpr int BYTES = 64;
+#else
+constexpr int BYTES = 32;
+#endif
+
+template <class T>
+struct Lanes {
+  typedef T type __attribute__((vector_size(BYTES)));
+  static constexpr int n = BYTES / sizeof(T);
+};
+template <class T>
+using Vec = typename Lanes<T>::type;
+
+// A number or a vector of them, from any address.
+template <class V, class T>
+inline V get(const T *p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class V, class T>
+inline void put(T *p, V v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class T>
+inline Vec<T> load(const T *p) {
+  return get<Vec<T>>(p);
+}
+template <class T>
+inline void store(T *p, Vec<T> v) {
+  put(p, v);
+}
+
+// f(channel, 0) for every vector of channels, then one by one; f's second argument has the type to use.
+template <class T, class F>
+inline void channelwise(int64_t channels, F f) {
+  int64_t c = 0;
+  for (; c + Lanes<T>::n <= channels; c += Lanes<T>::n) f(c, Vec<T>{});
+  for (; c < channels; c++) f(c, T{});
+}
+
+template <class T>
+inline int padded(int channels) {
+  return (channels + Lanes<T>::n - 1) / Lanes<T>::n * Lanes<T>::n;
+}
+
+// NaN stays NaN.
+template <class V>
+inline V rectify(V v) {
+  return v < V{} ? V{} : v;
+}
+
+// --- memory and threads -------------------------------------------------------------------------
+
+// Memory of a thread, kept between calls: an allocation a call would cost page faults.
+template <class T, int SLOT>
+T *scratch(size_t wanted) {
+  static thread_local std::unique_ptr<T[]> memory;
+  static thread_local size_t size = 0;
+  if (wanted > size) {
+    memory.reset(new T[wanted]);
+    size = wanted;
+  }
+  return memory.get();
+}
+template <class T, int SLOT>
+T *zeroed(size_t wanted) {
+  T *memory = scratch<T, SLOT>(wanted);
+  std::fill(memory, memory + wanted, T(0));
+  return memory;
+}
+
+struct Share {  // of a thread
+  int64_t begin, end;
+  explicit Share(int64_t count)
+      : begin(count * omp_get_thread_num() / omp_get_num_threads()),
+        end(count * (omp_get_thread_num() + 1) / omp_get_num_threads()) {}
+};
+
+// Sums that each thread has its own of; added up in the threads' order, so that the result does not
+// depend on which was first.
+template <class S>
+struct Partial {
+  size_t size;
+  std::vector<S> parts;
+  Partial(size_t size, int64_t threads) : size(size), parts(size * threads, S(0)) {}
+  S *own() { return parts.data() + size * omp_get_thread_num(); }
+  S total(size_t i) const {
+    S sum = 0;
+    for (size_t at = i; at < parts.size(); at += size) sum += parts[at];
+    return sum;
+  }
+};
+
+}  // namespace
+
+extern "C" {
+// Mirrored by ltnas.kernels.Shape.
+struct Shape {
+  int64_t images, height, width;  // of what the convolution sees
+  int64_t channels;               // of one edge
+  int64_t edges;
+  int64_t kernel, dilation, stride;
+  int64_t source_height, source_width, step;  // of x; the convolution sees every step-th pixel
+  int64_t shared;                             // x has the channels of one edge, for all of them
+  int64_t x_stride;                           // elements from pixel to pixel
+  int64_t threads;
+
+  size_t edge() const { return size_t(images) * source_height * source_width * x_stride; }  // of stacked x
+};
+}
+
+namespace {
+
+struct Plane {  // an image with a border
+  int height, width, border, channels;
+  int row() const { return (width + 2 * border) * channels; }
+  size_t size() const { return size_t(height + 2 * border) * row(); }
+  size_t at(int y, int x) const { return size_t(y + border) * row() + size_t(x + border) * channels; }
+};
+
+// --- convolutions of an image in the cache ------------------------------------------------------
+
+// B outputs side by side. Each input is loaded once a row of taps, for all taps that see it.
+template <class T, int K, int D, int S, int B, bool ADD>
+inline void depthwise_block(const T *x, int row, const T *weight, T *out, int channels) {
+  constexpr int LAST = (B - 1) * S + (K - 1) * D;
+  Vec<T> sum[B];
+#pragma GCC unroll 8
+  for (int b = 0; b < B; b++) sum[b] = ADD ? load(out + b * channels) : Vec<T>{};
+#pragma GCC unroll 8
+  for (int ky = 0; ky < K; ky++) {
+    Vec<T> w[K];
+#pragma GCC unroll 8
+    for (int kx = 0; kx < K; kx++) w[kx] = load(weight + (ky * K + kx) * channels);
+#pragma GCC unroll 32
+    for (int i = 0; i <= LAST; i++) {
+      const Vec<T> v = load(x + ky * D * row + i * channels);
+#pragma GCC unroll 8
+      for (int kx = 0; kx < K; kx++)
+        if (const int at = i - kx * D; at >= 0 && at % S == 0 && at / S < B) sum[at / S] += w[kx] * v;
+    }
+  }
+#pragma GCC unroll 8
+  for (int b = 0; b < B; b++) store(out + b * channels, sum[b]);
+}
+
+// One output row: `x` points at the input pixel under the first tap of the first output.
+template <class T, int K, int D, int S, bool ADD>
+void depthwise_row(const T *x, int row, const T *weight, T *out, int width, int channels) {
+  for (int c = 0; c < channels; c += Lanes<T>::n) {
+    int o = 0;
+    for (; o + 8 <= width; o += 8)
+      depthwise_block<T, K, D, S, 8, ADD>(x + o * S * channels + c, row, weight + c, out + o * channels + c, channels);
+    for (; o + 2 <= width; o += 2)
+      depthwise_block<T, K, D, S, 2, ADD>(x + o * S * channels + c, row, weight + c, out + o * channels + c, channels);
+    for (; o < width; o++)
+      depthwise_block<T, K, D, S, 1, ADD>(x + o * S * channels + c, row, weight + c, out + o * channels + c, channels);
+  }
+}
+
+// The gradient of the input of a convolution with stride 2 in one row: the taps that reach it.
+template <class T, int K, int PY, int PX, bool ADD>
+void strided_input_row(const T *g, const Plane &plane, int y, const T *weight, T *out, int width) {
+  constexpr int n = Lanes<T>::n, P = K / 2;
+  const int channels = plane.channels;
+  for (int c = 0; c < channels; c += n)
+    for (int x = (PX + P) & 1; x < width; x += 2) {
+      Vec<T> sum = {};
+#pragma GCC unroll 8
+      for (int ky = PY; ky < K; ky += 2)
+#pragma GCC unroll 8
+        for (int kx = PX; kx < K; kx += 2)
+          sum += load(weight + (ky * K + kx) * channels + c) *
+                 load(g + plane.at((y + P - ky) / 2, (x + P - kx) / 2) + c);
+      T *to = out + x * channels + c;
+      store(to, ADD ? load(to) + sum : sum);
+    }
+}
+
+// B pixels side by side: sum[r][kx] += g * x, each input loaded once a row of taps.
+template <class T, int K, int D, int S, int R, int B>
+inline void depthwise_weight_block(const T *x, int row, const T *g, int channels, Vec<T> (&sum)[R][K]) {
+  constexpr int LAST = (B - 1) * S + (K - 1) * D;
+  Vec<T> upon[B];
+#pragma GCC unroll 8
+  for (int b = 0; b < B; b++) upon[b] = load(g + b * channels);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 32
+    for (int i = 0; i <= LAST; i++) {
+      const Vec<T> v = load(x + r * D * row + i * channels);
+#pragma GCC unroll 8
+      for (int kx = 0; kx < K; kx++)
+        if (const int at = i - kx * D; at >= 0 && at % S == 0 && at / S < B) sum[r][kx] += upon[at / S] * v;
+    }
+}
+
+// R rows of taps at once, from `first`: weight_gradient[tap] += sum over pixels of g * x.
+template <class T, int K, int D, int S, int R>
+void depthwise_weight_rows(const T *x, const Plane &px, const T *g, const Plane &pg, T *out, int first, int c) {
+  constexpr int P = K / 2 * D;
+  const int channels = px.channels, row = px.row();
+  Vec<T> sum[R][K] = {};
+  for (int y = 0; y < pg.height; y++) {
+    const T *from = x + px.at(y * S + first * D - P, -P) + c;
+    const T *upon = g + pg.at(y, 0) + c;
+    int o = 0;
+    for (; o + 4 <= pg.width; o += 4)
+      depthwise_weight_block<T, K, D, S, R, 4>(from + o * S * channels, row, upon + o * channels, channels, sum);
+    for (; o < pg.width; o++)
+      depthwise_weight_block<T, K, D, S, R, 1>(from + o * S * channels, row, upon + o * channels, channels, sum);
+  }
+  for (int r = 0; r < R; r++)
+    for (int kx = 0; kx < K; kx++) {
+      T *to = out + ((first + r) * K + kx) * channels + c;
+      store(to, load(to) + sum[r][kx]);
+    }
+}
+template <class T, int K, int D, int S>
+void depthwise_weight(const T *x, const Plane &px, const T *g, const Plane &pg, T *out) {
+  for (int c = 0; c < px.channels; c += Lanes<T>::n)
+    if (K == 3) {
+      depthwise_weight_rows<T, K, D, S, 3>(x, px, g, pg, out, 0, c);
+    } else {
+      depthwise_weight_rows<T, K, D, S, 2>(x, px, g, pg, out, 0, c);
+      depthwise_weight_rows<T, K, D, S, 2>(x, px, g, pg, out, 2, c);
+      depthwise_weight_rows<T, K, D, S, 1>(x, px, g, pg, out, 4, c);
+    }
+}
+
+// out[pixel][o] = sum over i of in[pixel][i] * weight[i][o]; rows of `in` and `out` are `channels`
+// wide (padded), the first `inputs` of `in` count.
+template <class T, int NV, int B>
+inline void pointwise_block(const T *in, const T *weight, T *out, int channels, int inputs) {
+  constexpr int n = Lanes<T>::n;
+  Vec<T> sum[B][NV] = {};
+  for (int i = 0; i < inputs; i++) {
+    Vec<T> w[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; v++) w[v] = load(weight + size_t(i) * channels + v * n);
+#pragma GCC unroll 8
+    for (int b = 0; b < B; b++) {
+      const T a = in[b * channels + i];
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; v++) sum[b][v] += a * w[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int b = 0; b < B; b++)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; v++) store(out + b * channels + v * n, sum[b][v]);
+}
+template <class T, int NV>
+void pointwise_columns(const T *in, const T *weight, T *out, int pixels, int channels, int inputs) {
+  constexpr int B = NV == 1 ? 8 : NV == 2 ? 6 : 4;
+  int p = 0;
+  for (; p + B <= pixels; p += B)
+    pointwise_block<T, NV, B>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+  for (; p + 2 <= pixels; p += 2)
+    pointwise_block<T, NV, 2>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+  for (; p < pixels; p++)
+    pointwise_block<T, NV, 1>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+}
+template <class T>
+void pointwise(const T *in, const T *weight, T *out, int pixels, int channels, int inputs) {
+  constexpr int n = Lanes<T>::n;
+  int c = 0;
+  for (; c + 2 * n <= channels; c += 2 * n)
+    pointwise_columns<T, 2>(in, weight + c, out + c, pixels, channels, inputs);
+  if (c < channels) pointwise_columns<T, 1>(in, weight + c, out + c, pixels, channels, inputs);
+}
+
+// out[o][i] += sum over pixels of g[pixel][o] * d[pixel][i].
+template <class T, int NV, int B>
+inline void outer_block(const T *g, const T *d, T *out, int pixels, int channels) {
+  constexpr int n = Lanes<T>::n;
+  Vec<T> sum[B][NV] = {};
+  for (int p = 0; p < pixels; p++) {
+    Vec<T> v[NV];
+#pragma GCC unroll 8
+    for (int i = 0; i < NV; i++) v[i] = load(d + size_t(p) * channels + i * n);
+#pragma GCC unroll 8
+    for (int b = 0; b < B; b++) {
+      const T a = g[size_t(p) * channels + b];
+#pragma GCC unroll 8
+      for (int i = 0; i < NV; i++) sum[b][i] += a * v[i];
+    }
+  }
+#pragma GCC unroll 8
+  for (int b = 0; b < B; b++)
+#pragma GCC unroll 8
+    for (int i = 0; i < NV; i++) {
+      T *to = out + size_t(b) * channels + i * n;
+      store(to, load(to) + sum[b][i]);
+    }
+}
+template <class T, int NV>
+void outer_columns(const T *g, const T *d, T *out, int pixels, int channels) {
+  for (int o = 0; o < channels; o += 4)  // channels are a multiple of 4
+    outer_block<T, NV, 4>(g + o, d, out + size_t(o) * channels, pixels, channels);
+}
+template <class T>
+void outer(const T *g, const T *d, T *out, int pixels, int channels) {
+  constexpr int n = Lanes<T>::n;
+  int c = 0;
+  for (; c + 2 * n <= channels; c += 2 * n) outer_columns<T, 2>(g, d + c, out + c, pixels, channels);
+  if (c < channels) outer_columns<T, 1>(g, d + c, out + c, pixels, channels);
+}
+
+template <class T, int K, bool ADD>
+void strided_input(const T *g, const Plane &pg, const T *weight, T *out, int height, int width) {
+  constexpr int P = K / 2;
+  for (int y = 0; y < height; y++) {
+    T *row = out + size_t(y) * width * pg.channels;
+    if ((y + P) & 1) {
+      strided_input_row<T, K, 1, 0, ADD>(g, pg, y, weight, row, width);
+      strided_input_row<T, K, 1, 1, ADD>(g, pg, y, weight, row, width);
+    } else {
+      strided_input_row<T, K, 0, 0, ADD>(g, pg, y, weight, row, width);
+      strided_input_row<T, K, 0, 1, ADD>(g, pg, y, weight, row, width);
+    }
+  }
+}
+
+// The functions of a depthwise convolution, by its numbers, so that their loops have fixed bounds.
+template <class T>
+struct Convolution {
+  void (*row)(const T *, int, const T *, T *, int, int);
+  void (*weight)(const T *, const Plane &, const T *, const Plane &, T *);
+  // The gradient of the input, or that added: with flipped weights at stride 1.
+  void (*back_row[2])(const T *, int, const T *, T *, int, int);
+  void (*back_strided[2])(const T *, const Plane &, const T *, T *, int, int);
+};
+template <class T, int K, int D>
+Convolution<T> of_stride(int stride) {
+  if (stride == 1)
+    return {depthwise_row<T, K, D, 1, false>,
+            depthwise_weight<T, K, D, 1>,
+            {depthwise_row<T, K, D, 1, false>, depthwise_row<T, K, D, 1, true>},
+            {nullptr, nullptr}};
+  return {depthwise_row<T, K, D, 2, false>,
+          depthwise_weight<T, K, D, 2>,
+          {nullptr, nullptr},
+          {strided_input<T, K, false>, strided_input<T, K, true>}};
+}
+template <class T>
+Convolution<T> convolution(const Shape &s) {
+  if (s.dilation == 1) return s.kernel == 3 ? of_stride<T, 3, 1>(s.stride) : of_stride<T, 5, 1>(s.stride);
+  return s.kernel == 3 ? of_stride<T, 3, 2>(1) : of_stride<T, 5, 2>(1);
+}
+
+// --- weights in the order that the loops read them ----------------------------------------------
+
+// [edges * C, taps] to [edges][taps][padded C]; flipped for the gradient of the input.
+template <class T>
+std::vector<T> by_tap(const T *weight, const Shape &s, int wide, bool flipped) {
+  const int taps = s.kernel * s.kernel;
+  std::vector<T> packed(size_t(s.edges) * taps * wide, T(0));
+  for (int e = 0; e < s.edges; e++)
+    for (int c = 0; c < s.channels; c++)
+      for (int t = 0; t < taps; t++)
+        packed[(size_t(e) * taps + (flipped ? taps - 1 - t : t)) * wide + c] =
+            weight[(size_t(e) * s.channels + c) * taps + t];
+  return packed;
+}
+
+// [edges * C, C] to [edges][padded in][padded out], or transposed for the gradient of the input.
+template <class T>
+std::vector<T> by_input(const T *weight, const Shape &s, int wide, bool transposed) {
+  std::vector<T> packed(size_t(s.edges) * wide * wide, T(0));
+  for (int e = 0; e < s.edges; e++)
+    for (int o = 0; o < s.channels; o++)
+      for (int i = 0; i < s.channels; i++)
+        packed[(size_t(e) * wide + (transposed ? o : i)) * wide + (transposed ? i : o)] =
+            weight[(size_t(e) * s.channels + o) * s.channels + i];
+  return packed;
+}
+
+// --- normalisation ------------------------------------------------------------------------------
+
+// x * scale + shift in the type of activations.
+template <class T>
+struct Affine {
+  std::vector<T> scale, shift;
+  Affine(const double *mean, const double *inverse, size_t channels) : scale(channels), shift(channels) {
+    for (size_t c = 0; c < channels; c++) {
+      scale[c] = T(inverse[c]);
+      shift[c] = T(-mean[c] * inverse[c]);
+    }
+  }
+};
+
+// The gradient of p from that of y = scale * (p - mean) * inverse: factor * g + slope * p + constant,
+// from the sums of g and of g * (p - mean) * inverse over `count` pixels (Ioffe & Szegedy 2015).
+template <class T>
+struct Through {
+  std::vector<T> factor, slope, constant;
+  Through(const double *scale, const double *mean, const double *inverse, const double *sum,
+          const double *product, size_t channels, double count)
+      : factor(channels), slope(channels), constant(channels) {
+    for (size_t c = 0; c < channels; c++) {
+      const double f = (scale ? scale[c] : 1.0) * inverse[c], k = -f * inverse[c] * product[c] / count;
+      factor[c] = T(f);
+      slope[c] = T(k);
+      constant[c] = T(-f * sum[c] / count - k * mean[c]);
+    }
+  }
+};
+
+// Of a block of pixels, sum and sum of squares are added to `first` and `second`. Within the block
+// they are about its first pixel.
+template <class T>
+void add_moments(const T *x, ptrdiff_t stride, int pixels, int channels, double *first, double *second) {
+  channelwise<T>(channels, [&](int c, auto zero) {
+    using V = decltype(zero);
+    const V shift = get<V>(x + c);
+    V s[2] = {}, q[2] = {};
+    int p = 0;
+    for (; p + 2 <= pixels; p += 2)
+#pragma GCC unroll 2
+      for (int b = 0; b < 2; b++) {
+        const V d = get<V>(x + (p + b) * stride + c) - shift;
+        s[b] += d;
+        q[b] += d * d;
+      }
+    if (p < pixels) {
+      const V d = get<V>(x + p * stride + c) - shift;
+      s[0] += d;
+      q[0] += d * d;
+    }
+    s[0] += s[1];
+    q[0] += q[1];
+    T a[sizeof(V) / sizeof(T)], k[sizeof(V) / sizeof(T)], r[sizeof(V) / sizeof(T)];
+    put(a, shift);
+    put(k, s[0]);
+    put(r, q[0]);
+    for (size_t i = 0; i < sizeof(V) / sizeof(T); i++) {
+      first[c + i] += double(a[i]) * pixels + k[i];
+      second[c + i] += double(r[i]) + 2.0 * a[i] * k[i] + double(a[i]) * a[i] * pixels;
+    }
+  });
+}
+
+// Sums of g (if `first`) and of g * (x - mean) over a block of pixels are added to `first` and `second`.
+template <class T>
+void add_products(const T *g, ptrdiff_t g_stride, const T *x, ptrdiff_t x_stride, const T *mean, int pixels,
+                  int channels, double *first, double *second) {
+  channelwise<T>(channels, [&](int c, auto zero) {
+    using V = decltype(zero);
+    const V m = mean ? get<V>(mean + c) : V{};
+    V s[2] = {}, q[2] = {};
+    int p = 0;
+    for (; p + 2 <= pixels; p += 2)
+#pragma GCC unroll 2
+      for (int b = 0; b < 2; b++) {
+        const V v = get<V>(g + (p + b) * g_stride + c);
+        s[b] += v;
+        q[b] += v * (get<V>(x + (p + b) * x_stride + c) - m);
+      }
+    if (p < pixels) {
+      const V v = get<V>(g + p * g_stride + c);
+      s[0] += v;
+      q[0] += v * (get<V>(x + p * x_stride + c) - m);
+    }
+    s[0] += s[1];
+    q[0] += q[1];
+    T k[sizeof(V) / sizeof(T)], r[sizeof(V) / sizeof(T)];
+    put(k, s[0]);
+    put(r, q[0]);
+    for (size_t i = 0; i < sizeof(V) / sizeof(T); i++) {
+      if (first) first[c + i] += k[i];
+      second[c + i] += r[i];
+    }
+  });
+}
+
+// --- units --------------------------------------------------------------------------------------
+
+// ReLU of one edge of an image, after its normalisation if there is one, into a plane.
+template <class T>
+void rectified(T *to, const Plane &plane, const T *x, const Shape &s, const Affine<T> *before, int edge) {
+  const ptrdiff_t pixel = s.step * s.x_stride, line = s.step * s.source_width * s.x_stride;
+  const T *scale = before ? before->scale.data() + edge * s.channels : nullptr;
+  const T *shift = before ? before->shift.data() + edge * s.channels : nullptr;
+  for (int y = 0; y < plane.height; y++) {
+    const T *from = x + y * line;
+    T *out = to + plane.at(y, 0);
+    channelwise<T>(s.channels, [&](int c, auto zero) {
+      using V = decltype(zero);
+      if (before) {
+        const V a = get<V>(scale + c), b = get<V>(shift + c);
+        for (int i = 0; i < plane.width; i++)
+          put(out + i * plane.channels + c, rectify<V>(get<V>(from + i * pixel + c) * a + b));
+      } else {
+        for (int i = 0; i < plane.width; i++)
+          put(out + i * plane.channels + c, rectify(get<V>(from + i * pixel + c)));
+      }
+    });
+  }
+}
+
+int rows_at_once(int width, int height) {  // enough pixels for a matrix product, few enough for L1
+  return std::min(height, width >= 32 ? 1 : 32 / width);
+}
+
+template <class T>
+void unit_forward(const Shape &s, const T *x, const double *mean, const double *inverse, const T *depthwise,
+                  const T *pointwise_weight, T *out, double *moments) {
+  const int C = s.channels, wide = padded<T>(C), border = s.kernel / 2 * s.dilation;
+  const int oh = s.height / s.stride, ow = s.width / s.stride, taps = s.kernel * s.kernel;
+  const size_t stacked = size_t(s.edges) * C, edge = s.edge();
+  const auto conv = convolution<T>(s);
+  const auto dw = by_tap(depthwise, s, wide, false);
+  const auto pw = by_input(pointwise_weight, s, wide, false);
+  const Affine<T> before(mean, inverse, mean ? stacked : 0);
+  const Plane plane{int(s.height), int(s.width), border, wide};
+  const int rows = rows_at_once(ow, oh);
+  Partial<double> sums(moments ? 2 * stacked : 0, s.threads);
+#pragma omp parallel num_threads(s.threads)
+  {
+    const Share share(s.images);
+    double *own = sums.own();
+    T *input = zeroed<T, 0>(plane.size());
+    T *middle = scratch<T, 1>(size_t(rows) * ow * wide), *result = scratch<T, 2>(size_t(rows) * ow * wide);
+    for (int64_t image = share.begin; image < share.end; image++) {
+      const T *from = x + size_t(image) * s.source_height * s.source_width * s.x_stride;
+      if (s.shared) rectified<T>(input, plane, from, s, nullptr, 0);
+      for (int e = 0; e < s.edges; e++) {
+        if (!s.shared) rectified<T>(input, plane, from + e * edge, s, &before, e);
+        for (int y = 0; y < oh; y += rows) {
+          const int count = std::min(rows, oh - y), pixels = count * ow;
+          for (int r = 0; r < count; r++)
+            conv.row(input + plane.at((y + r) * s.stride - border, -border), plane.row(),
+                     dw.data() + size_t(e) * taps * wide, middle + size_t(r) * ow * wide, ow, wide);
+          pointwise<T>(middle, pw.data() + size_t(e) * wide * wide, result, pixels, wide, C);
+          T *to = out + ((size_t(e) * s.images + image) * oh + y) * ow * C;
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            for (int p = 0; p < pixels; p++) put(to + p * C + c, get<V>(result + p * wide + c));
+          });
+          if (moments) add_moments(result, wide, pixels, C, own + e * C, own + stacked + e * C);
+        }
+      }
+    }
+  }
+  if (moments)
+    for (size_t i = 0; i < 2 * stacked; i++) moments[i] = sums.total(i);
+}
+
+// Backward of a unit.
+//   x, mean, inverse: its input and, if that is stacked, the normalisation before it.
+//   g: the gradient of its normalised output y = scale * (p - p_mean) * p_inverse, one tensor an edge.
+//   sums: of g and of g * (p - p_mean) * p_inverse, [edges][2][C].
+//   gx: of a shared state: the gradient is added to it. Of a stacked input: the gradient of what ReLU
+//     sees is written to it, and `products` gets the sums of it and of it times that, [edges][2][C].
+template <class T>
+void unit_backward(const Shape &s, const T *x, const double *mean, const double *inverse, const T *depthwise,
+                   const T *pointwise_weight, const T *const *g, int64_t g_stride, const T *p, const double *scale,
+                   const double *p_mean, const double *p_inverse, const double *sums, T *gx, int64_t gx_stride,
+                   T *g_depthwise, T *g_pointwise, double *products) {
+  const int C = s.channels, wide = padded<T>(C), reach = s.kernel / 2 * s.dilation;
+  const int oh = s.height / s.stride, ow = s.width / s.stride, taps = s.kernel * s.kernel;
+  const size_t stacked = size_t(s.edges) * C, edge = s.edge();
+  const bool weights = g_depthwise != nullptr;
+  const auto conv = convolution<T>(s);
+  const auto dw = by_tap(depthwise, s, wide, false), flipped = by_tap(depthwise, s, wide, true);
+  const auto pw = by_input(pointwise_weight, s, wide, true);
+  const Affine<T> before(mean, inverse, mean ? stacked : 0);
+  std::vector<Through<T>> through;
+  for (int e = 0; e < s.edges; e++)
+    through.emplace_back(scale ? scale + e * C : nullptr, p_mean + e * C, p_inverse + e * C, sums + 2 * e * C,
+                         sums + (2 * e + 1) * C, C, double(s.images) * oh * ow);
+  const Plane plane{int(s.height), int(s.width), reach, wide};
+  const Plane upon{oh, ow, s.stride == 1 ? reach : 1, wide};
+  const int rows = rows_at_once(ow, oh);
+  const size_t dw_size = size_t(taps) * wide, pw_size = size_t(wide) * wide;
+  Partial<T> of_dw(weights ? s.edges * dw_size : 0, s.threads), of_pw(weights ? s.edges * pw_size : 0, s.threads);
+  Partial<double> of_products(products ? 2 * stacked : 0, s.threads);
+#pragma omp parallel num_threads(s.threads)
+  {
+    const Share share(s.images);
+    const size_t area = size_t(s.height) * s.width * wide;
+    T *input = zeroed<T, 0>(plane.size()), *gd = zeroed<T, 3>(upon.size());
+    T *middle = scratch<T, 1>(size_t(rows) * ow * wide), *result = scratch<T, 2>(size_t(rows) * ow * wide);
+    T *gp = zeroed<T, 4>(size_t(rows) * ow * wide), *sum = scratch<T, 5>(area);
+    for (int64_t image = share.begin; image < share.end; image++) {
+      const size_t source = size_t(image) * s.source_height * s.source_width;
+      if (s.shared) rectified<T>(input, plane, x + source * s.x_stride, s, nullptr, 0);
+      for (int e = 0; e < s.edges; e++) {
+        if (!s.shared) rectified<T>(input, plane, x + source * s.x_stride + e * edge, s, &before, e);
+        const Through<T> &by = through[e];
+        for (int y = 0; y < oh; y += rows) {
+          const int count = std::min(rows, oh - y), pixels = count * ow;
+          const size_t first = (size_t(image) * oh + y) * ow;
+          const T *from = g[e] + first * g_stride, *at = p + (size_t(e) * s.images * oh * ow + first) * C;
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            const V a = get<V>(&by.factor[c]), b = get<V>(&by.slope[c]), k = get<V>(&by.constant[c]);
+            for (int i = 0; i < pixels; i++)
+              put(gp + i * wide + c, a * get<V>(from + i * g_stride + c) + (b * get<V>(at + i * C + c) + k));
+          });
+          if (weights) {
+            for (int r = 0; r < count; r++)
+              conv.row(input + plane.at((y + r) * s.stride - reach, -reach), plane.row(), dw.data() + e * dw_size,
+                       middle + size_t(r) * ow * wide, ow, wide);
+            outer<T>(gp, middle, of_pw.own() + e * pw_size, pixels, wide);
+          }
+          pointwise<T>(gp, pw.data() + e * pw_size, result, pixels, wide, C);
+          for (int r = 0; r < count; r++)
+            std::memcpy(gd + upon.at(y + r, 0), result + size_t(r) * ow * wide, size_t(ow) * wide * sizeof(T));
+        }
+        if (weights) conv.weight(input, plane, gd, upon, of_dw.own() + e * dw_size);
+        const bool add = s.shared && e > 0;
+        if (s.stride == 1)
+          for (int y = 0; y < s.height; y++)
+            conv.back_row[add](gd + upon.at(y - reach, -reach), upon.row(), flipped.data() + e * dw_size,
+                               sum + size_t(y) * s.width * wide, s.width, wide);
+        else
+          conv.back_strided[add](gd, upon, dw.data() + e * dw_size, sum, s.height, s.width);
+        if (s.shared) continue;
+        for (int y = 0; y < s.height; y++) {
+          T *row = sum + size_t(y) * s.width * wide;
+          const T *in = input + plane.at(y, 0);
+          T *to = gx + e * edge + (source + size_t(y) * s.source_width) * gx_stride;
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            for (int i = 0; i < s.width; i++) {
+              const V v = get<V>(in + i * wide + c) > V{} ? get<V>(row + i * wide + c) : V{};
+              put(row + i * wide + c, v);
+              put(to + i * gx_stride + c, v);
+            }
+          });
+          if (products) {
+            double *own = of_products.own() + 2 * e * C;
+            add_products<T>(row, wide, in, wide, nullptr, s.width, C, own, own + C);
+          }
+        }
+      }
+      if (s.shared)
+        for (int y = 0; y < s.height; y++) {
+          const T *in = input + plane.at(y, 0), *row = sum + size_t(y) * s.width * wide;
+          T *to = gx + (source + size_t(y) * s.step * s.source_width) * gx_stride;
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            for (int i = 0; i < s.width; i++) {
+              T *out = to + i * s.step * gx_stride + c;
+              put(out, get<V>(out) + (get<V>(in + i * wide + c) > V{} ? get<V>(row + i * wide + c) : V{}));
+            }
+          });
+        }
+    }
+  }
+  if (products)
+    for (size_t i = 0; i < 2 * stacked; i++) products[i] = of_products.total(i);
+  if (!weights) return;
+  for (int e = 0; e < s.edges; e++)
+    for (int o = 0; o < C; o++) {
+      for (int t = 0; t < taps; t++)
+        g_depthwise[(size_t(e) * C + o) * taps + t] = of_dw.total(e * dw_size + t * wide + o);
+      for (int c = 0; c < C; c++)
+        g_pointwise[(size_t(e) * C + o) * C + c] = of_pw.total(e * pw_size + size_t(o) * wide + c);
+    }
+}
+
+// --- sums of tensors ----------------------------------------------------------------------------
+
+constexpr int BLOCK = 32;  // pixels: sources are read one after the other, each a while
+
+// out = (out, if it is added to, +) constant + sum over sources of coefficient * source.
+template <class T>
+void combine(int64_t pixels, int64_t channels, int64_t count, const T *const *sources, const int64_t *strides,
+             const std::vector<T> *coefficients, const std::vector<T> &constant, T *out, int64_t stride, bool add,
+             int64_t threads) {
+#pragma omp parallel num_threads(threads)
+  {
+    const Share share(pixels);
+    T *sum = scratch<T, 1>(BLOCK * channels);
+    for (int64_t begin = share.begin; begin < share.end; begin += BLOCK) {
+      const int block = std::min<int64_t>(BLOCK, share.end - begin);
+      for (int64_t i = 0; i < count; i++) {
+        const T *from = sources[i] + begin * strides[i];
+        const int64_t step = strides[i];
+        channelwise<T>(channels, [&](int64_t c, auto zero) {
+          using V = decltype(zero);
+          const V a = get<V>(&coefficients[i][c]), k = get<V>(&constant[c]);
+          for (int p = 0; p < block; p++) {
+            T *to = sum + p * channels + c;
+            const V before = i ? get<V>(to) : add ? k + get<V>(out + (begin + p) * stride + c) : k;
+            put(to, before + a * get<V>(from + p * step + c));
+          }
+        });
+      }
+      channelwise<T>(channels, [&](int64_t c, auto zero) {
+        using V = decltype(zero);
+        for (int p = 0; p < block; p++) put(out + (begin + p) * stride + c, get<V>(sum + p * channels + c));
+      });
+    }
+  }
+}
+
+// A node: the sum over sources of scale * (source - mean) * inverse; each of these [C].
+template <class T>
+void mix(int64_t pixels, int64_t channels, int64_t count, const T *const *sources, const int64_t *strides,
+         const double *const *scales, const double *const *means, const double *const *inverses, T *out,
+         int64_t stride, int64_t add, int64_t threads) {
+  std::vector<std::vector<T>> coefficients(count, std::vector<T>(channels));
+  std::vector<double> sum(channels, 0.0);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t c = 0; c < channels; c++) {
+      const double a = scales[i][c] * inverses[i][c];
+      coefficients[i][c] = T(a);
+      sum[c] -= a * means[i][c];
+    }
+  combine<T>(pixels, channels, count, sources, strides, coefficients.data(), std::vector<T>(sum.begin(), sum.end()),
+             out, stride, add, threads);
+}
+
+// Back from a node whose gradient is g to its sources, for each: the sums of g and of
+// g * (source - mean) * inverse, both [C], to out[i] and after it.
+template <class T>
+void mix_products(int64_t pixels, int64_t channels, int64_t count, const T *g, int64_t g_stride,
+                  const T *const *sources, const int64_t *strides, const double *const *means,
+                  const double *const *inverses, double *const *out, int64_t threads) {
+  std::vector<T> centres(count * channels);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t c = 0; c < channels; c++) centres[i * channels + c] = T(means[i][c]);
+  const size_t size = (count + 1) * channels;
+  Partial<double> sums(size, threads);
+#pragma omp parallel num_threads(threads)
+  {
+    const Share share(pixels);
+    double *own = sums.own();
+    for (int64_t begin = share.begin; begin < share.end; begin += BLOCK) {
+      const int block = std::min<int64_t>(BLOCK, share.end - begin);
+      for (int64_t i = 0; i < count; i++)
+        add_products<T>(g + begin * g_stride, g_stride, sources[i] + begin * strides[i], strides[i],
+                        &centres[i * channels], block, channels, i ? nullptr : own, own + (i + 1) * channels);
+    }
+  }
+  for (int64_t c = 0; c < channels; c++) {
+    const double sum = sums.total(c);
+    for (int64_t i = 0; i < count; i++) {
+      // What rounding the mean to T left over is taken back.
+      const double left = means[i][c] - double(centres[i * channels + c]);
+      out[i][c] = sum;
+      out[i][channels + c] = (sums.total((i + 1) * channels + c) - left * sum) * inverses[i][c];
+    }
+  }
+}
+
+// Sums and sums of squares of a tensor, [2][channels].
+template <class T>
+void moments(int64_t pixels, int64_t channels, const T *x, int64_t stride, double *out, int64_t threads) {
+  Partial<double> sums(2 * channels, threads);
+#pragma omp parallel num_threads(threads)
+  {
+    const Share share(pixels);
+    double *own = sums.own();
+    for (int64_t begin = share.begin; begin < share.end; begin += BLOCK)
+      add_moments<T>(x + begin * stride, stride, std::min<int64_t>(BLOCK, share.end - begin), channels, own,
+                     own + channels);
+  }
+  for (int64_t i = 0; i < 2 * channels; i++) out[i] = sums.total(i);
+}
+
+// Mean and inverse of a batch from its moments, which move the running statistics (if there are any);
+// without moments, of the running statistics.
+template <class T>
+void statistics(const double *sums, int64_t channels, int64_t count, T *running_mean, T *running_variance,
+                double momentum, double epsilon, double *mean, double *inverse) {
+  for (int64_t c = 0; c < channels; c++) {
+    double m, v;
+    if (sums) {
+      m = sums[c] / count;
+      v = std::max(0.0, sums[channels + c] / count - m * m);
+      if (std::isnan(sums[channels + c])) v = sums[channels + c];
+      if (running_mean) {
+        const double unbiased = v * count / std::max<int64_t>(count - 1, 1);
+        running_mean[c] = T((1 - momentum) * running_mean[c] + momentum * m);
+        running_variance[c] = T((1 - momentum) * running_variance[c] + momentum * unbiased);
+      }
+    } else {
+      m = running_mean[c];
+      v = running_variance[c];
+    }
+    mean[c] = m;
+    inverse[c] = 1.0 / std::sqrt(v + epsilon);
+  }
+}
+
+// The gradient of p from those of `count` times y = scale * (p - mean) * inverse, each with its own scale [C].
+// sums: for each, of g and of g * (p - mean) * inverse, [count][2][C].
+template <class T>
+void normalised_backward(int64_t pixels, int64_t channels, int64_t count, const T *const *g, int64_t g_stride,
+                         const T *p, int64_t p_stride, const double *scale, const double *mean, const double *inverse,
+                         const double *sums, T *out, int64_t threads) {
+  std::vector<const T *> sources(g, g + count);
+  std::vector<int64_t> strides(count, g_stride);
+  std::vector<std::vector<T>> coefficients(count, std::vector<T>(channels));
+  std::vector<double> sum(channels, 0.0), product(channels, 0.0);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t c = 0; c < channels; c++) {
+      const double a = scale[i * channels + c];
+      coefficients[i][c] = T(a * inverse[c]);
+      sum[c] += a * sums[2 * i * channels + c];
+      product[c] += a * sums[(2 * i + 1) * channels + c];
+    }
+  const Through<T> by(nullptr, mean, inverse, sum.data(), product.data(), channels, double(pixels));
+  sources.push_back(p);
+  strides.push_back(p_stride);
+  coefficients.push_back(by.slope);
+  combine<T>(pixels, channels, count + 1, sources.data(), strides.data(), coefficients.data(), by.constant, out,
+             p_stride, false, threads);
+}
+
+// --- pools --------------------------------------------------------------------------------------
+
+// An image into a plane whose border is never the largest.
+template <class T>
+void bordered(T *to, const Plane &plane, const T *x, int64_t stride) {
+  for (int y = 0; y < plane.height; y++)
+    for (int i = 0; i < plane.width; i++) {
+      const T *from = x + (size_t(y) * plane.width + i) * stride;
+      T *out = to + plane.at(y, i);
+      channelwise<T>(plane.channels, [&](int c, auto zero) { put(out + c, get<decltype(zero)>(from + c)); });
+    }
+}
+
+int taps_inside(int place, int length) { return 3 - (place == 0) - (place == length - 1); }
+
+// Largest value and mean of each 3x3 window, the border left out.
+template <class T>
+void pool_forward(const Shape &s, const T *x, T *largest, T *mean) {
+  const int C = s.channels, oh = s.height / s.stride, ow = s.width / s.stride;
+  const Plane plane{int(s.height), int(s.width), 1, C};
+#pragma omp parallel num_threads(s.threads)
+  {
+    const Share share(s.images);
+    T *infinite = scratch<T, 0>(plane.size()), *zero_bordered = zeroed<T, 1>(plane.size());
+    std::fill(infinite, infinite + plane.size(), -INFINITY);
+    for (int64_t image = share.begin; image < share.end; image++) {
+      const T *from = x + size_t(image) * s.height * s.width * s.x_stride;
+      bordered(infinite, plane, from, s.x_stride);
+      bordered(zero_bordered, plane, from, s.x_stride);
+      for (int y = 0; y < oh; y++)
+        for (int i = 0; i < ow; i++) {
+          const int v = y * s.stride, u = i * s.stride;
+          const size_t at = ((size_t(image) * oh + y) * ow + i) * C, window = plane.at(v - 1, u - 1);
+          const T share_of = T(1) / (taps_inside(v, s.height) * taps_inside(u, s.width));
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            V best = zero - T(INFINITY), sum = zero;
+#pragma GCC unroll 3
+            for (int ky = 0; ky < 3; ky++)
+#pragma GCC unroll 3
+              for (int kx = 0; kx < 3; kx++) {
+                const size_t tap = window + ky * plane.row() + kx * C + c;
+                const V in = get<V>(infinite + tap);
+                best = (in > best) | (in != in) ? in : best;
+                sum += get<V>(zero_bordered + tap);
+              }
+            put(largest + at + c, best);
+            put(mean + at + c, V(sum * share_of));
+          });
+        }
+    }
+  }
+}
+
+// gx += the gradient of both pools; the first of equal largest values has it all, as in PyTorch.
+template <class T>
+void pool_backward(const Shape &s, const T *x, const T *g_largest, const T *g_mean, T *gx, int64_t gx_stride) {
+  const int C = s.channels, oh = s.height / s.stride, ow = s.width / s.stride;
+  const Plane plane{int(s.height), int(s.width), 1, C};
+#pragma omp parallel num_threads(s.threads)
+  {
+    const Share share(s.images);
+    T *infinite = scratch<T, 0>(plane.size()), *sum = scratch<T, 1>(plane.size());
+    std::fill(infinite, infinite + plane.size(), -INFINITY);
+    for (int64_t image = share.begin; image < share.end; image++) {
+      const size_t source = size_t(image) * s.height * s.width;
+      bordered(infinite, plane, x + source * s.x_stride, s.x_stride);
+      std::fill(sum, sum + plane.size(), T(0));
+      for (int y = 0; y < oh; y++)
+        for (int i = 0; i < ow; i++) {
+          const int v = y * s.stride, u = i * s.stride;
+          const size_t at = ((size_t(image) * oh + y) * ow + i) * C, window = plane.at(v - 1, u - 1);
+          const T share_of = T(1) / (taps_inside(v, s.height) * taps_inside(u, s.width));
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            V best = zero - T(INFINITY), place = zero - T(1);
+#pragma GCC unroll 3
+            for (int ky = 0; ky < 3; ky++)
+#pragma GCC unroll 3
+              for (int kx = 0; kx < 3; kx++) {
+                const V in = get<V>(infinite + window + ky * plane.row() + kx * C + c);
+                const auto better = (in > best) | (in != in);
+                best = better ? in : best;
+                place = better ? zero + T(3 * ky + kx) : place;
+              }
+            const V of_largest = get<V>(g_largest + at + c), of_mean = get<V>(g_mean + at + c) * share_of;
+#pragma GCC unroll 3
+            for (int ky = 0; ky < 3; ky++)
+#pragma GCC unroll 3
+              for (int kx = 0; kx < 3; kx++) {
+                T *to = sum + window + ky * plane.row() + kx * C + c;
+                put(to, V(get<V>(to) + of_mean + (place == T(3 * ky + kx) ? of_largest : zero)));
+              }
+          });
+        }
+      for (int y = 0; y < s.height; y++)
+        for (int i = 0; i < s.width; i++) {
+          T *to = gx + (source + size_t(y) * s.width + i) * gx_stride;
+          const T *from = sum + plane.at(y, i);
+          channelwise<T>(C, [&](int c, auto zero) {
+            using V = decltype(zero);
+            put(to + c, V(get<V>(to + c) + get<V>(from + c)));
+          });
+        }
+    }
+  }
+}
+
+}  // namespace
+
+// --- what Python calls: one name a type ---------------------------------------------------------
+
+#define EXPORT(T, SUFFIX)                                                                                           \
+  extern "C" void unit_forward_##SUFFIX(const Shape *s, const T *x, const double *mean, const double *inverse,      \
+                                        const T *dw, const T *pw, T *out, double *sums) {                           \
+    unit_forward<T>(*s, x, mean, inverse, dw, pw, out, sums);                                                       \
+  }                                                                                                                 \
+  extern "C" void unit_backward_##SUFFIX(                                                                           \
+      const Shape *s, const T *x, const double *mean, const double *inverse, const T *dw, const T *pw,              \
+      const T *const *g, int64_t g_stride, const T *p, const double *scale, const double *p_mean,                   \
+      const double *p_inverse, const double *sums, T *gx, int64_t gx_stride, T *g_dw, T *g_pw, double *products) {  \
+    unit_backward<T>(*s, x, mean, inverse, dw, pw, g, g_stride, p, scale, p_mean, p_inverse, sums, gx, gx_stride,   \
+                     g_dw, g_pw, products);                                                                         \
+  }                                                                                                                 \
+  extern "C" void mix_##SUFFIX(int64_t pixels, int64_t channels, int64_t count, const T *const *sources,            \
+                               const int64_t *strides, const double *const *scales, const double *const *means,     \
+                               const double *const *inverses, T *out, int64_t stride, int64_t add,                  \
+                               int64_t threads) {                                                                   \
+    mix<T>(pixels, channels, count, sources, strides, scales, means, inverses, out, stride, add, threads);          \
+  }                                                                                                                 \
+  extern "C" void mix_products_##SUFFIX(int64_t pixels, int64_t channels, int64_t count, const T *g,                \
+                                        int64_t g_stride, const T *const *sources, const int64_t *strides,          \
+                                        const double *const *means, const double *const *inverses,                  \
+                                        double *const *out, int64_t threads) {                                      \
+    mix_products<T>(pixels, channels, count, g, g_stride, sources, strides, means, inverses, out, threads);         \
+  }                                                                                                                 \
+  extern "C" void moments_##SUFFIX(int64_t pixels, int64_t channels, const T *x, int64_t stride, double *out,       \
+                                   int64_t threads) {                                                               \
+    moments<T>(pixels, channels, x, stride, out, threads);                                                          \
+  }                                                                                                                 \
+  extern "C" void statistics_##SUFFIX(const double *sums, int64_t channels, int64_t count, T *running_mean,         \
+                                      T *running_variance, double momentum, double epsilon, double *mean,           \
+                                      double *inverse) {                                                            \
+    statistics<T>(sums, channels, count, running_mean, running_variance, momentum, epsilon, mean, inverse);         \
+  }                                                                                                                 \
+  extern "C" void normalised_backward_##SUFFIX(                                                                     \
+      int64_t pixels, int64_t channels, int64_t count, const T *const *g, int64_t g_stride, const T *p,             \
+      int64_t p_stride, const double *scale, const double *mean, const double *inverse, const double *sums, T *out, \
+      int64_t threads) {                                                                                            \
+    normalised_backward<T>(pixels, channels, count, g, g_stride, p, p_stride, scale, mean, inverse, sums, out,      \
+                           threads);                                                                                \
+  }                                                                                                                 \
+  extern "C" void pool_forward_##SUFFIX(const Shape *s, const T *x, T *largest, T *mean) {                          \
+    pool_forward<T>(*s, x, largest, mean);                                                                          \
+  }                                                                                                                 \
+  extern "C" void pool_backward_##SUFFIX(const Shape *s, const T *x, const T *g_largest, const T *g_mean, T *gx,    \
+                                         int64_t gx_stride) {                                                       \
+    pool_backward<T>(*s, x, g_largest, g_mean, gx, gx_stride);                                                      \
+  }
+
+EXPORT(float, f32)
+EXPORT(double, f64)

@@ -1,0 +1,133 @@
+"""Building the kernels, doing without them, and what they compute beside a cell."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ltnas.kernels import Kernels, kernels
+from ltnas.kernels import build as building
+from ltnas.kernels.calls import Normalisation, moments, pool_backward, pool_forward, statistics
+
+WITHOUT_CELLS = (
+    "import torch\n"
+    "from ltnas.kernels import kernels\n"
+    "from ltnas.space.supernet import Supernet\n"
+    "net = Supernet(['skip_connect', 'sep_conv_3x3'], 2, 4, 3, 5, torch.sigmoid, 0.1)\n"
+    "print(kernels() is not None, net(torch.zeros(2, 3, 8, 8)).shape)\n"
+)
+
+
+def run(cache, **environment):
+    """Whether a process with its own cache has kernels."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CELLS],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": "/tmp", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split(maxsplit=1)[1] == "torch.Size([2, 5])\n"
+    assert done.stderr == ""
+    return done.stdout.split()[0] == "True"
+
+
+def test_a_machine_with_a_compiler_has_kernels():
+    assert isinstance(kernels(), Kernels)
+
+
+def test_the_library_is_built_once_and_kept(tmp_path):
+    assert run(tmp_path)
+    (library,) = tmp_path.rglob("*.so")
+    before = library.stat().st_mtime_ns
+    assert run(tmp_path)
+    assert library.stat().st_mtime_ns == before
+    assert [path.name for path in library.parent.iterdir()] == [library.name]
+
+
+def test_without_a_compiler_all_goes_on_silently(tmp_path):
+    assert not run(tmp_path, PATH="/nowhere", CXX="")
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_compiler_that_fails_is_done_without(tmp_path):
+    assert not run(tmp_path, CXX="/bin/false")
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_the_switch_turns_them_off(tmp_path):
+    assert not run(tmp_path, LTNAS_KERNELS="off")
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    assert not run(tmp_path / "file")
+
+
+def test_a_broken_library_is_done_without(monkeypatch, tmp_path):
+    (tmp_path / "broken.so").write_bytes(b"not a library")
+    monkeypatch.setattr("ltnas.kernels.build_library", lambda: tmp_path / "broken.so")
+    assert kernels.__wrapped__() is None
+
+
+def test_another_source_or_processor_is_another_library(monkeypatch):
+    keys = {building._key("source", "c++"), building._key("other", "c++")}
+    monkeypatch.setattr(building, "_processor", lambda: "another")
+    keys.add(building._key("source", "c++"))
+    assert len(keys) == 3
+
+
+# --- normalisation ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [3, 8, 21])
+def test_statistics_are_those_of_batch_norm(channels):
+    torch.manual_seed(0)
+    x = torch.randn(4, 5, 7, channels).double() * 3 + 1
+    ours, theirs = (nn.BatchNorm2d(channels, affine=False).double() for _ in range(2))
+    found = Normalisation(*torch.empty(2, channels, dtype=torch.float64))
+    statistics(ours, moments(x), 4 * 5 * 7, found)
+    theirs(x.permute(0, 3, 1, 2))
+    torch.testing.assert_close(found.mean, x.mean((0, 1, 2)))
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    statistics(ours.eval(), None, 0, found)
+    torch.testing.assert_close(found.inverse, (theirs.running_var + theirs.eps).rsqrt())
+
+
+def test_large_means_cost_no_digits_of_the_deviation():
+    """Squares of numbers near 1000 leave nothing of a deviation of 0.01 in float32."""
+    torch.manual_seed(0)
+    x = 1000 + 0.01 * torch.randn(8, 16, 16, 9)
+    found = Normalisation(*torch.empty(2, 9, dtype=torch.float64))
+    layer = nn.BatchNorm2d(9, affine=False, eps=1e-12)
+    statistics(layer, moments(x), 8 * 16 * 16, found)
+    expected = x.double().var((0, 1, 2), correction=0).rsqrt()
+    torch.testing.assert_close(found.inverse, expected, rtol=1e-5, atol=0)
+
+
+# --- pools --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [3, 8, 19])
+def test_pools_are_those_of_pytorch(stride, channels):
+    torch.manual_seed(0)
+    # Few values, so that many windows hold their largest more than once.
+    x = torch.randint(4, (3, 8, 6, channels)).double()
+    g = torch.randn(2, 3, 8 // stride, 6 // stride, channels).double()
+    state = x.permute(0, 3, 1, 2).requires_grad_()
+    both = (
+        functional.max_pool2d(state, 3, stride, 1),
+        functional.avg_pool2d(state, 3, stride, 1, count_include_pad=False),
+    )
+    for ours, theirs in zip(pool_forward(x, stride), both, strict=True):
+        torch.testing.assert_close(ours, theirs.permute(0, 2, 3, 1))
+    (expected,) = torch.autograd.grad(both, state, [part.permute(0, 3, 1, 2) for part in g])
+    found = torch.ones_like(x)
+    pool_backward(x, stride, g[0], g[1], found)
+    torch.testing.assert_close(found - 1, expected.permute(0, 2, 3, 1))
