@@ -34,77 +34,19 @@ class Shape(Structure):
     ]
 
 
-ADDRESS, INTEGER, NUMBER = c_void_p, c_int64, c_double
-SIGNATURES: dict[str, list[type]] = {
-    "unit_forward": [
-        POINTER(Shape),
-        *(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
-    ],
-    "unit_backward": [
-        *(
-            POINTER(Shape),
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            INTEGER,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-            ADDRESS,
-        ),
-        *(ADDRESS, INTEGER, ADDRESS, ADDRESS, ADDRESS),
-    ],
-    "mix": [
-        INTEGER,
-        INTEGER,
-        INTEGER,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        INTEGER,
-        INTEGER,
-        INTEGER,
-    ],
-    "mix_products": [
-        INTEGER,
-        INTEGER,
-        INTEGER,
-        ADDRESS,
-        INTEGER,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        INTEGER,
-    ],
-    "moments": [INTEGER, INTEGER, ADDRESS, INTEGER, ADDRESS, INTEGER],
-    "statistics": [ADDRESS, INTEGER, INTEGER, ADDRESS, ADDRESS, NUMBER, NUMBER, ADDRESS, ADDRESS],
-    "normalised_backward": [
-        INTEGER,
-        INTEGER,
-        INTEGER,
-        ADDRESS,
-        INTEGER,
-        ADDRESS,
-        INTEGER,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        ADDRESS,
-        INTEGER,
-    ],
-    "pool_forward": [POINTER(Shape), ADDRESS, ADDRESS, ADDRESS],
-    "pool_backward": [POINTER(Shape), ADDRESS, ADDRESS, ADDRESS, ADDRESS, INTEGER],
+TYPES = {"s": POINTER(Shape), "a": c_void_p, "i": c_int64, "n": c_double}
+SIGNATURES = {
+    "unit_forward": "s aaaaa aa aa",
+    "unit_backward": "s aaaaa aa ai aaaaa ai aaa",
+    "mix": "iii aaaaa a ai ii",
+    "mix_products": "iii ai aaaaa i",
+    "moments": "ii ai a i",
+    "statistics": "a ii aa nn aa",
+    "normalised_backward": "iii ai ai aaaa a i",
+    "pool_forward": "s a aa",
+    "pool_backward": "s a aa ai",
 }
+"""Arguments of each kernel: shape, address, integer, number."""
 
 
 class Kernels:
@@ -116,7 +58,8 @@ class Kernels:
         for name, arguments in SIGNATURES.items():
             for dtype, suffix in SUFFIXES.items():
                 function = getattr(library, f"{name}_{suffix}")
-                function.argtypes, function.restype = arguments, None
+                function.argtypes = [TYPES[code] for code in arguments if code != " "]
+                function.restype = None
                 self.functions[name, dtype] = function
 
     def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> None:

@@ -1,7 +1,7 @@
 """The kernels as functions of tensors.
 
 Activations are [B, H, W, C] and may be slices of channels; stacked they are [edges, B, H, W, C].
-A normalisation is y = scale * (p - mean) * inverse, as in kernels.cpp, all three float64.
+A normalisation is y = scale * (p - mean) * inverse + shift, as in kernels.cpp, all four float64.
 """
 
 from __future__ import annotations
@@ -53,11 +53,34 @@ class Geometry:
         )
 
 
+def takes(x: Tensor) -> bool:
+    """Whether kernels can compute with an activation, here and now."""
+    ours = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return ours and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+
+
+def rows(x: Tensor) -> Tensor:
+    """[B, C, H, W] to [B, H, W, C] with its pixels one after the other, whatever its strides say of
+    sides of length 1.
+    """
+    channels, height, width = x.shape[1:]
+    y = x.permute(0, 2, 3, 1)
+    strides = (height * width * channels, width * channels, channels, 1)
+    if y.is_contiguous():
+        return y.as_strided(y.shape, strides)
+    return y.clone(memory_format=torch.contiguous_format)
+
+
 class Normalisation(NamedTuple):
-    """Mean and inverse deviation of each channel."""
+    """Mean and inverse deviation of each channel; scale and shift, where they are learned."""
 
     mean: Tensor
     inverse: Tensor
+    scale: Tensor | None = None
+    shift: Tensor | None = None
+
+
+NOTHING = (None, None, None, None)
 
 
 def unit_forward(
@@ -87,8 +110,8 @@ def unit_forward(
     smaller = height // geometry.stride, width // geometry.stride
     out = x.new_empty(stacked // channels, batch, *smaller, channels)
     sums = x.new_empty(2, stacked, dtype=torch.float64) if measure else None
-    mean, inverse = before or (None, None)
-    _run("unit_forward", x.dtype, shape, x, mean, inverse, depthwise, pointwise, out, sums)
+    normalisation = before or NOTHING
+    _run("unit_forward", x.dtype, shape, x, *normalisation, depthwise, pointwise, out, sums)
     return out, sums
 
 
@@ -99,14 +122,12 @@ class Upon:
     Args:
         g: the gradient, [B, H, W, C] one an edge, all with the same pixel stride.
         p: what was normalised, [edges, B, H, W, C].
-        scale: [edges * C]; all ones, if left out.
-        normalisation: [edges * C].
+        normalisation: of p, [edges * C]; its shift is of no account.
         sums: of g, and of g * (p - mean) * inverse: [edges, 2, C].
     """
 
     g: Sequence[Tensor]
     p: Tensor
-    scale: Tensor | None
     normalisation: Normalisation
     sums: Tensor
 
@@ -148,13 +169,13 @@ def unit_backward(
     sums = None
     if before is not None:
         sums = x.new_empty(stacked // channels, 2, channels, dtype=torch.float64)
-    mean, inverse = before or (None, None)
+    mean, inverse, scale, _ = upon.normalisation
     _run(
         "unit_backward",
         x.dtype,
-        *(shape, x, mean, inverse, depthwise, pointwise),
-        *(addresses(upon.g), pixel_stride(upon.g[0]), upon.p, upon.scale),
-        *(*upon.normalisation, upon.sums),
+        *(shape, x, *(before or NOTHING), depthwise, pointwise),
+        *(addresses(upon.g), pixel_stride(upon.g[0])),
+        *(upon.p, scale, mean, inverse, upon.sums),
         *(gx, pixel_stride(gx), of_depthwise, of_pointwise, sums),
     )
     return Gradients(of_depthwise, of_pointwise, sums)
@@ -169,15 +190,15 @@ class Term(NamedTuple):
     inverse: Tensor
 
 
-def mix(terms: Sequence[Term], out: Tensor, add: bool) -> None:
-    """The sum of terms to `out`, or added to it."""
+def mix(terms: Sequence[Term], out: Tensor, add: bool, shift: Tensor | None = None) -> None:
+    """The sum of terms, and a shift [C] if there is one, to `out`, or added to it."""
     sources, scales, means, inverses = zip(*terms, strict=True)
     _run(
         "mix",
         out.dtype,
         *(pixels(out), out.shape[3], len(terms)),
         *(addresses(sources), integers([pixel_stride(x) for x in sources])),
-        *(addresses(scales), addresses(means), addresses(inverses)),
+        *(addresses(scales), addresses(means), addresses(inverses), shift),
         *(out, pixel_stride(out), int(add), torch.get_num_threads()),
     )
 
@@ -208,6 +229,24 @@ def measures(layer: nn.BatchNorm2d) -> bool:
     return layer.training or not layer.track_running_stats
 
 
+def computable(layer: nn.Module) -> bool:
+    """Whether a normalisation is one that `statistics` has: others look at more than a batch.
+
+    That of running statistics has no gradient here.
+    """
+    if type(layer) is not nn.BatchNorm2d or layer.momentum is None:
+        return False
+    return measures(layer) or not torch.is_grad_enabled()
+
+
+def count_batch(layers: Sequence[nn.BatchNorm2d]) -> None:
+    """What `nn.BatchNorm2d` keeps of how many batches it saw."""
+    counts = [x.num_batches_tracked for x in layers if x.training and x.track_running_stats]
+    known = [count for count in counts if count is not None]
+    if known:
+        torch._foreach_add_(known, 1)
+
+
 def statistics(layer: nn.BatchNorm2d, sums: Tensor | None, count: int, to: Normalisation) -> None:
     """Those that a layer normalises with, to `to`; if by the batch's, they move its running ones.
 
@@ -226,7 +265,7 @@ def statistics(layer: nn.BatchNorm2d, sums: Tensor | None, count: int, to: Norma
         dtype,
         *(sums, layer.num_features, count),
         *running,
-        *(layer.momentum, layer.eps, *to),
+        *(layer.momentum, layer.eps, to.mean, to.inverse),
     )
 
 
@@ -238,12 +277,12 @@ def normalised_backward(upon: Upon, out: Tensor) -> None:
             sums [len(g), 2, C] tell them apart.
         out: is written, with the strides of p.
     """
-    p = upon.p
+    p, (mean, inverse, scale, _) = upon.p, upon.normalisation
     _run(
         "normalised_backward",
         p.dtype,
         *(pixels(p), p.shape[3], len(upon.g), addresses(upon.g), pixel_stride(upon.g[0])),
-        *(p, pixel_stride(p), upon.scale, *upon.normalisation, upon.sums),
+        *(p, pixel_stride(p), scale, mean, inverse, upon.sums),
         *(out, torch.get_num_threads()),
     )
 

@@ -5,9 +5,9 @@
 // Activations are [N, H, W, C] with any distance ("stride") between pixels, so that a slice of
 // channels needs no copy. A "stacked" tensor has one of them after the other for each of several edges,
 // [edges, N, H, W, C], and per channel [edges, C]. A unit is ReLU, depthwise convolution, pointwise convolution, normalisation. Its output
-// is kept without the normalisation, y = scale * (p - mean) * inverse, which whatever reads it applies.
-// Scale, mean and inverse (1 / deviation) are double, one a channel; sums over many pixels are double
-// too: statistics must not lose digits to large means.
+// is kept without the normalisation, y = scale * (p - mean) * inverse + shift, which whatever reads it
+// applies. The four (inverse is 1 / deviation; no scale is 1, no shift is 0) are double, one a channel;
+// sums over many pixels are double too: statistics must not lose digits to large means.
 #include <omp.h>
 
 #include <algorithm>
@@ -31,6 +31,7 @@ constexpr int BYTES = 32;
 template <class T>
 struct Lanes {
   typedef T type __attribute__((vector_size(BYTES)));
+  typedef T half __attribute__((vector_size(BYTES / 2)));
   static constexpr int n = BYTES / sizeof(T);
 };
 template <class T>
@@ -59,8 +60,10 @@ inline void store(T *p, Vec<T> v) {
 // f(channel, 0) for every vector of channels, then one by one; f's second argument has the type to use.
 template <class T, class F>
 inline void channelwise(int64_t channels, F f) {
+  constexpr int n = Lanes<T>::n;
   int64_t c = 0;
-  for (; c + Lanes<T>::n <= channels; c += Lanes<T>::n) f(c, Vec<T>{});
+  for (; c + n <= channels; c += n) f(c, Vec<T>{});
+  for (; c + n / 2 <= channels; c += n / 2) f(c, typename Lanes<T>::half{});
   for (; c < channels; c++) f(c, T{});
 }
 
@@ -408,10 +411,12 @@ std::vector<T> by_input(const T *weight, const Shape &s, int wide, bool transpos
 template <class T>
 struct Affine {
   std::vector<T> scale, shift;
-  Affine(const double *mean, const double *inverse, size_t channels) : scale(channels), shift(channels) {
+  Affine(const double *mean, const double *inverse, const double *by, const double *plus, size_t channels)
+      : scale(channels), shift(channels) {
     for (size_t c = 0; c < channels; c++) {
-      scale[c] = T(inverse[c]);
-      shift[c] = T(-mean[c] * inverse[c]);
+      const double a = inverse[c] * (by ? by[c] : 1.0);
+      scale[c] = T(a);
+      shift[c] = T((plus ? plus[c] : 0.0) - mean[c] * a);
     }
   }
 };
@@ -467,13 +472,18 @@ void add_moments(const T *x, ptrdiff_t stride, int pixels, int channels, double 
   });
 }
 
+// The sum of g * (x - mean) * inverse from that of g * (x - centre), where centre is the mean in less digits.
+inline double normalised(double product, double sum, double mean, double centre, double inverse) {
+  return (product - (mean - centre) * sum) * inverse;
+}
+
 // Sums of g (if `first`) and of g * (x - mean) over a block of pixels are added to `first` and `second`.
 template <class T>
 void add_products(const T *g, ptrdiff_t g_stride, const T *x, ptrdiff_t x_stride, const T *mean, int pixels,
                   int channels, double *first, double *second) {
   channelwise<T>(channels, [&](int c, auto zero) {
     using V = decltype(zero);
-    const V m = mean ? get<V>(mean + c) : V{};
+    const V m = get<V>(mean + c);
     V s[2] = {}, q[2] = {};
     int p = 0;
     for (; p + 2 <= pixels; p += 2)
@@ -530,15 +540,15 @@ int rows_at_once(int width, int height) {  // enough pixels for a matrix product
 }
 
 template <class T>
-void unit_forward(const Shape &s, const T *x, const double *mean, const double *inverse, const T *depthwise,
-                  const T *pointwise_weight, T *out, double *moments) {
+void unit_forward(const Shape &s, const T *x, const double *mean, const double *inverse, const double *scale,
+                  const double *shift, const T *depthwise, const T *pointwise_weight, T *out, double *moments) {
   const int C = s.channels, wide = padded<T>(C), border = s.kernel / 2 * s.dilation;
   const int oh = s.height / s.stride, ow = s.width / s.stride, taps = s.kernel * s.kernel;
   const size_t stacked = size_t(s.edges) * C, edge = s.edge();
   const auto conv = convolution<T>(s);
   const auto dw = by_tap(depthwise, s, wide, false);
   const auto pw = by_input(pointwise_weight, s, wide, false);
-  const Affine<T> before(mean, inverse, mean ? stacked : 0);
+  const Affine<T> before(mean, inverse, scale, shift, mean ? stacked : 0);
   const Plane plane{int(s.height), int(s.width), border, wide};
   const int rows = rows_at_once(ow, oh);
   Partial<double> sums(moments ? 2 * stacked : 0, s.threads);
@@ -574,15 +584,15 @@ void unit_forward(const Shape &s, const T *x, const double *mean, const double *
 }
 
 // Backward of a unit.
-//   x, mean, inverse: its input and, if that is stacked, the normalisation before it.
-//   g: the gradient of its normalised output y = scale * (p - p_mean) * p_inverse, one tensor an edge.
+//   x, mean, inverse, scale, shift: its input and, if that is stacked, the normalisation before it.
+//   g: the gradient of its normalised output, one tensor an edge; that normalisation is p_scale etc.
 //   sums: of g and of g * (p - p_mean) * p_inverse, [edges][2][C].
 //   gx: of a shared state: the gradient is added to it. Of a stacked input: the gradient of what ReLU
-//     sees is written to it, and `products` gets the sums of it and of it times that, [edges][2][C].
+//     sees is written to it, and `products` gets what `sums` is for the unit before, [edges][2][C].
 template <class T>
-void unit_backward(const Shape &s, const T *x, const double *mean, const double *inverse, const T *depthwise,
-                   const T *pointwise_weight, const T *const *g, int64_t g_stride, const T *p, const double *scale,
-                   const double *p_mean, const double *p_inverse, const double *sums, T *gx, int64_t gx_stride,
+void unit_backward(const Shape &s, const T *x, const double *mean, const double *inverse, const double *scale,
+                   const double *shift, const T *depthwise, const T *pointwise_weight, const T *const *g,
+                   int64_t g_stride, const T *p, const double *p_scale, const double *p_mean, const double *p_inverse, const double *sums, T *gx, int64_t gx_stride,
                    T *g_depthwise, T *g_pointwise, double *products) {
   const int C = s.channels, wide = padded<T>(C), reach = s.kernel / 2 * s.dilation;
   const int oh = s.height / s.stride, ow = s.width / s.stride, taps = s.kernel * s.kernel;
@@ -591,10 +601,11 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
   const auto conv = convolution<T>(s);
   const auto dw = by_tap(depthwise, s, wide, false), flipped = by_tap(depthwise, s, wide, true);
   const auto pw = by_input(pointwise_weight, s, wide, true);
-  const Affine<T> before(mean, inverse, mean ? stacked : 0);
+  const Affine<T> before(mean, inverse, scale, shift, mean ? stacked : 0);
+  const std::vector<T> centre(mean, mean + (products ? stacked : 0));
   std::vector<Through<T>> through;
   for (int e = 0; e < s.edges; e++)
-    through.emplace_back(scale ? scale + e * C : nullptr, p_mean + e * C, p_inverse + e * C, sums + 2 * e * C,
+    through.emplace_back(p_scale ? p_scale + e * C : nullptr, p_mean + e * C, p_inverse + e * C, sums + 2 * e * C,
                          sums + (2 * e + 1) * C, C, double(s.images) * oh * ow);
   const Plane plane{int(s.height), int(s.width), reach, wide};
   const Plane upon{oh, ow, s.stride == 1 ? reach : 1, wide};
@@ -658,7 +669,8 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
           });
           if (products) {
             double *own = of_products.own() + 2 * e * C;
-            add_products<T>(row, wide, in, wide, nullptr, s.width, C, own, own + C);
+            const T *from = x + e * edge + (source + size_t(y) * s.source_width) * s.x_stride;
+            add_products<T>(row, wide, from, s.x_stride, &centre[e * C], s.width, C, own, own + C);
           }
         }
       }
@@ -676,8 +688,13 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
         }
     }
   }
-  if (products)
-    for (size_t i = 0; i < 2 * stacked; i++) products[i] = of_products.total(i);
+  for (int e = 0; products && e < s.edges; e++)
+    for (int c = 0; c < C; c++) {
+      const size_t first = size_t(2 * e) * C + c, second = first + C;
+      products[first] = of_products.total(first);
+      products[second] = normalised(of_products.total(second), products[first], mean[e * C + c], centre[e * C + c],
+                                    inverse[e * C + c]);
+    }
   if (!weights) return;
   for (int e = 0; e < s.edges; e++)
     for (int o = 0; o < C; o++) {
@@ -724,13 +741,14 @@ void combine(int64_t pixels, int64_t channels, int64_t count, const T *const *so
   }
 }
 
-// A node: the sum over sources of scale * (source - mean) * inverse; each of these [C].
+// A node: shift and the sum over sources of scale * (source - mean) * inverse; each of these [C].
 template <class T>
 void mix(int64_t pixels, int64_t channels, int64_t count, const T *const *sources, const int64_t *strides,
-         const double *const *scales, const double *const *means, const double *const *inverses, T *out,
-         int64_t stride, int64_t add, int64_t threads) {
+         const double *const *scales, const double *const *means, const double *const *inverses, const double *shift,
+         T *out, int64_t stride, int64_t add, int64_t threads) {
   std::vector<std::vector<T>> coefficients(count, std::vector<T>(channels));
   std::vector<double> sum(channels, 0.0);
+  if (shift) sum.assign(shift, shift + channels);
   for (int64_t i = 0; i < count; i++)
     for (int64_t c = 0; c < channels; c++) {
       const double a = scales[i][c] * inverses[i][c];
@@ -766,10 +784,9 @@ void mix_products(int64_t pixels, int64_t channels, int64_t count, const T *g, i
   for (int64_t c = 0; c < channels; c++) {
     const double sum = sums.total(c);
     for (int64_t i = 0; i < count; i++) {
-      // What rounding the mean to T left over is taken back.
-      const double left = means[i][c] - double(centres[i * channels + c]);
       out[i][c] = sum;
-      out[i][channels + c] = (sums.total((i + 1) * channels + c) - left * sum) * inverses[i][c];
+      out[i][channels + c] = normalised(sums.total((i + 1) * channels + c), sum, means[i][c],
+                                        centres[i * channels + c], inverses[i][c]);
     }
   }
 }
@@ -953,21 +970,23 @@ void pool_backward(const Shape &s, const T *x, const T *g_largest, const T *g_me
 
 #define EXPORT(T, SUFFIX)                                                                                           \
   extern "C" void unit_forward_##SUFFIX(const Shape *s, const T *x, const double *mean, const double *inverse,      \
-                                        const T *dw, const T *pw, T *out, double *sums) {                           \
-    unit_forward<T>(*s, x, mean, inverse, dw, pw, out, sums);                                                       \
+                                        const double *scale, const double *shift, const T *dw, const T *pw, T *out, \
+                                        double *sums) {                                                             \
+    unit_forward<T>(*s, x, mean, inverse, scale, shift, dw, pw, out, sums);                                         \
   }                                                                                                                 \
   extern "C" void unit_backward_##SUFFIX(                                                                           \
-      const Shape *s, const T *x, const double *mean, const double *inverse, const T *dw, const T *pw,              \
-      const T *const *g, int64_t g_stride, const T *p, const double *scale, const double *p_mean,                   \
-      const double *p_inverse, const double *sums, T *gx, int64_t gx_stride, T *g_dw, T *g_pw, double *products) {  \
-    unit_backward<T>(*s, x, mean, inverse, dw, pw, g, g_stride, p, scale, p_mean, p_inverse, sums, gx, gx_stride,   \
-                     g_dw, g_pw, products);                                                                         \
+      const Shape *s, const T *x, const double *mean, const double *inverse, const double *scale,                   \
+      const double *shift, const T *dw, const T *pw, const T *const *g, int64_t g_stride, const T *p,               \
+      const double *p_scale, const double *p_mean, const double *p_inverse, const double *sums, T *gx,              \
+      int64_t gx_stride, T *g_dw, T *g_pw, double *products) {                                                      \
+    unit_backward<T>(*s, x, mean, inverse, scale, shift, dw, pw, g, g_stride, p, p_scale, p_mean, p_inverse, sums,  \
+                     gx, gx_stride, g_dw, g_pw, products);                                                          \
   }                                                                                                                 \
   extern "C" void mix_##SUFFIX(int64_t pixels, int64_t channels, int64_t count, const T *const *sources,            \
                                const int64_t *strides, const double *const *scales, const double *const *means,     \
-                               const double *const *inverses, T *out, int64_t stride, int64_t add,                  \
-                               int64_t threads) {                                                                   \
-    mix<T>(pixels, channels, count, sources, strides, scales, means, inverses, out, stride, add, threads);          \
+                               const double *const *inverses, const double *shift, T *out, int64_t stride,          \
+                               int64_t add, int64_t threads) {                                                      \
+    mix<T>(pixels, channels, count, sources, strides, scales, means, inverses, shift, out, stride, add, threads);   \
   }                                                                                                                 \
   extern "C" void mix_products_##SUFFIX(int64_t pixels, int64_t channels, int64_t count, const T *g,                \
                                         int64_t g_stride, const T *const *sources, const int64_t *strides,          \

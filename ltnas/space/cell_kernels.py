@@ -23,6 +23,8 @@ from ltnas.kernels.calls import (
     Normalisation,
     Term,
     Upon,
+    computable,
+    count_batch,
     measures,
     mix,
     mix_products,
@@ -31,7 +33,9 @@ from ltnas.kernels.calls import (
     pixels,
     pool_backward,
     pool_forward,
+    rows,
     statistics,
+    takes,
     unit_backward,
     unit_forward,
 )
@@ -139,39 +143,18 @@ class Flow:
 
 def runs_natively(cell: SupernetCell, state: Tensor) -> bool:
     """Whether the kernels can run a cell on this input."""
-    if state.device.type != "cpu" or state.dtype not in (torch.float32, torch.float64):
-        return False
-    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or kernels() is None:
+    if not takes(state) or kernels() is None:
         return False
     if cell.reduction and (state.shape[2] % 2 or state.shape[3] % 2):
         return False
-    norms = cell.flow.norms()
-    # Others look at more than this process's batch.
-    local = all(type(norm) is nn.BatchNorm2d and norm.momentum is not None for norm in norms)
-    return local and (not torch.is_grad_enabled() or all(map(measures, norms)))
+    return all(map(computable, cell.flow.norms()))
 
 
 def run_cell(cell: SupernetCell, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
     """Both input states [B, C, H, W] and mixing weights to [B, nodes * C, H', W']."""
     out: Tensor = _Cell.apply(cell, first, second, weights, *cell.flow.parameters())
-    moved = [norm for norm in cell.flow.norms() if norm.training and norm.track_running_stats]
-    counts = [norm.num_batches_tracked for norm in moved]
-    remembered = [count for count in counts if count is not None]
-    if remembered:
-        torch._foreach_add_(remembered, 1)
+    count_batch(cell.flow.norms())
     return out
-
-
-def _rows(x: Tensor) -> Tensor:
-    """[B, C, H, W] to [B, H, W, C] with its pixels one after the other, whatever its strides say of
-    sides of length 1.
-    """
-    channels, height, width = x.shape[1:]
-    y = x.permute(0, 2, 3, 1)
-    strides = (height * width * channels, width * channels, channels, 1)
-    if y.is_contiguous():
-        return y.as_strided(y.shape, strides)
-    return y.clone(memory_format=torch.contiguous_format)
 
 
 class _Cell(torch.autograd.Function):
@@ -184,7 +167,7 @@ class _Cell(torch.autograd.Function):
         weights: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        inputs = [_rows(first), _rows(second)]
+        inputs = [rows(first), rows(second)]
         out, kept = forward(cell, inputs, weights, [p.contiguous() for p in parameters])
         ctx.cell, ctx.count = cell, len(parameters)
         result = out.permute(0, 3, 1, 2)
@@ -218,7 +201,7 @@ class _Terms:
 
     def normalisation(self, entry: Entry) -> Normalisation:
         """Of an entry's terms, [terms, C]."""
-        return Normalisation(self.mean[entry.terms], self.inverse[entry.terms])
+        return Normalisation(*(x[entry.terms] for x in (self.mean, self.inverse, self.scale)))
 
     def of(self, state: int, sources: Sequence[Tensor]) -> list[Term]:
         """Those that enter a state."""
@@ -430,7 +413,6 @@ class _Back:
         self, entry: Entry, g: list[Tensor], terms: _Terms, sums: Tensor, learns: bool
     ) -> None:
         self.entry, self.g, self.terms, self.sums, self.learns = entry, g, terms, sums, learns
-        self.scale = terms.scale[entry.terms]
 
     def convolutions(
         self,
@@ -442,7 +424,7 @@ class _Back:
     ) -> list[Tensor | None]:
         """To `gx`; the parameters' gradients."""
         units, norms = _units(self.entry, inner, self.terms)
-        upon = Upon(self.g, kept[-1], self.scale, norms[-1], self.sums)
+        upon = Upon(self.g, kept[-1], norms[-1], self.sums)
         gradients: list[Tensor | None] = []
         for index in reversed(range(len(units))):
             depthwise, pointwise = parameters[2 * index : 2 * index + 2]
@@ -453,7 +435,7 @@ class _Back:
             found = unit_backward(geometry, x, before, depthwise, pointwise, upon, to, self.learns)
             gradients = [found.depthwise, found.pointwise, *gradients]
             if before is not None and found.sums is not None:
-                upon = Upon(to.unbind(0), x, None, before, found.sums)
+                upon = Upon(to.unbind(0), x, before, found.sums)
         return gradients
 
     def reduce(
@@ -462,10 +444,11 @@ class _Back:
         """To `gx`; the parameters' gradients."""
         gp = torch.empty_like(kept[0])
         parts = zip(kept[0].unbind(0), gp.unbind(0), strict=True)
-        mean, inverse = self.terms.normalisation(self.entry)
+        mean, inverse, scale, _ = self.terms.normalisation(self.entry)
+        assert scale is not None
         for edge, (p, to) in enumerate(parts):
-            norm = Normalisation(mean[edge], inverse[edge])
-            upon = Upon([self.g[edge]], p, self.scale[edge], norm, self.sums[edge])
+            norm = Normalisation(mean[edge], inverse[edge], scale[edge])
+            upon = Upon([self.g[edge]], p, norm, self.sums[edge])
             normalised_backward(upon, to)
         gradients: list[Tensor | None] = []
         halves = gp.flatten(1, 3).chunk(2, dim=2)
@@ -480,14 +463,15 @@ class _Back:
 
     def pool(self, kept: Sequence[Tensor]) -> Tensor:
         """The gradient of the pool's output."""
-        mean, inverse = self.terms.normalisation(self.entry)
+        mean, inverse, scale, _ = self.terms.normalisation(self.entry)
         out = torch.empty_like(kept[0])
-        upon = Upon(self.g, kept[0], self.scale, Normalisation(mean[0], inverse[0]), self.sums)
+        upon = Upon(self.g, kept[0], Normalisation(mean[0], inverse[0], scale), self.sums)
         normalised_backward(upon, out)
         return out
 
     def identity(self, gx: Tensor) -> None:
         """To `gx`."""
-        nothing, one = self.terms.normalisation(self.entry)
-        rows = (x.unbind(0) for x in (self.scale, nothing, one))
+        nothing, one, scale, _ = self.terms.normalisation(self.entry)
+        assert scale is not None
+        rows = (x.unbind(0) for x in (scale, nothing, one))
         mix(list(map(Term, self.g, *rows)), gx, add=True)

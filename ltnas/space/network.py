@@ -9,6 +9,7 @@ from torchvision.ops import StochasticDepth
 from ltnas.errors import UserError
 from ltnas.space.genotype import CellGenotype, Edge, Genotype
 from ltnas.space.layout import CellPlan, cell_plans, kind
+from ltnas.space.operation_kernels import run_operation
 from ltnas.space.operations import operation
 from ltnas.space.preprocess import preprocess_before, preprocess_previous
 
@@ -69,7 +70,7 @@ class Cell(nn.Module):
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
         for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
-            term = drop_path(candidate(states[edge.source]))
+            term = drop_path(run_operation(candidate, states[edge.source]))
             states[edge.node] = states[edge.node] + term if edge.node in states else term
         return torch.cat([states[node] for node in self.outputs], dim=1)
 

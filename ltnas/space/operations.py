@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -52,6 +54,18 @@ def relu_conv_bn(inputs: int, outputs: int, affine: bool) -> nn.Sequential:
     )
 
 
+class DepthwiseUnits(nn.Sequential):
+    """One or more times ReLU, depthwise, pointwise, normalisation."""
+
+    def units(self) -> list[tuple[nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]]:
+        """Depthwise, pointwise and normalisation of each.
+
+        Another normalisation may have taken the place of the last: look at its type.
+        """
+        children: list[Any] = list(self)
+        return [tuple(children[i + 1 : i + 4]) for i in range(0, len(children), 4)]
+
+
 def _depthwise_block(
     channels: int, kernel: int, stride: int, dilation: int, affine: bool
 ) -> list[nn.Module]:
@@ -66,17 +80,17 @@ def _depthwise_block(
     ]
 
 
-def separable(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+def separable(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
     """`sep_conv`: ReLU, depthwise, pointwise, normalisation, twice; the stride in the first."""
-    return nn.Sequential(
+    return DepthwiseUnits(
         *_depthwise_block(channels, kernel, stride, 1, affine),
         *_depthwise_block(channels, kernel, 1, 1, affine),
     )
 
 
-def dilated(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+def dilated(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
     """`dil_conv`: ReLU, depthwise with dilation 2, pointwise, normalisation, once."""
-    return nn.Sequential(*_depthwise_block(channels, kernel, stride, 2, affine))
+    return DepthwiseUnits(*_depthwise_block(channels, kernel, stride, 2, affine))
 
 
 def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:

@@ -99,7 +99,7 @@ def data(case, seed=1):
 def check(found, expected, dtype, what, size=0.0):
     """Relative to the tensor or a given size: what is left of cancelled terms has no digits."""
     scale = max(float(expected.detach().norm()) + 1e-3 * expected.numel() ** 0.5, size)
-    error = float((found - expected).norm()) / scale
+    error = float((found - expected).detach().norm()) / scale
     assert error <= TOLERANCE[dtype], f"{what} is off by {error:.1e}"
 
 
