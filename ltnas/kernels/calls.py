@@ -22,6 +22,11 @@ def _run(name: str, dtype: torch.dtype, *arguments: object) -> None:
     found(name, dtype, *arguments)
 
 
+def threads_for(work: int) -> int:
+    """Threads for a number of operations: to start another costs as much as a few 100,000."""
+    return max(1, min(torch.get_num_threads(), work // 2**19))
+
+
 def pixel_stride(x: Tensor) -> int:
     """Elements from pixel to pixel of a dense [B, H, W, C] or a slice of its channels."""
     return x.stride(-2)
@@ -46,10 +51,11 @@ class Geometry:
         thinned = self.stride == 2 and self.dilation == 2
         step = 2 if thinned else 1
         stride, dilation = (1, 1) if thinned else (self.stride, self.dilation)
+        work = batch * height * width * channels * edges * (self.kernel**2 + channels)
         return Shape(
             *(batch, height // step, width // step, channels, edges),
             *(self.kernel, dilation, stride, height, width, step),
-            *(int(shared), pixel_stride(x), torch.get_num_threads()),
+            *(int(shared), pixel_stride(x), threads_for(work)),
         )
 
 
@@ -199,7 +205,7 @@ def mix(terms: Sequence[Term], out: Tensor, add: bool, shift: Tensor | None = No
         *(pixels(out), out.shape[3], len(terms)),
         *(addresses(sources), integers([pixel_stride(x) for x in sources])),
         *(addresses(scales), addresses(means), addresses(inverses), shift),
-        *(out, pixel_stride(out), int(add), torch.get_num_threads()),
+        *(out, pixel_stride(out), int(add), threads_for(out.numel() * len(terms) * 4)),
     )
 
 
@@ -212,7 +218,7 @@ def mix_products(g: Tensor, terms: Sequence[Term], out: Sequence[Tensor]) -> Non
         *(pixels(g), g.shape[3], len(terms), g, pixel_stride(g)),
         *(addresses(sources), integers([pixel_stride(x) for x in sources])),
         *(addresses(means), addresses(inverses), addresses(out)),
-        torch.get_num_threads(),
+        threads_for(g.numel() * len(terms) * 4),
     )
 
 
@@ -220,7 +226,7 @@ def moments(x: Tensor) -> Tensor:
     """Sums and sums of squares of [B, H, W, C], float64 [2, C]."""
     sums = x.new_empty(2, x.shape[3], dtype=torch.float64)
     shape = pixels(x), x.shape[3]
-    _run("moments", x.dtype, *shape, x, pixel_stride(x), sums, torch.get_num_threads())
+    _run("moments", x.dtype, *shape, x, pixel_stride(x), sums, threads_for(x.numel() * 4))
     return sums
 
 
@@ -283,7 +289,7 @@ def normalised_backward(upon: Upon, out: Tensor) -> None:
         p.dtype,
         *(pixels(p), p.shape[3], len(upon.g), addresses(upon.g), pixel_stride(upon.g[0])),
         *(p, pixel_stride(p), scale, mean, inverse, upon.sums),
-        *(out, torch.get_num_threads()),
+        *(out, threads_for(out.numel() * len(upon.g) * 4)),
     )
 
 

@@ -1,0 +1,130 @@
+"""Fair timing of contenders, and where the results go.
+
+All benchmarks take `key=value` words. Contenders take turns in one process, so that a slow moment
+of the machine meets all of them; what is reported is medians, and ratios of medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+Work = Callable[[], object]
+
+
+def arguments(known: dict[str, str]) -> dict[str, str]:
+    """The command line over defaults; leaves with a line if a word is not known."""
+    own = Path(sys.argv[0]).stem
+    for word in sys.argv[1:]:
+        key, equals, value = word.partition("=")
+        if key not in known or not equals:
+            usage = " ".join(f"[{name}={default}]" for name, default in known.items())
+            sys.exit(f"{word} is not known: python -m benchmarks.{own} {usage}")
+        known[key] = value
+    return known
+
+
+def milliseconds(work: Work, device: str) -> float:
+    """Time of one call, with what it started on the device."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - start)
+
+
+def alternate(
+    contenders: Mapping[str, Work], repeats: int, device: str, warm: int = 2
+) -> dict[str, list[float]]:
+    """`repeats` times of each, taken in turns, after `warm` that do not count, in ms."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for turn in range(warm + repeats):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            found = milliseconds(contenders[name], device)
+            if turn >= warm:
+                times[name].append(found)
+    return times
+
+
+def summary(times: Sequence[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else [times[0]] * 3
+    return {"median_ms": round(median, 2), "low_ms": round(low, 2), "high_ms": round(high, 2)}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the figures hold for."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    name = platform.processor() or platform.machine()
+    if device == "cuda":
+        name = torch.cuda.get_device_name()
+    elif Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        name = models[0] if models else name
+    return {
+        "device": device,
+        "name": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "commit": commit,
+    }
+
+
+def write(out: str, name: str, device: str, settings: Mapping[str, str], rows: list[Any]) -> None:
+    """Results as JSON, if a folder was given."""
+    if out:
+        path = Path(out) / f"{name}-{device}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = f"python -m benchmarks.{name} " + " ".join(
+            f"{k}={v}" for k, v in settings.items()
+        )
+        found = {"command": command, "machine": machine(device), "rows": rows}
+        path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows; numbers to the right."""
+    found = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for index, column in enumerate(columns):
+        number = bool(rows) and not isinstance(rows[0][index], str)
+        found.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        found.add_row(*(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row))
+    Console().print(found)
+
+
+def bandwidth(device: str) -> float:
+    """Bytes a second that a copy of a large tensor reads and writes."""
+    x = torch.empty(64 * 2**20, device=device)
+    y = torch.empty_like(x)
+    times = [milliseconds(lambda: y.copy_(x), device) for _ in range(6)]
+    return 2 * x.nbytes / (min(times) / 1000)
+
+
+def peak(device: str) -> float:
+    """Operations a second of a large product of float32 matrices."""
+    size = 1536 if device == "cpu" else 8192
+    a, b = (torch.randn(size, size, device=device) for _ in range(2))
+    times = [milliseconds(lambda: a @ b, device) for _ in range(6)]
+    return 2 * size**3 / (min(times) / 1000)

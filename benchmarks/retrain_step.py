@@ -1,0 +1,121 @@
+"""The step of retraining beside the same step written plainly.
+
+    python -m benchmarks.retrain_step [device=cpu] [batch=16,64] [precision=32] [channels=36]
+        [cells=20] [genotype=darts_v2] [repeats=5] [out=]
+
+Both train DARTS' second genotype with its auxiliary classifier and drop path. The plain one runs
+its modules one by one, NCHW, float32, and updates one tensor at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import harness
+from ltnas.config import WeightOptimiser
+from ltnas.data.stream import Batch
+from ltnas.memory import keep_freed_memory
+from ltnas.objectives.cross_entropy import CrossEntropy
+from ltnas.optimisation import descend, weight_optimiser
+from ltnas.space import network
+from ltnas.space.genotype import load_genotype
+from ltnas.space.network import Network
+from ltnas.training import autocast
+
+DEFAULTS = {
+    "device": "cpu",
+    "batch": "16,64",
+    "precision": "32",
+    "channels": "36",
+    "cells": "20",
+    "genotype": "darts_v2",
+    "repeats": "5",
+    "out": "",
+}
+AUXILIARY, DROP_PATH = 0.4, 0.1
+
+
+def plain_step(
+    model: Network, optimiser: torch.optim.SGD, clip: float, images: Tensor, labels: Tensor
+) -> None:
+    """As in the original's train.py."""
+    with mock.patch.object(network, "run_operation", lambda operation, x: operation(x)):
+        optimiser.zero_grad()
+        logits, auxiliary = model.predictions(images)
+        loss = nn.functional.cross_entropy(logits, labels)
+        loss = loss + AUXILIARY * nn.functional.cross_entropy(auxiliary, labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), clip, foreach=False)
+        optimiser.step()
+        loss.item()
+
+
+def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
+    """A row."""
+    device, config = words["device"], WeightOptimiser()
+    torch.manual_seed(0)
+    genotype, _ = load_genotype(words["genotype"])
+    shape = int(words["channels"]), int(words["cells"]), 10, True
+    plain = Network(genotype, *shape).to(device)
+    ours = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    for model in (plain, ours):
+        model.set_drop_path(DROP_PATH)
+    images = torch.randn(count, 3, 32, 32, device=device)
+    labels = torch.randint(10, (count,), device=device)
+    last = images.contiguous(memory_format=torch.channels_last)
+    plain_optimiser = torch.optim.SGD(
+        plain.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        foreach=False,
+    )
+    optimiser = weight_optimiser(ours.parameters(), config)
+    context = autocast("gpu" if device == "cuda" else "cpu", words["precision"])
+    network_batch = Batch((last,), labels)
+    criterion, groups = CrossEntropy(AUXILIARY), [list(ours.parameters())]
+
+    def step() -> None:
+        with context():
+            losses = criterion(ours, network_batch)
+        descend(losses.objective, groups, optimiser, config.clip)
+
+    times = harness.alternate(
+        {
+            "plain": lambda: plain_step(plain, plain_optimiser, config.clip, images, labels),
+            "ours": step,
+        },
+        int(words["repeats"]),
+        device,
+        warm=1,
+    )
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    return {
+        "batch": count,
+        "ratio": round(medians["plain"] / medians["ours"], 2),
+        **{name: harness.summary(found) for name, found in times.items()},
+    }
+
+
+def main() -> None:
+    """Print the table, write the JSON."""
+    words = harness.arguments(dict(DEFAULTS))
+    if words["device"] == "cpu":
+        keep_freed_memory()
+    rows = [measure(int(count), words) for count in words["batch"].split(",")]
+    harness.table(
+        f"step of retraining in ms, {words['device']}, precision={words['precision']}",
+        ["batch", "plain", "ours", "ratio"],
+        [(r["batch"], r["plain"]["median_ms"], r["ours"]["median_ms"], r["ratio"]) for r in rows],
+    )
+    harness.write(words["out"], "retrain_step", words["device"], words, rows)
+
+
+if __name__ == "__main__":
+    main()

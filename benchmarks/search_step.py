@@ -1,0 +1,313 @@
+"""The steps of a search beside the same steps written plainly, in the style of the original DARTS.
+
+    python -m benchmarks.search_step [device=cpu] [batch=16,64] [scheme=darts,fairdarts_ssl]
+        [precision=32] [channels=16] [cells=8] [repeats=5] [out=]
+
+Both are at 16 channels and 8 cells of 4 nodes and 8 operations, with the same numbers in their
+weights. Peak memory is that of a process of its own.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import harness
+from benchmarks.plain import PlainSearch
+from ltnas import config as c
+from ltnas.data.stream import Batch
+from ltnas.kernels import Kernels, kernels
+from ltnas.learner import Learner
+from ltnas.memory import keep_freed_memory
+from ltnas.objectives.build import build_objective
+from ltnas.regularisers import build_regulariser
+from ltnas.relaxations import build_relaxation
+from ltnas.search_module import SearchModule
+from ltnas.space.stacking import plain_names, stack
+from ltnas.space.supernet import Supernet
+from ltnas.training import autocast
+from tests.plain_supernet import Supernet as PlainSupernet
+
+CLASSES, SIDE, NODES = 10, 32, 4
+SCHEMES: dict[str, tuple[c.Relaxation, c.Objective, c.Regulariser]] = {
+    "darts": (c.Softmax(), c.CrossEntropy(), c.NoRegulariser()),
+    "fairdarts_ssl": (c.Sigmoid(), c.BarlowTwins(), c.ZeroOneL1()),
+}
+DEFAULTS = {
+    "device": "cpu",
+    "batch": "16,64",
+    "scheme": "darts,fairdarts_ssl",
+    "precision": "32",
+    "channels": "16",
+    "cells": "8",
+    "repeats": "5",
+    "checkpointed": "0",
+    "out": "",
+    "memory_of": "",
+}
+
+
+class Alone:
+    """Stands for the trainer."""
+
+    def __init__(self, optimizers: list[torch.optim.Optimizer]) -> None:
+        self.optimizers = optimizers
+
+
+class Ours(SearchModule):
+    """Our steps, called by hand."""
+
+    @property
+    def trainer(self) -> Any:  # noqa: ANN401
+        """The optimisers are all that steps ask it for."""
+        return self.alone
+
+    def weight_step(self, batch: Batch) -> None:
+        """As in `training_step`."""
+        self._weight_step(batch, self.alone.optimizers[0])
+
+    def architecture_step(self, batch: Batch) -> None:
+        """As in `training_step`."""
+        found = self._architecture_gradient({"architecture": batch, "weights": batch})
+        for name, parameter in self._architecture().items():
+            parameter.grad = found[name]
+        self.alone.optimizers[1].step()
+        self.alone.optimizers[1].zero_grad(set_to_none=True)
+
+
+def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
+    """Both contenders with the same numbers."""
+    relaxation, objective, regulariser = SCHEMES[scheme]
+    relax, operations = build_relaxation(relaxation), list(c.OPERATIONS)
+    shape = (operations, NODES, int(words["channels"]), int(words["cells"]), CLASSES)
+    torch.manual_seed(0)
+    plain = PlainSupernet(*shape, relax, relaxation.initial_deviation)
+    fast = Supernet(
+        *shape, relax, relaxation.initial_deviation, checkpointed=words["checkpointed"] == "1"
+    )
+    names = {name: plain_names(name, operations, NODES) for name in fast.state_dict()}
+    fast.load_state_dict(stack(plain.state_dict(), names))
+    regularise, device = build_regulariser(regulariser), words["device"]
+    learners = [Learner(m, build_objective(objective, m.feature_size)) for m in (plain, fast)]
+    learners[1].objective.load_state_dict(learners[0].objective.state_dict())
+    for learner in learners:
+        learner.to(device)
+    learners[1].to(memory_format=torch.channels_last)
+    ours = Ours(
+        learners[1],
+        regularise,
+        c.FirstOrder(),
+        c.Top2(),
+        c.WeightOptimiser(),
+        c.ArchitectureOptimiser(),
+        1,
+        CLASSES,
+        torch.arange(2),
+        0,
+        autocast("gpu" if device == "cuda" else "cpu", words["precision"]),
+    )
+    ours.alone = Alone(ours.configure_optimizers())
+    return PlainSearch(plain, learners[0].objective, regularise), ours
+
+
+def batch_of(count: int, scheme: str, device: str) -> Batch:
+    """Noise, on the device."""
+    views = 2 if scheme == "fairdarts_ssl" else 1
+    images = tuple(torch.randn(count, 3, SIDE, SIDE, device=device) for _ in range(views))
+    return Batch(images, torch.randint(CLASSES, (count,), device=device))
+
+
+def last(batch: Batch) -> Batch:
+    """As our streams make them."""
+    images = tuple(x.contiguous(memory_format=torch.channels_last) for x in batch.views)
+    return Batch(images, batch.labels)
+
+
+# --- counts and floors --------------------------------------------------------------------------
+
+
+class Dispatched(TorchDispatchMode):
+    """Counts the operations that PyTorch dispatches, views left out, and calls of our kernels."""
+
+    def __enter__(self) -> Dispatched:
+        self.count = 0
+        self.call = Kernels.__call__
+
+        def counted(kernel: Kernels, *arguments: object) -> None:
+            self.count += 1
+            self.call(kernel, *arguments)
+
+        Kernels.__call__ = counted  # type: ignore[method-assign,assignment]
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        Kernels.__call__ = self.call  # type: ignore[method-assign]
+        super().__exit__(*error)
+
+    def __torch_dispatch__(
+        self,
+        function: Any,  # noqa: ANN401
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Any = None,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        self.count += not function.is_view
+        return function(*args, **(kwargs or {}))
+
+
+def kept_bytes(learner: Learner, batch: Batch) -> int:
+    """Bytes of activations that our forward keeps for backward."""
+    found: dict[int, int] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        found[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        learner(batch)
+    weights = {p.untyped_storage().data_ptr() for p in learner.parameters()}
+    return sum(size for address, size in found.items() if address not in weights)
+
+
+def floors(plain: PlainSearch, ours: Ours, batch: Batch, device: str) -> dict[str, float]:
+    """Milliseconds that no implementation of these steps goes below, by traffic and arithmetic.
+
+    Each kept activation is written and read forward, and read again beside its gradient backward;
+    backward has twice the arithmetic of forward with weights' gradients, and once without.
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        plain.objective(plain.model, batch)
+    operations = counter.get_total_flops()
+    traffic = 4 * kept_bytes(ours.learner, last(batch)) / harness.bandwidth(device)
+    arithmetic = operations / harness.peak(device)
+    return {
+        "weight": 1000 * max(traffic, 3 * arithmetic),
+        "architecture": 1000 * max(traffic, 2 * arithmetic),
+        "bilevel": 1000 * (max(traffic, 3 * arithmetic) + max(traffic, 2 * arithmetic)),
+    }
+
+
+def memory_gib(device: str) -> float:
+    """Peak of this process, or of this process on the device."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def memory_apart(who: str, scheme: str, count: int, words: dict[str, str]) -> float:
+    """Peak memory of one contender alone, GiB."""
+    own = {**words, "scheme": scheme, "batch": str(count), "memory_of": who, "out": ""}
+    command = [sys.executable, "-m", "benchmarks.search_step"]
+    command += [f"{key}={value}" for key, value in own.items()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+# --- main ---------------------------------------------------------------------------------------
+
+
+def works(plain: PlainSearch, ours: Ours, batch: Batch) -> dict[str, dict[str, Callable[[], Any]]]:
+    """For each part of a step, both contenders."""
+    own = last(batch)
+
+    def both(step: PlainSearch | Ours, x: Batch) -> None:
+        step.architecture_step(x)
+        step.weight_step(x)
+
+    return {
+        "weight": {
+            "plain": lambda: plain.weight_step(batch),
+            "ours": lambda: ours.weight_step(own),
+        },
+        "architecture": {
+            "plain": lambda: plain.architecture_step(batch),
+            "ours": lambda: ours.architecture_step(own),
+        },
+        "bilevel": {"plain": lambda: both(plain, batch), "ours": lambda: both(ours, own)},
+    }
+
+
+def measure(scheme: str, count: int, words: dict[str, str]) -> list[dict[str, Any]]:
+    """A row for each part of a step."""
+    device = words["device"]
+    plain, ours = build(scheme, words)
+    batch = batch_of(count, scheme, device)
+    floor = floors(plain, ours, batch, device)
+    memory = {who: memory_apart(who, scheme, count, words) for who in ("plain", "ours")}
+    rows = []
+    for part, contenders in works(plain, ours, batch).items():
+        counts = {}
+        for name, work in contenders.items():
+            with Dispatched() as dispatched:
+                work()
+            counts[name] = dispatched.count
+        times = harness.alternate(contenders, int(words["repeats"]), device, warm=1)
+        medians = {name: statistics.median(found) for name, found in times.items()}
+        rows.append(
+            {
+                "scheme": scheme,
+                "batch": count,
+                "part": part,
+                "ratio": round(medians["plain"] / medians["ours"], 2),
+                "floor_ms": round(floor[part], 1),
+                "over_floor": round(medians["ours"] / floor[part], 2),
+                **{name: harness.summary(found) for name, found in times.items()},
+                "operations": counts,
+                "memory_gib": {name: round(value, 2) for name, value in memory.items()},
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Print the table, write the JSON."""
+    words = harness.arguments(dict(DEFAULTS))
+    if words["device"] == "cpu":
+        keep_freed_memory()
+    counts = [int(count) for count in words["batch"].split(",")]
+    if words["memory_of"]:
+        plain, ours = build(words["scheme"], words)
+        batch = batch_of(counts[0], words["scheme"], words["device"])
+        works(plain, ours, batch)["bilevel"][words["memory_of"]]()
+        print(memory_gib(words["device"]))
+        return
+    rows = [
+        row
+        for scheme in words["scheme"].split(",")
+        for count in counts
+        for row in measure(scheme, count, words)
+    ]
+    harness.table(
+        f"search steps in ms, {words['device']}, precision={words['precision']}, "
+        f"kernels {'on' if kernels() else 'off'}; operations and GiB: plain/ours",
+        ["scheme", "batch", "step", "plain", "ours", "ratio", "floor", "operations", "GiB"],
+        [
+            (
+                row["scheme"].replace("fairdarts_ssl", "ssf-nas"),
+                row["batch"],
+                row["part"].replace("architecture", "architect."),
+                row["plain"]["median_ms"],
+                row["ours"]["median_ms"],
+                row["ratio"],
+                row["floor_ms"],
+                f"{row['operations']['plain']}/{row['operations']['ours']}",
+                f"{row['memory_gib']['plain']:.1f}/{row['memory_gib']['ours']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+    harness.write(words["out"], "search_step", words["device"], words, rows)
+
+
+if __name__ == "__main__":
+    main()
