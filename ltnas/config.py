@@ -410,6 +410,8 @@ class Run:
     resume: str = "never"
     """`auto` goes on with the newest unfinished run of this configuration; a folder, with that."""
     precision: str = "32"
+    compile: bool = False
+    """Whether torch.compile makes kernels of each cell."""
     runs: str = "runs"
     """Folder in which each run makes its own."""
 
@@ -452,6 +454,8 @@ class SearchConfig(Run):
     gradient: Gradient = field(default_factory=FirstOrder)
     selection: Selection = field(default_factory=Top2)
     architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
+    checkpoint_cells: bool = False
+    """Whether backward computes each cell again instead of keeping what is inside."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

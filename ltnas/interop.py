@@ -181,6 +181,8 @@ def _filled(
     tensors |= stack(theirs, names)
     model.to_empty(device="cpu").to(theirs["classifier.weight"].dtype)
     model.load_state_dict(tensors)
+    if isinstance(model, Network):
+        model.set_drop_path(0.0)
     return model
 
 

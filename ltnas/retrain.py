@@ -40,7 +40,7 @@ def retrain(config: RetrainConfig) -> Path:
     from ltnas.training import choose_accelerator
 
     console = make_console()
-    accelerator = choose_accelerator(config.trainer, config.precision)
+    accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     genotype, origin = load_genotype(config.genotype)
     long_tail = load_long_tail(config.data, config.imbalance)
     check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
@@ -90,6 +90,7 @@ def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail
     import lightning as L
     import torch
 
+    from ltnas.compiling import compile_cells
     from ltnas.space.network import Network
 
     if config.trainer.threads is not None:
@@ -103,7 +104,10 @@ def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail
         config.auxiliary > 0,
         config.stem,
     )
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)
+    if config.compile:
+        compile_cells(network)
+    return network
 
 
 def _fit(

@@ -38,7 +38,7 @@ def search(config: SearchConfig) -> Path:
     from ltnas.training import choose_accelerator
 
     console = make_console()
-    accelerator = choose_accelerator(config.trainer, config.precision)
+    accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
     check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
@@ -112,6 +112,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     import lightning as L
     import torch
 
+    from ltnas.compiling import compile_cells
     from ltnas.distributed import synchronise_batch_norm
     from ltnas.learner import Learner
     from ltnas.objectives.build import build_objective
@@ -132,11 +133,14 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         len(long_tail.source.classes),
         build_relaxation(config.relaxation),
         config.relaxation.initial_deviation,
+        checkpointed=config.checkpoint_cells,
     )
     learner = Learner(supernet, build_objective(config.objective, supernet.feature_size))
     learner.to(memory_format=torch.channels_last)
     if config.trainer.devices > 1:
         synchronise_batch_norm(learner, accelerator)
+    if config.compile:
+        compile_cells(supernet)
     return SearchModule(
         learner,
         build_regulariser(config.regulariser),

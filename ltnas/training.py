@@ -22,12 +22,12 @@ from ltnas.monitor import MeasuringModule
 from ltnas.runs import RunFolder
 
 
-def choose_accelerator(trainer: c.Trainer, precision: str) -> str:
+def choose_accelerator(trainer: c.Trainer, precision: str, compiled: bool) -> str:
     """`gpu` or `cpu`.
 
     Raises:
-        UserError: a GPU is asked for and there is none, or there are too few, or the precision is
-            not to be had on the device.
+        UserError: a GPU is asked for and there is none, or there are too few, or the precision or
+            compilation is not to be had on the device.
     """
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     c.require(
@@ -47,6 +47,11 @@ def choose_accelerator(trainer: c.Trainer, precision: str) -> str:
         accelerator == "gpu" or precision == "32",
         f"precision={precision} on the CPU: PyTorch's weight gradient of dilated depthwise "
         "convolutions is wrong there in bf16; take precision=32, or a GPU",
+    )
+    c.require(
+        accelerator == "gpu" or not compiled,
+        "compile=true on the CPU: PyTorch takes minutes to compile a cell there, and ltnas has "
+        "kernels of its own that are faster; take compile=false, or a GPU",
     )
     return accelerator
 

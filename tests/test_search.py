@@ -267,3 +267,14 @@ def test_program_prints_its_run_folder_last(ltnas, tmp_path):
     assert metrics["seed"] == 3
     assert metrics["provenance"]["command"] == " ".join(["python -m ltnas.search", *arguments])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
+
+
+def test_checkpointed_cells_change_no_number(tmp_path):
+    kept, again = (
+        search(
+            configured("fairdarts", *TINY, f"runs={tmp_path}/{name}", f"checkpoint_cells={name}")
+        )
+        for name in ("false", "true")
+    )
+    for name in ("history.csv", "architecture.csv"):
+        assert (kept / name).read_bytes() == (again / name).read_bytes()

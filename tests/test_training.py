@@ -43,7 +43,7 @@ def gpus(monkeypatch):
 )
 def test_accelerator(gpus, found, trainer, precision, chosen):
     gpus(found)
-    assert choose_accelerator(trainer, precision) == chosen
+    assert choose_accelerator(trainer, precision, False) == chosen
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,14 @@ def test_accelerator(gpus, found, trainer, precision, chosen):
 def test_refused_machine(gpus, found, trainer, precision, words):
     gpus(found)
     with pytest.raises(UserError) as caught:
-        choose_accelerator(trainer, precision)
+        choose_accelerator(trainer, precision, False)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_cpu_compiles_nothing():
+    with pytest.raises(UserError, match=r"compile=true on the CPU: .* take compile=false"):
+        choose_accelerator(c.Trainer(accelerator="cpu"), "32", True)
 
 
 def test_commands_ask_for_the_machine_first(tmp_path):

@@ -21,7 +21,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     if stride == 2 and dilation == 2:
         # All taps fall on even pixels: an ordinary convolution of those.
         x, stride, dilation = x[:, :, ::2, ::2].contiguous(memory_format=LAST), 1, 1
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
         return _convolve(x, weight, stride, dilation)
     if torch.is_autocast_enabled("cpu"):
         x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from ltnas.errors import UserError
+from ltnas.space.drop_path import DropPath
 from ltnas.space.genotype import CellGenotype, Edge, Genotype
 from ltnas.space.layout import CellPlan, cell_plans, kind
 from ltnas.space.operation_kernels import run_operation
@@ -60,7 +60,7 @@ class Cell(nn.Module):
             for edge in self.edges
         )
         self.drop_paths = nn.ModuleList(
-            nn.Identity() if isinstance(module, nn.Identity) else StochasticDepth(0.0, "row")
+            nn.Identity() if isinstance(module, nn.Identity) else DropPath()
             for module in self.operations
         )
         self.outputs = output_nodes(genotype)
@@ -160,8 +160,8 @@ class Network(nn.Module):
     def set_drop_path(self, probability: float) -> None:
         """Drop the output of each operation but identity, for an image at a time, in training."""
         for module in self.modules():
-            if isinstance(module, StochasticDepth):
-                module.p = probability
+            if isinstance(module, DropPath):
+                module.probability.fill_(probability)
 
     def _states(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The last state and the one that the auxiliary classifier sees."""

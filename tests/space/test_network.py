@@ -3,11 +3,11 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from ltnas.config import OPERATIONS
 from ltnas.errors import UserError
 from ltnas.space.cost import parameter_counts
+from ltnas.space.drop_path import DropPath
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype, load_genotype
 from ltnas.space.layout import CellPlan
 from ltnas.space.network import Cell, Network, check_image_size, live_edges, output_nodes
@@ -186,20 +186,20 @@ def test_a_genotype_may_choose_none():
 def test_only_what_is_no_identity_can_be_dropped():
     edges = [(name, 2, source) for name in OPERATIONS for source in (0, 1)]
     dropped = {
-        edge.operation: isinstance(drop_path, StochasticDepth)
+        edge.operation: isinstance(drop_path, DropPath)
         for module in [cell(*edges)]
         for edge, drop_path in zip(module.edges, module.drop_paths, strict=True)
     }
     assert dropped == {name: name != "skip_connect" for name in OPERATIONS}
     reduction = CellPlan(4, 6, 5, reduction=True, follows_reduction=False)
     strided = cell(("skip_connect", 2, 0), ("skip_connect", 3, 2), plan=reduction)
-    assert [isinstance(module, StochasticDepth) for module in strided.drop_paths] == [True, False]
+    assert [isinstance(module, DropPath) for module in strided.drop_paths] == [True, False]
 
 
 def dropping(module, probability):
     for drop_path in module.drop_paths:
-        if isinstance(drop_path, StochasticDepth):
-            drop_path.p = probability
+        if isinstance(drop_path, DropPath):
+            drop_path.probability.fill_(probability)
     return module
 
 
@@ -256,7 +256,9 @@ def test_drop_path_is_set_in_every_cell():
     model = network(cells=4)
     model.set_drop_path(0.25)
     for module in model.cells:
-        assert {drop.p for drop in module.drop_paths if isinstance(drop, StochasticDepth)} == {0.25}
+        assert {
+            float(drop.probability) for drop in module.drop_paths if isinstance(drop, DropPath)
+        } == {0.25}
 
 
 # --- stems and classifiers ----------------------------------------------------------------------
