@@ -31,7 +31,11 @@ format: $(READY) ## let ruff rewrite
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## what is fast, against plain implementations in the same run
+bench: $(READY) ## ours against plain implementations, in the same run; ten minutes
+	$(BIN)/python -m benchmarks.search_step batch=16 repeats=3 scheme=darts
+	$(BIN)/python -m benchmarks.retrain_step batch=16 repeats=3
+	$(BIN)/python -m benchmarks.loss_curve steps=8
+	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.augmentation
 
 clean: ## away with the environment; runs stay

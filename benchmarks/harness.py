@@ -110,8 +110,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         number = bool(rows) and not isinstance(rows[0][index], str)
         found.add_column(column, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        found.add_row(*(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row))
+        found.add_row(*(_shown(x) for x in row))
     Console().print(found)
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def bandwidth(device: str) -> float:

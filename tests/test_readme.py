@@ -14,6 +14,16 @@ SIZES = {argument.split("=")[0] for argument in TINY}
 PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|experiment)=")
 
 
+BENCHMARKS = {
+    "search_step": "batch=4 channels=4 cells=3 repeats=2",
+    "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
+    "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=3",
+    "profile_step": "batch=4 channels=4 cells=3",
+    "overhead": "channels=4 cells=3 steps=2 epochs=2",
+}
+"""Sizes that tests can afford; the last word for a key counts."""
+
+
 def commands():
     """Command lines in code blocks, without the prompt and what follows a comment sign."""
     found = []
@@ -59,8 +69,9 @@ def test_documented_command(command, tmp_path, searched):
     words = shlex.split(command)
     if words[0] == "make":
         done = run(["make", "--dry-run", *words[1:]], REPOSITORY)
-    elif words[:3] == ["python", "-m", "benchmarks.augmentation"]:
-        done = run([sys.executable, *words[1:], "repeats=1"], REPOSITORY)
+    elif words[2].startswith("benchmarks."):
+        sizes = BENCHMARKS[words[2].removeprefix("benchmarks.")].split()
+        done = run([sys.executable, *words[1:], *sizes], REPOSITORY)
     else:
         assert words[:2] == ["python", "-m"], f"how is {command!r} to be tested?"
         if words[2] == "ltnas.retrain":

@@ -45,7 +45,7 @@ def test_wheel_holds_package_and_configuration(installed):
     tree, target = installed
     for folder, inside in ((tree / "conf", "conf"), (tree / "ltnas", "")):
         for path in folder.rglob("*"):
-            if path.suffix in (".yaml", ".json", ".py"):
+            if path.suffix in (".yaml", ".json", ".py", ".cpp"):
                 copy = target / "ltnas" / inside / path.relative_to(folder)
                 assert copy.read_bytes() == path.read_bytes(), path
     names = {path.name for path in target.iterdir()}

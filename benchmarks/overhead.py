@@ -1,0 +1,91 @@
+"""What a run costs beside its steps: start-up, and metrics, callbacks and checkpoints of an epoch.
+
+python -m benchmarks.overhead [channels=16] [cells=8] [batch=16] [steps=4] [epochs=3] [out=]
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from unittest import mock
+
+from benchmarks import harness
+from ltnas.config import Data, Imbalance, Logger, SearchConfig
+from ltnas.data.stream import Batch
+from ltnas.search import search
+from ltnas.search_module import SearchModule
+
+DEFAULTS = {"channels": "16", "cells": "8", "batch": "16", "steps": "4", "epochs": "3", "out": ""}
+EPOCH = 160
+"""Steps of an epoch at mu = 0.1 and a batch of 64."""
+
+
+def start_up() -> float:
+    """Milliseconds of `--help`, median of five."""
+    command = [sys.executable, "-m", "ltnas.search", "--help"]
+    return statistics.median(
+        harness.milliseconds(
+            lambda: subprocess.run(command, check=True, capture_output=True), "cpu"
+        )
+        for _ in range(5)
+    )
+
+
+def main() -> None:
+    """Print the table, write the JSON."""
+    words = harness.arguments(dict(DEFAULTS))
+    step, steps, ends = SearchModule.training_step, [], []
+
+    def timed(self: SearchModule, batches: dict[str, Batch], index: int) -> None:
+        begin = time.perf_counter()
+        step(self, batches, index)
+        steps.append(time.perf_counter() - begin)
+        ends.append(time.perf_counter())
+
+    count = int(words["steps"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(SearchModule, "training_step", timed),
+        open(os.devnull, "w", encoding="utf-8") as nothing,
+        mock.patch("sys.stdout", nothing),
+    ):
+        search(
+            SearchConfig(
+                data=Data(source="digits", image_size=32),
+                imbalance=Imbalance("exp", 0.1),
+                logger=Logger(progress=False),
+                epochs=int(words["epochs"]),
+                batch_size=int(words["batch"]),
+                channels=int(words["channels"]),
+                cells=int(words["cells"]),
+                limit_batches=count,
+                runs=folder,
+            )
+        )
+    # From the last step of an epoch to the last of the next, less its steps: batches too.
+    lasts = ends[count - 1 :: count]
+    whole = [b - a for a, b in pairwise(lasts)]
+    inside = [sum(steps[i : i + count]) for i in range(count, len(steps), count)]
+    beside = statistics.median(a - b for a, b in zip(whole, inside, strict=False))
+    one = statistics.median(steps[count:])
+    row = {
+        "start_up_ms": round(start_up(), 1),
+        "step_ms": round(1000 * one, 1),
+        "beside_steps_ms": round(1000 * beside, 1),
+        "share_of_an_epoch": round(beside / (beside + EPOCH * one), 4),
+    }
+    harness.table(
+        f"beside the steps: an epoch of {EPOCH} steps at batch {words['batch']}, with its test",
+        ["--help ms", "step ms", "beside steps ms", "share of an epoch"],
+        [(row["start_up_ms"], row["step_ms"], row["beside_steps_ms"], row["share_of_an_epoch"])],
+    )
+    harness.write(words["out"], "overhead", "cpu", words, [row])
+
+
+if __name__ == "__main__":
+    main()
