@@ -4,10 +4,11 @@
 //
 // Activations are [N, H, W, C] with any distance ("stride") between pixels, so that a slice of
 // channels needs no copy. A "stacked" tensor has one of them after the other for each of several edges,
-// [edges, N, H, W, C], and per channel [edges, C]. A unit is ReLU, depthwise convolution, pointwise convolution, normalisation. Its output
-// is kept without the normalisation, y = scale * (p - mean) * inverse + shift, which whatever reads it
-// applies. The four (inverse is 1 / deviation; no scale is 1, no shift is 0) are double, one a channel;
-// sums over many pixels are double too: statistics must not lose digits to large means.
+// [edges, N, H, W, C], and per channel [edges, C]. A unit is ReLU, depthwise convolution, pointwise
+// convolution, normalisation. Its output is kept without the normalisation, which whatever reads it
+// applies: y = scale * (p - mean) * inverse + shift. The four (inverse is 1 / deviation; no scale is 1,
+// no shift is 0) are double, one a channel; sums over many pixels are double too: statistics must not
+// lose digits to large means.
 #include <omp.h>
 
 #include <algorithm>

@@ -39,6 +39,7 @@ from ltnas.kernels.calls import (
     unit_backward,
     unit_forward,
 )
+from ltnas.space.hooks import hooked
 from ltnas.space.stacked import Convolutions, Pool, Reduce, Unit
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def runs_natively(cell: SupernetCell, state: Tensor) -> bool:
         return False
     if cell.reduction and (state.shape[2] % 2 or state.shape[3] % 2):
         return False
-    return all(map(computable, cell.flow.norms()))
+    return not hooked(cell.sources) and all(map(computable, cell.flow.norms()))
 
 
 def run_cell(cell: SupernetCell, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:

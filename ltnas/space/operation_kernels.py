@@ -25,6 +25,7 @@ from ltnas.kernels.calls import (
     unit_backward,
     unit_forward,
 )
+from ltnas.space.hooks import hooked
 from ltnas.space.operations import DepthwiseUnits
 
 
@@ -43,6 +44,8 @@ def run_operation(operation: nn.Module, x: Tensor) -> Tensor:
 
 def _runs_natively(operation: DepthwiseUnits, x: Tensor) -> bool:
     if not takes(x) or x.shape[2] % 2 or x.shape[3] % 2 or kernels() is None:
+        return False
+    if hooked(operation):
         return False
     return all(computable(layer) and layer.affine for _, _, layer in operation.units())
 

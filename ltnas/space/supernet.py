@@ -76,10 +76,6 @@ class Source(nn.Module):
         column = weights[:, self.columns[name]].unbind(0)
         return tuple(column[row] for row in self.rows[name])
 
-    def pools(self) -> list[str]:
-        """Names of the pools that there are."""
-        return [name for name in self.candidates if "pool" in name]
-
     def forward(self, state: Tensor, weights: Tensor) -> Terms:
         """A state [B, C, H, W] and mixing weights [edges, operations] to what leaves it."""
         rectified = F.relu(state)

@@ -95,3 +95,17 @@ def test_what_kernels_cannot_do_is_left_to_the_modules(counted):
         plain = copy.deepcopy(other)
         assert torch.equal(run_operation(other, state), plain(state))
     assert not counted
+
+
+@pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
+def test_hooks_inside_are_called(counted, hook):
+    module, x = operation("sep_conv_3x3", 4, 1, affine=True), torch.randn(2, 4, 8, 8)
+    called = []
+    handle = getattr(module[5], hook)(lambda *arguments: called.append(1))
+    hooked = run_operation(module, x)
+    assert called == [1]
+    assert not counted
+    handle.remove()
+    torch.testing.assert_close(run_operation(module, x), hooked)
+    assert counted
+    assert called == [1]

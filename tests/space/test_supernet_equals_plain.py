@@ -241,3 +241,11 @@ def test_the_same_numbers_in_every_run(executor):
     images, labels = data(case)
     first, second = (gradients(pair(case)[1], images, labels) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_hooks_inside_a_cell_are_called(executor):
+    fast, (images, _) = pair(FULL)[1], data(FULL)
+    expected, called = fast(images), []
+    fast.cells[1].sources[0].register_forward_hook(lambda *arguments: called.append(1))
+    check(fast(images), expected, torch.float64, "output")
+    assert called == [1]
