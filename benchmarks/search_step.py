@@ -9,7 +9,6 @@ weights. Peak memory is that of a process of its own.
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from ltnas import config as c
 from ltnas.data.stream import Batch
 from ltnas.kernels import Kernels, kernels
 from ltnas.learner import Learner
-from ltnas.memory import keep_freed_memory
+from ltnas.memory import keep_freed_memory, peak_memory
 from ltnas.objectives.build import build_objective
 from ltnas.regularisers import build_regulariser
 from ltnas.relaxations import build_relaxation
@@ -171,7 +170,7 @@ def kept_bytes(learner: Learner, batch: Batch) -> int:
 
     def pack(x: Tensor) -> Tensor:
         found[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
-        return x
+        return x.detach()  # `x` itself would hold its graph, and the graph it
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         learner(batch)
@@ -195,13 +194,6 @@ def floors(plain: PlainSearch, ours: Ours, batch: Batch, device: str) -> dict[st
         "architecture": 1000 * max(traffic, 2 * arithmetic),
         "bilevel": 1000 * (max(traffic, 3 * arithmetic) + max(traffic, 2 * arithmetic)),
     }
-
-
-def memory_gib(device: str) -> float:
-    """Peak of this process, or of this process on the device."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def memory_apart(who: str, scheme: str, count: int, words: dict[str, str]) -> float:
@@ -279,7 +271,7 @@ def main() -> None:
         plain, ours = build(words["scheme"], words)
         batch = batch_of(counts[0], words["scheme"], words["device"])
         works(plain, ours, batch)["bilevel"][words["memory_of"]]()
-        print(memory_gib(words["device"]))
+        print(peak_memory(torch.device(words["device"])))
         return
     rows = [
         row

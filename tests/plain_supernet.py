@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
 from ltnas.space.operations import operation
-from ltnas.space.preprocess import preprocess_before, preprocess_previous
 
 Relax = Callable[[Tensor], Tensor]
 ARCHITECTURE = "architecture."
@@ -35,10 +34,39 @@ class MixedOperation(nn.Module):
 
 def _normalised(name: str, channels: int, stride: int) -> nn.Module:
     """Pools are normalised in the supernet, so that no operation wins by its scale."""
+    if name == "skip_connect" and stride == 2:
+        return FactorizedReduce(channels, channels)
     module = operation(name, channels, stride, affine=False)
     if "pool" in name:
         return nn.Sequential(module, nn.BatchNorm2d(channels, affine=False))
     return module
+
+
+class FactorizedReduce(nn.Module):
+    """ReLU, then two 1x1 convolutions of stride 2, one a pixel off, side by side, normalised."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
+        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] to [B, outputs, H / 2, W / 2]; H and W even."""
+        x = self.relu(x)
+        halves = self.conv_1(x[:, :, ::2, ::2]), self.conv_2(x[:, :, 1::2, 1::2])
+        y: Tensor = self.bn(torch.cat(halves, dim=1))
+        return y
+
+
+def _preprocess(inputs: int, outputs: int, reduces: bool) -> nn.Module:
+    """Fits a cell's input to its width and size."""
+    if reduces:
+        return FactorizedReduce(inputs, outputs)
+    return nn.Sequential(
+        nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs, affine=False)
+    )
 
 
 class SupernetCell(nn.Module):
@@ -46,8 +74,8 @@ class SupernetCell(nn.Module):
 
     def __init__(self, plan: CellPlan, operations: list[str], nodes: int) -> None:
         super().__init__()
-        self.preprocess0 = preprocess_before(plan, affine=False)
-        self.preprocess1 = preprocess_previous(plan, affine=False)
+        self.preprocess0 = _preprocess(plan.before_previous, plan.channels, plan.follows_reduction)
+        self.preprocess1 = _preprocess(plan.previous, plan.channels, reduces=False)
         self.edges = edges(nodes)
         self.nodes = nodes
         self.mixed = nn.ModuleList(

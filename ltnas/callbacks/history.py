@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import resource
-import sys
 import time
 from typing import Any
 
 import lightning as L
-import torch
 
+from ltnas.memory import peak_memory
 from ltnas.monitor import MeasuringModule
 from ltnas.runs import RunFolder
 
@@ -25,14 +23,6 @@ def to_csv(rows: list[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def peak_memory(device: torch.device) -> float:
-    """Most memory in use so far, GiB: on a GPU the tensors', else the process's."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 class History(L.Callback):

@@ -14,7 +14,10 @@ from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch, Stream, View
 from ltnas.data.subset import Indices
 
-TEST_BATCH = 500
+TEST_BATCH = {"cpu": 100}
+"""Images of a test batch, for kinds of device: few where they are to stay in the cache."""
+MOST_AT_ONCE = 500
+"""On all others."""
 
 
 class TestBatches:
@@ -24,16 +27,15 @@ class TestBatches:
 
     def __init__(self, data: LabelledImages, long_tail: LongTail) -> None:
         self.data, self.normalisation = data, long_tail.normalisation
+        self.size = TEST_BATCH.get(data.images.device.type, MOST_AT_ONCE)
 
     def __len__(self) -> int:
-        return -(-len(self.data.labels) // TEST_BATCH)
+        return -(-len(self.data.labels) // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = zip(
-            self.data.images.split(TEST_BATCH), self.data.labels.split(TEST_BATCH), strict=True
-        )
-        for images, labels in batches:
-            yield Batch((self.normalisation.of_bytes(images),), labels)
+        images, labels = self.data.images.split(self.size), self.data.labels.split(self.size)
+        for part, own in zip(images, labels, strict=True):
+            yield Batch((self.normalisation.of_bytes(part),), own)
 
 
 class LongTailData(L.LightningDataModule):

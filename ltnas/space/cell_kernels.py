@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from ltnas.space.supernet import Source, SupernetCell
 
 
+Pooled = dict[bool, Tensor]
+"""Pools of a state: whether of the largest value, and the pool."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A candidate operation of the edges that leave a state, and where its things are.
@@ -88,8 +92,8 @@ class Entry:
         return []
 
     def keeps(self) -> int:
-        """How many tensors."""
-        return len(self.norms)
+        """How many tensors. A pool is made again: its output is as large as the state it is of."""
+        return 0 if isinstance(self.candidate, Pool) else len(self.norms)
 
     def inner_channels(self) -> int:
         """Between two units."""
@@ -237,7 +241,7 @@ def forward(
     for number in range(count):
         if number >= 2:
             _mix(terms, number, sources.values, states[number])
-        pooled: dict[bool, Tensor] = {}
+        pooled = _pools(flow.leaving(number), states[number])
         for entry in flow.leaving(number):
             own = list(parameters[entry.parameter :])
             match entry.candidate:
@@ -246,11 +250,18 @@ def forward(
                 case Reduce():
                     kept += _reduce(entry, states[number], own, terms)
                 case Pool() as pool:
-                    if not pooled:
-                        pooled[True], pooled[False] = pool_forward(states[number], pool.stride)
-                    kept += _pool(entry, pooled[pool.largest], terms)
-            sources.add(entry, states, kept)
+                    _pool(entry, pooled[pool.largest], terms)
+            sources.add(entry, states, kept, pooled)
     return out, [terms.mean, terms.inverse, inner, *kept]
+
+
+def _pools(leaving: Sequence[Entry], state: Tensor) -> Pooled:
+    """Pools of a state, if an edge that leaves it has one."""
+    for entry in leaving:
+        if isinstance(entry.candidate, Pool):
+            largest, mean = pool_forward(state, entry.candidate.stride)
+            return {True: largest, False: mean}
+    return {}
 
 
 class _Sources:
@@ -260,14 +271,18 @@ class _Sources:
         self.values: list[Tensor] = []
         self.flow = flow
 
-    def add(self, entry: Entry, states: Sequence[Tensor], kept: Sequence[Tensor]) -> None:
-        """Those of the next entry: slices of the last tensor that it keeps, or the state itself."""
+    def add(
+        self, entry: Entry, states: Sequence[Tensor], kept: Sequence[Tensor], pooled: Pooled
+    ) -> None:
+        """Those of the next entry: slices of the last tensor that it keeps, a pool or the state."""
         edges = len(entry.targets)
-        if isinstance(entry.candidate, nn.Identity):
-            self.values += [states[entry.state]] * edges
-            return
-        last = kept[entry.kept + entry.keeps() - 1]
-        self.values += [last] * edges if isinstance(entry.candidate, Pool) else last.unbind(0)
+        match entry.candidate:
+            case nn.Identity():
+                self.values += [states[entry.state]] * edges
+            case Pool() as pool:
+                self.values += [pooled[pool.largest]] * edges
+            case _:
+                self.values += kept[entry.kept + entry.keeps() - 1].unbind(0)
 
 
 def _mix(terms: _Terms, number: int, sources: Sequence[Tensor], out: Tensor) -> None:
@@ -319,12 +334,11 @@ def _reduce(entry: Entry, state: Tensor, parameters: list[Tensor], terms: _Terms
     return [y]
 
 
-def _pool(entry: Entry, y: Tensor, terms: _Terms) -> list[Tensor]:
+def _pool(entry: Entry, y: Tensor, terms: _Terms) -> None:
     layer, to = entry.norms[0], terms.normalisation(entry)
     sums = moments(y) if measures(layer) else None
     statistics(layer, sums, pixels(y), Normalisation(to.mean[0], to.inverse[0]))
     to.mean[1:], to.inverse[1:] = to.mean[0], to.inverse[0]
-    return [y]
 
 
 def backward(
@@ -358,14 +372,15 @@ def backward(
     terms = _Terms(flow, weights, channels)
     terms.mean, terms.inverse, inner, *kept = kept
     states = [*inputs, *out.split(channels, dim=3)]
+    pools = [_pools(flow.leaving(number), state) for number, state in enumerate(states)]
     sources = _Sources(flow)
     for entry in flow.entries:
-        sources.add(entry, states, kept)
+        sources.add(entry, states, kept, pools[entry.state])
     g = [*map(torch.zeros_like, inputs), *upon.split(channels, dim=3)]
     sums = torch.zeros(flow.terms, 2, channels, dtype=torch.float64)
     gradients: list[Tensor | None] = [None] * len(parameters)
     for number in reversed(range(len(states))):
-        pooled: dict[bool, Tensor] = {}
+        pooled: Pooled = {}
         needed = learns or number >= 2 or wanted[number]
         for entry in flow.leaving(number) if needed else []:
             back = _Back(entry, [g[i] for i in entry.targets], terms, sums[entry.terms], learns)
@@ -379,7 +394,7 @@ def backward(
                 case Reduce():
                     gradients[own] = back.reduce(states[number], parameters[own], tape, g[number])
                 case Pool() as pool:
-                    pooled[pool.largest] = back.pool(tape)
+                    pooled[pool.largest] = back.pool(pools[number][pool.largest])
                 case nn.Identity():
                     back.identity(g[number])
         if pooled:
@@ -462,11 +477,11 @@ class _Back:
             gradients.append(of_weight)
         return gradients
 
-    def pool(self, kept: Sequence[Tensor]) -> Tensor:
-        """The gradient of the pool's output."""
+    def pool(self, y: Tensor) -> Tensor:
+        """The gradient of the pool's output `y`."""
         mean, inverse, scale, _ = self.terms.normalisation(self.entry)
-        out = torch.empty_like(kept[0])
-        upon = Upon(self.g, kept[0], Normalisation(mean[0], inverse[0], scale), self.sums)
+        out = torch.empty_like(y)
+        upon = Upon(self.g, y, Normalisation(mean[0], inverse[0], scale), self.sums)
         normalised_backward(upon, out)
         return out
 

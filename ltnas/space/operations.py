@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ltnas.space.rectified import RectifiedConv
+
 PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 """Operations that learn weights at every stride."""
 
@@ -30,14 +32,12 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
         super().__init__()
-        self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
-        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
+        self.conv_1 = RectifiedConv(inputs, outputs // 2)
+        self.conv_2 = RectifiedConv(inputs, outputs // 2)
         self.bn = nn.BatchNorm2d(outputs, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] to [B, outputs, H / 2, W / 2]; H and W even."""
-        x = self.relu(x)
         # Every second pixel first, then the convolution: the backward of a strided 1x1 convolution
         # writes past its memory on the CPU (torch 2.15, channels-last, two outputs or fewer).
         halves = self.conv_1(x[:, :, ::2, ::2]), self.conv_2(x[:, :, 1::2, 1::2])
@@ -48,8 +48,8 @@ class FactorizedReduce(nn.Module):
 def relu_conv_bn(inputs: int, outputs: int, affine: bool) -> nn.Sequential:
     """ReLU, 1x1 convolution, normalisation: what fits a cell's input to its width."""
     return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.Identity(),  # so that names of weights are those of published checkpoints
+        RectifiedConv(inputs, outputs),
         nn.BatchNorm2d(outputs, affine=affine),
     )
 
