@@ -39,8 +39,7 @@ def main() -> None:
     root = words["root"]
     data = Data(source="cifar10_parquet", root=root) if root else Data(source="digits")
     long_tail = load_long_tail(data, Imbalance("exp", 0.1))
-    own = torch.from_numpy(long_tail.train)
-    images, labels = long_tail.source.train.images[own], long_tail.source.train.labels[own]
+    images, labels = long_tail.train.images, long_tail.train.labels
     halves = stratified_halves(labels.numpy(), data.subset_seed)
     view = PlainView(long_tail.normalisation, data.crop_padding, data.flip)
     plain, ours = build("darts", {**STEP, "channels": words["channels"], "cells": words["cells"]})

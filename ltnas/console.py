@@ -18,7 +18,7 @@ def make_console() -> Console:
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     """Class counts as a bar chart, and the notes that a reader must not miss."""
-    names, counts = long_tail.source.classes, long_tail.counts
+    names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
     console.print(
         f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False

@@ -100,7 +100,7 @@ def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail
         genotype,
         config.channels,
         config.cells,
-        len(long_tail.source.classes),
+        len(long_tail.classes),
         config.auxiliary > 0,
         config.stem,
     )
@@ -145,14 +145,14 @@ def _fit(
         config.weights,
         config.drop_path if labelled else 0.0,
         epochs,
-        len(long_tail.source.classes),
-        torch.from_numpy(long_tail.test),
+        len(long_tail.classes),
+        torch.from_numpy(long_tail.test_indices),
         config.seed,
         autocast(accelerator, config.precision),
     )
     data = LongTailData(
         long_tail,
-        {"weights": np.arange(len(long_tail.train))},
+        {"weights": np.arange(len(long_tail.train_indices))},
         build_views(objective, config.data, long_tail.normalisation, config.cutout),
         config.batch_size,
         config.seed,
@@ -169,7 +169,7 @@ def _fit(
         fit(trainer, module, data, folder.checkpoint)
     if folder.writes:
         plot_curves(folder)
-    return history, module.test_reports(long_tail.source.classes, long_tail.groups)
+    return history, module.test_reports(long_tail.classes, long_tail.groups)
 
 
 def _write_result(
@@ -203,7 +203,7 @@ def _write_result(
                 "mean": list(long_tail.normalisation.mean),
                 "std": list(long_tail.normalisation.std),
                 "image_size": long_tail.image_size,
-                "classes": list(long_tail.source.classes),
+                "classes": list(long_tail.classes),
             },
         },
     )

@@ -130,7 +130,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         config.space.nodes,
         config.channels,
         config.cells,
-        len(long_tail.source.classes),
+        len(long_tail.classes),
         build_relaxation(config.relaxation),
         config.relaxation.initial_deviation,
         checkpointed=config.checkpoint_cells,
@@ -149,8 +149,8 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         config.weights,
         config.architecture,
         config.epochs,
-        len(long_tail.source.classes),
-        torch.from_numpy(long_tail.test),
+        len(long_tail.classes),
+        torch.from_numpy(long_tail.test_indices),
         config.seed,
         autocast(accelerator, config.precision),
     )
@@ -161,7 +161,7 @@ def _streams(config: SearchConfig, long_tail: LongTail) -> Any:  # noqa: ANN401 
     from ltnas.data.subset import stratified_halves
     from ltnas.objectives.build import build_views
 
-    labels = long_tail.source.train.labels.numpy()[long_tail.train]
+    labels = long_tail.train.labels.numpy()
     weights, architecture = stratified_halves(labels, config.data.subset_seed)
     return LongTailData(
         long_tail,

@@ -42,9 +42,9 @@ def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
         "imbalance": config.imbalance.name,
         "subset_checksum": long_tail.checksum,
         "image_size": long_tail.image_size,
-        "classes": list(long_tail.source.classes),
+        "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,
-        "test_images": len(long_tail.source.test.labels),
-        "long_tailed_test_images": len(long_tail.test),
+        "test_images": len(long_tail.test.labels),
+        "long_tailed_test_images": len(long_tail.test_indices),
         "groups": long_tail.groups,
     }

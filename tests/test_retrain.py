@@ -137,14 +137,14 @@ def test_metrics(run):
 def test_reports_agree_with_their_confusion_matrices(run):
     _, config, folder = run
     metrics, long_tail = read(folder, "metrics.json"), load_long_tail(config.data, config.imbalance)
-    sizes = {"balanced": len(long_tail.source.test.labels), "long_tailed": len(long_tail.test)}
+    sizes = {"balanced": len(long_tail.test.labels), "long_tailed": len(long_tail.test_indices)}
     for test_set, report in metrics["test"].items():
         confusion = torch.tensor(report["confusion"])
         assert confusion.shape == (10, 10)
         assert int(confusion.sum()) == report["images"] == sizes[test_set]
         assert report["accuracy"] == float(confusion.trace()) / sizes[test_set]
         per_class = confusion.diagonal().double() / confusion.sum(1)
-        assert list(report["per_class"]) == list(long_tail.source.classes)
+        assert list(report["per_class"]) == list(long_tail.classes)
         assert list(report["per_class"].values()) == per_class.tolist()
         assert report["macro_accuracy"] == pytest.approx(float(per_class.mean()))
         for group in ("many", "medium", "few"):
@@ -172,13 +172,13 @@ def test_loaded_network_has_the_accuracy_that_was_written(run):
     long_tail = load_long_tail(config.data, config.imbalance)
     preprocessing = network.preprocessing
     mean, std = (torch.tensor(preprocessing[key]).view(3, 1, 1) for key in ("mean", "std"))
-    images = (long_tail.source.test.images.float() / 255 - mean) / std
+    images = (long_tail.test.images.float() / 255 - mean) / std
     assert images.shape[-1] == preprocessing["image_size"]
-    assert preprocessing["classes"] == list(long_tail.source.classes)
+    assert preprocessing["classes"] == list(long_tail.classes)
     assert not network.training
     with torch.no_grad():
-        hits = network(images).argmax(1) == long_tail.source.test.labels
-    part = hits[torch.from_numpy(long_tail.test)]
+        hits = network(images).argmax(1) == long_tail.test.labels
+    part = hits[torch.from_numpy(long_tail.test_indices)]
     assert float(hits.double().mean()) == metrics["test"]["balanced"]["accuracy"]
     assert float(part.double().mean()) == metrics["test"]["long_tailed"]["accuracy"]
     if name == "from_folder":  # trained long enough to have learnt something

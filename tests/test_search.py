@@ -152,9 +152,9 @@ def test_metrics(runs, scheme):
     data = metrics["data"]
     assert data["subset_checksum"] == long_tail.checksum
     assert data["class_counts"] == long_tail.counts
-    assert sum(data["class_counts"]) == len(long_tail.train) == 580
+    assert sum(data["class_counts"]) == len(long_tail.train_indices) == 580
     assert (data["source"], data["imbalance"], data["image_size"]) == ("digits", "exp0.1", 8)
-    assert data["long_tailed_test_images"] == len(long_tail.test) < data["test_images"]
+    assert data["long_tailed_test_images"] == len(long_tail.test_indices) < data["test_images"]
     groups = data["groups"].values()
     assert sorted(label for group in groups for label in group) == list(range(10))
     genotype, _ = load_genotype(str(runs(scheme)))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ltnas.config import Data, Imbalance
 from ltnas.data.augment import Normalisation
-from ltnas.data.images import Source
+from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
 from ltnas.errors import UserError
@@ -18,30 +19,33 @@ from ltnas.evaluation import Groups, shot_groups
 
 @dataclass(frozen=True)
 class LongTail:
-    """A long-tailed training set, its long-tailed test set, and the source they are cut from.
+    """A long-tailed training set, and a balanced and a long-tailed test set.
 
+    `train` are the kept training images, `test` all test images; `train_indices` and
+    `test_indices` are the places in the source of the kept ones and of the long-tailed test set.
     `counts` are the training images of each class, `wanted` what the rule asked for, more where a
-    class has too few. `train` and `test` index the source's training and test images; the balanced
-    test set is all of the latter.
+    class has too few.
     """
 
-    source: Source
+    classes: tuple[str, ...]
+    train: LabelledImages
+    test: LabelledImages
+    train_indices: Indices
+    test_indices: Indices
     counts: list[int]
     wanted: list[int]
-    train: Indices
-    test: Indices
     groups: Groups
     normalisation: Normalisation
 
     @property
     def checksum(self) -> str:
         """Of the kept training images."""
-        return checksum(self.train)
+        return checksum(self.train_indices)
 
     @property
     def image_size(self) -> int:
         """Side of the images, pixels."""
-        return self.source.train.images.shape[-1]
+        return self.train.images.shape[-1]
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
@@ -67,18 +71,22 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     test = subset_indices(
         test_labels, class_counts(test_wanted, test_labels, classes), data.subset_seed
     )
+    chosen = torch.from_numpy(train)
+    kept = LabelledImages(source.train.images[chosen], source.train.labels[chosen])
     return LongTail(
-        source=source,
+        classes=source.classes,
+        train=kept,
+        test=source.test,
+        train_indices=train,
+        test_indices=test,
         counts=counts,
         wanted=wanted or counts,
-        train=train,
-        test=test,
         groups=shot_groups(counts, data.many_above, data.few_below),
-        normalisation=_normalisation(data, source, train),
+        normalisation=_normalisation(data, kept.images),
     )
 
 
-def _normalisation(data: Data, source: Source, train: Indices) -> Normalisation:
+def _normalisation(data: Data, images: Tensor) -> Normalisation:
     """The configured constants, else those of the training subset."""
     if data.mean is not None and data.std is not None:
         return Normalisation(tuple(data.mean), tuple(data.std))
@@ -86,7 +94,7 @@ def _normalisation(data: Data, source: Source, train: Indices) -> Normalisation:
     values = torch.arange(256, dtype=torch.float64) / 255
     mean, std = [], []
     for channel in range(3):
-        pixels = source.train.images[torch.from_numpy(train), channel].numpy()
+        pixels = images[:, channel].numpy()
         share = torch.from_numpy(np.bincount(pixels.ravel(), minlength=256) / pixels.size)
         mean.append(float((share * values).sum()))
         std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))

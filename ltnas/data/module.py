@@ -65,12 +65,8 @@ class LongTailData(L.LightningDataModule):
         """Move the images to the training device, once."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        source = self.long_tail.source
-        kept = torch.from_numpy(self.long_tail.train)
-        self.train_data = _to(
-            LabelledImages(source.train.images[kept], source.train.labels[kept]), device
-        )
-        self.test_data = _to(source.test, device)
+        self.train_data = _to(self.long_tail.train, device)
+        self.test_data = _to(self.long_tail.test, device)
 
     def train_dataloader(self) -> CombinedLoader:
         """`{name: Batch}` for each step; an epoch ends with the shortest stream."""

@@ -25,6 +25,10 @@ def part(per_class, seed):
     return LabelledImages(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels))
 
 
+SOURCE = part((500,) * CLASSES, 1)
+"""What the fixture's source has to train on, unless it is told otherwise."""
+
+
 @pytest.fixture
 def load(monkeypatch):
     """Load from a source with these images of each class."""
@@ -52,17 +56,19 @@ def published(labels, counts, seed=0):
 def test_training_and_test_subsets_follow_one_rule(load):
     tail = load(Imbalance("exp", 0.1))
     assert tail.counts == tail.wanted == [500, 387, 299, 232, 179, 139, 107, 83, 64, 50]
-    assert tail.train.tolist() == published(tail.source.train.labels.numpy(), tail.counts)
+    assert tail.train_indices.tolist() == published(SOURCE.labels.numpy(), tail.counts)
     test_counts = [100, 77, 59, 46, 35, 27, 21, 16, 12, 10]
-    assert tail.test.tolist() == published(tail.source.test.labels.numpy(), test_counts)
+    assert tail.test_indices.tolist() == published(tail.test.labels.numpy(), test_counts)
     assert tail.groups == {"many": [0, 1, 2, 3], "medium": [4, 5, 6], "few": [7, 8, 9]}
     assert tail.image_size == 2
+    assert torch.equal(tail.train.images, SOURCE.images[torch.from_numpy(tail.train_indices)])
+    assert torch.equal(tail.train.labels, SOURCE.labels[torch.from_numpy(tail.train_indices)])
 
 
 def test_a_step_of_both(load):
     tail = load(Imbalance("step", 0.1))
     assert tail.counts == [500] * 5 + [50] * 5
-    assert tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist() == (
+    assert tail.test.labels[torch.from_numpy(tail.test_indices)].bincount().tolist() == (
         [100] * 5 + [10] * 5
     )
     assert tail.groups == {"many": [0, 1, 2, 3, 4], "medium": [], "few": [5, 6, 7, 8, 9]}
@@ -71,7 +77,7 @@ def test_a_step_of_both(load):
 def test_a_test_subset_keeps_an_image_of_every_class(load):
     tail = load(Imbalance("exp", 0.004))
     assert tail.counts[-1] == 2
-    counts = tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist()
+    counts = tail.test.labels[torch.from_numpy(tail.test_indices)].bincount().tolist()
     # 100 * 0.004 ** (8 / 9) is 0.7, and of the last class 0.4
     assert counts == [100, 54, 29, 15, 8, 4, 2, 1, 1, 1]
 
@@ -90,30 +96,30 @@ def test_natural_keeps_everything(load):
     train, test = (40, 7, 1), (3, 5, 0)
     tail = load(Imbalance("natural"), train, test)
     assert tail.counts == tail.wanted == [40, 7, 1]
-    assert sorted(tail.train.tolist()) == list(range(48))
-    assert sorted(tail.test.tolist()) == list(range(8))
+    assert sorted(tail.train_indices.tolist()) == list(range(48))
+    assert sorted(tail.test_indices.tolist()) == list(range(8))
 
 
 def test_a_class_without_test_images_stays_without(load):
     tail = load(Imbalance("exp", 0.5), (50, 50, 50), (9, 9, 0))
-    assert tail.source.test.labels[torch.from_numpy(tail.test)].bincount().tolist() == [6, 4]
+    assert tail.test.labels[torch.from_numpy(tail.test_indices)].bincount().tolist() == [6, 4]
 
 
 def test_the_seed_chooses_the_subset_and_its_checksum(load):
     first, again = load(Imbalance("exp", 0.1)), load(Imbalance("exp", 0.1))
     other = load(Imbalance("exp", 0.1), subset_seed=1)
-    assert first.checksum == again.checksum == checksum(first.train)
+    assert first.checksum == again.checksum == checksum(first.train_indices)
     assert first.checksum != other.checksum
     assert first.counts == other.counts
-    assert other.train.tolist() == published(other.source.train.labels.numpy(), other.counts, 1)
-    assert other.test.tolist() != first.test.tolist()
+    assert other.train_indices.tolist() == published(SOURCE.labels.numpy(), other.counts, 1)
+    assert other.test_indices.tolist() != first.test_indices.tolist()
     assert load(Imbalance("exp", 0.2)).checksum != first.checksum
 
 
 def test_normalisation_is_measured_on_the_kept_training_images(load):
     tail = load(Imbalance("exp", 0.01))
-    images = tail.source.train.images.numpy() / 255
-    kept = images[tail.train]
+    images = SOURCE.images.numpy() / 255
+    kept = images[tail.train_indices]
     mean, std = kept.mean((0, 2, 3)), kept.std((0, 2, 3))
     np.testing.assert_allclose(tail.normalisation.mean, mean, rtol=1e-9)
     np.testing.assert_allclose(tail.normalisation.std, std, rtol=1e-9)
@@ -143,13 +149,13 @@ def test_given_thresholds_make_the_groups(load):
 
 def test_digits_cut_to_a_tail():
     tail = load_long_tail(Data("digits"), Imbalance("exp", 0.1))
-    labels = tail.source.train.labels.numpy()
+    labels = long_tail.load_source(Data("digits")).train.labels.numpy()
     largest = len(labels) / 10
     wanted = [int(largest * 0.1 ** (i / 9)) for i in range(10)]
     assert tail.wanted == wanted
     available = np.bincount(labels)
     assert tail.counts == np.minimum(wanted, available).tolist()
-    assert labels[tail.train].tolist() == np.repeat(np.arange(10), tail.counts).tolist()
+    assert labels[tail.train_indices].tolist() == np.repeat(np.arange(10), tail.counts).tolist()
     assert tail.image_size == 8
 
 
