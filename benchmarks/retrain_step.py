@@ -26,6 +26,7 @@ from ltnas.optimisation import descend, weight_optimiser
 from ltnas.space import network
 from ltnas.space.genotype import load_genotype
 from ltnas.space.network import Network
+from ltnas.space.rectified import RectifiedConvNorm
 from ltnas.training import autocast
 
 DEFAULTS = {
@@ -41,11 +42,20 @@ DEFAULTS = {
 AUXILIARY, DROP_PATH = 0.4, 0.1
 
 
+def rectified_plainly(module: RectifiedConvNorm, x: Tensor) -> Tensor:
+    """Its three operations one by one."""
+    y: Tensor = module[2](nn.functional.conv2d(nn.functional.relu(x), module[1].weight))
+    return y
+
+
 def plain_step(
     model: Network, optimiser: torch.optim.SGD, clip: float, images: Tensor, labels: Tensor
 ) -> None:
     """As in the original's train.py."""
-    with mock.patch.object(network, "run_operation", lambda operation, x: operation(x)):
+    with (
+        mock.patch.object(network, "run_operation", lambda operation, x: operation(x)),
+        mock.patch.object(RectifiedConvNorm, "forward", rectified_plainly),
+    ):
         optimiser.zero_grad()
         logits, auxiliary = model.predictions(images)
         loss = nn.functional.cross_entropy(logits, labels)

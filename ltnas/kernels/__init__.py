@@ -38,6 +38,8 @@ TYPES = {"s": POINTER(Shape), "a": c_void_p, "i": c_int64, "n": c_double}
 SIGNATURES = {
     "unit_forward": "s aaaaa aa aa",
     "unit_backward": "s aaaaa aa ai aaaaa ai aaa",
+    "rectified_forward": "iii aaaa i",
+    "rectified_backward": "iii aaaa aaaa aa i",
     "mix": "iii aaaaa a ai ii",
     "mix_products": "iii ai aaaaa i",
     "moments": "ii ai a i",

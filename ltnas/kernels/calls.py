@@ -187,6 +187,52 @@ def unit_backward(
     return Gradients(of_depthwise, of_pointwise, sums)
 
 
+def rectified_forward(x: Tensor, weight: Tensor, measure: bool) -> tuple[Tensor, Tensor | None]:
+    """ReLU and a 1x1 convolution, [B, H, W, inputs] to [B, H, W, outputs].
+
+    Args:
+        x: dense.
+        weight: [outputs, inputs, 1, 1].
+        measure: whether sums are wanted.
+
+    Returns:
+        The result; sums of it and of its squares, float64 [2, outputs].
+    """
+    outputs, inputs = weight.shape[:2]
+    out = x.new_empty(*x.shape[:3], outputs)
+    sums = x.new_empty(2, outputs, dtype=torch.float64) if measure else None
+    shape = (pixels(x), inputs, outputs)
+    threads = threads_for(out.numel() * inputs)
+    _run("rectified_forward", x.dtype, *shape, x, weight, out, sums, threads)
+    return out, sums
+
+
+def rectified_backward(
+    x: Tensor, weight: Tensor, upon: Upon, wanted: bool, learns: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of x and of the weight.
+
+    Args:
+        x: see `rectified_forward`, as for the next.
+        weight: of the convolution.
+        upon: of the normalised result: one dense g; a p [B, H, W, outputs], its sums [2, outputs].
+        wanted: whether x's gradient is.
+        learns: whether the weight's is.
+    """
+    outputs, inputs = weight.shape[:2]
+    gx = torch.empty_like(x) if wanted else None
+    of_weight = torch.empty_like(weight) if learns else None
+    mean, inverse, scale, _ = upon.normalisation
+    _run(
+        "rectified_backward",
+        x.dtype,
+        *(pixels(x), inputs, outputs, x, weight, upon.g[0], upon.p),
+        *(scale, mean, inverse, upon.sums, gx, of_weight),
+        threads_for(2 * upon.p.numel() * inputs),
+    )
+    return gx, of_weight
+
+
 class Term(NamedTuple):
     """One of those that a node sums: scale * (source - mean) * inverse, the last three [C]."""
 

@@ -258,19 +258,19 @@ void depthwise_weight(const T *x, const Plane &px, const T *g, const Plane &pg, 
     }
 }
 
-// out[pixel][o] = sum over i of in[pixel][i] * weight[i][o]; rows of `in` and `out` are `channels`
-// wide (padded), the first `inputs` of `in` count.
+// out[pixel][o] = sum over i of in[pixel][i] * weight[i][o]; rows of `in` are `from` wide, those of
+// `weight` and `out` `wide` (padded); the first `inputs` of `in` count.
 template <class T, int NV, int B>
-inline void pointwise_block(const T *in, const T *weight, T *out, int channels, int inputs) {
+inline void pointwise_block(const T *in, int from, const T *weight, T *out, int wide, int inputs) {
   constexpr int n = Lanes<T>::n;
   Vec<T> sum[B][NV] = {};
   for (int i = 0; i < inputs; i++) {
     Vec<T> w[NV];
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; v++) w[v] = load(weight + size_t(i) * channels + v * n);
+    for (int v = 0; v < NV; v++) w[v] = load(weight + size_t(i) * wide + v * n);
 #pragma GCC unroll 8
     for (int b = 0; b < B; b++) {
-      const T a = in[b * channels + i];
+      const T a = in[b * from + i];
 #pragma GCC unroll 8
       for (int v = 0; v < NV; v++) sum[b][v] += a * w[v];
     }
@@ -278,40 +278,45 @@ inline void pointwise_block(const T *in, const T *weight, T *out, int channels, 
 #pragma GCC unroll 8
   for (int b = 0; b < B; b++)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; v++) store(out + b * channels + v * n, sum[b][v]);
+    for (int v = 0; v < NV; v++) store(out + b * wide + v * n, sum[b][v]);
 }
 template <class T, int NV>
-void pointwise_columns(const T *in, const T *weight, T *out, int pixels, int channels, int inputs) {
+void pointwise_columns(const T *in, int from, const T *weight, T *out, int pixels, int wide, int inputs) {
   constexpr int B = NV == 1 ? 8 : NV == 2 ? 6 : 4;
   int p = 0;
   for (; p + B <= pixels; p += B)
-    pointwise_block<T, NV, B>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+    pointwise_block<T, NV, B>(in + size_t(p) * from, from, weight, out + size_t(p) * wide, wide, inputs);
   for (; p + 2 <= pixels; p += 2)
-    pointwise_block<T, NV, 2>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+    pointwise_block<T, NV, 2>(in + size_t(p) * from, from, weight, out + size_t(p) * wide, wide, inputs);
   for (; p < pixels; p++)
-    pointwise_block<T, NV, 1>(in + size_t(p) * channels, weight, out + size_t(p) * channels, channels, inputs);
+    pointwise_block<T, NV, 1>(in + size_t(p) * from, from, weight, out + size_t(p) * wide, wide, inputs);
 }
 template <class T>
-void pointwise(const T *in, const T *weight, T *out, int pixels, int channels, int inputs) {
+void pointwise(const T *in, int from, const T *weight, T *out, int pixels, int wide, int inputs) {
   constexpr int n = Lanes<T>::n;
   int c = 0;
-  for (; c + 2 * n <= channels; c += 2 * n)
-    pointwise_columns<T, 2>(in, weight + c, out + c, pixels, channels, inputs);
-  if (c < channels) pointwise_columns<T, 1>(in, weight + c, out + c, pixels, channels, inputs);
+  if (wide / n % 2 && wide >= 3 * n) {
+    pointwise_columns<T, 3>(in, from, weight, out, pixels, wide, inputs);
+    c = 3 * n;
+  }
+  for (; c + 2 * n <= wide; c += 2 * n)
+    pointwise_columns<T, 2>(in, from, weight + c, out + c, pixels, wide, inputs);
+  if (c < wide) pointwise_columns<T, 1>(in, from, weight + c, out + c, pixels, wide, inputs);
 }
 
-// out[o][i] += sum over pixels of g[pixel][o] * d[pixel][i].
+// out[o][i] += sum over pixels of g[pixel][o] * d[pixel][i]; rows of `g` are `from` wide, the first
+// `outputs` of them count, and rows of `d` and `out` are `wide`.
 template <class T, int NV, int B>
-inline void outer_block(const T *g, const T *d, T *out, int pixels, int channels) {
+inline void outer_block(const T *g, int from, const T *d, T *out, int pixels, int wide) {
   constexpr int n = Lanes<T>::n;
   Vec<T> sum[B][NV] = {};
   for (int p = 0; p < pixels; p++) {
     Vec<T> v[NV];
 #pragma GCC unroll 8
-    for (int i = 0; i < NV; i++) v[i] = load(d + size_t(p) * channels + i * n);
+    for (int i = 0; i < NV; i++) v[i] = load(d + size_t(p) * wide + i * n);
 #pragma GCC unroll 8
     for (int b = 0; b < B; b++) {
-      const T a = g[size_t(p) * channels + b];
+      const T a = g[size_t(p) * from + b];
 #pragma GCC unroll 8
       for (int i = 0; i < NV; i++) sum[b][i] += a * v[i];
     }
@@ -320,21 +325,23 @@ inline void outer_block(const T *g, const T *d, T *out, int pixels, int channels
   for (int b = 0; b < B; b++)
 #pragma GCC unroll 8
     for (int i = 0; i < NV; i++) {
-      T *to = out + size_t(b) * channels + i * n;
+      T *to = out + size_t(b) * wide + i * n;
       store(to, load(to) + sum[b][i]);
     }
 }
 template <class T, int NV>
-void outer_columns(const T *g, const T *d, T *out, int pixels, int channels) {
-  for (int o = 0; o < channels; o += 4)  // channels are a multiple of 4
-    outer_block<T, NV, 4>(g + o, d, out + size_t(o) * channels, pixels, channels);
+void outer_columns(const T *g, int from, const T *d, T *out, int pixels, int wide, int outputs) {
+  int o = 0;
+  for (; o + 6 <= outputs; o += 6) outer_block<T, NV, 6>(g + o, from, d, out + size_t(o) * wide, pixels, wide);
+  for (; o + 2 <= outputs; o += 2) outer_block<T, NV, 2>(g + o, from, d, out + size_t(o) * wide, pixels, wide);
+  if (o < outputs) outer_block<T, NV, 1>(g + o, from, d, out + size_t(o) * wide, pixels, wide);
 }
 template <class T>
-void outer(const T *g, const T *d, T *out, int pixels, int channels) {
+void outer(const T *g, int from, const T *d, T *out, int pixels, int wide, int outputs) {
   constexpr int n = Lanes<T>::n;
   int c = 0;
-  for (; c + 2 * n <= channels; c += 2 * n) outer_columns<T, 2>(g, d + c, out + c, pixels, channels);
-  if (c < channels) outer_columns<T, 1>(g, d + c, out + c, pixels, channels);
+  for (; c + 2 * n <= wide; c += 2 * n) outer_columns<T, 2>(g, from, d + c, out + c, pixels, wide, outputs);
+  if (c < wide) outer_columns<T, 1>(g, from, d + c, out + c, pixels, wide, outputs);
 }
 
 template <class T, int K, bool ADD>
@@ -569,7 +576,7 @@ void unit_forward(const Shape &s, const T *x, const double *mean, const double *
           for (int r = 0; r < count; r++)
             conv.row(input + plane.at((y + r) * s.stride - border, -border), plane.row(),
                      dw.data() + size_t(e) * taps * wide, middle + size_t(r) * ow * wide, ow, wide);
-          pointwise<T>(middle, pw.data() + size_t(e) * wide * wide, result, pixels, wide, C);
+          pointwise<T>(middle, wide, pw.data() + size_t(e) * wide * wide, result, pixels, wide, C);
           T *to = out + ((size_t(e) * s.images + image) * oh + y) * ow * C;
           channelwise<T>(C, [&](int c, auto zero) {
             using V = decltype(zero);
@@ -641,9 +648,9 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
             for (int r = 0; r < count; r++)
               conv.row(input + plane.at((y + r) * s.stride - reach, -reach), plane.row(), dw.data() + e * dw_size,
                        middle + size_t(r) * ow * wide, ow, wide);
-            outer<T>(gp, middle, of_pw.own() + e * pw_size, pixels, wide);
+            outer<T>(gp, wide, middle, of_pw.own() + e * pw_size, pixels, wide, C);
           }
-          pointwise<T>(gp, pw.data() + e * pw_size, result, pixels, wide, C);
+          pointwise<T>(gp, wide, pw.data() + e * pw_size, result, pixels, wide, C);
           for (int r = 0; r < count; r++)
             std::memcpy(gd + upon.at(y + r, 0), result + size_t(r) * ow * wide, size_t(ow) * wide * sizeof(T));
         }
@@ -704,6 +711,104 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
       for (int c = 0; c < C; c++)
         g_pointwise[(size_t(e) * C + o) * C + c] = of_pw.total(e * pw_size + size_t(o) * wide + c);
     }
+}
+
+// --- ReLU and a 1x1 convolution -----------------------------------------------------------------
+
+constexpr int TILE = 96;  // pixels: enough for a matrix product, few enough for the cache
+
+// [rows, columns] to [padded columns][padded rows] if transposed, else [padded rows][padded columns].
+template <class T>
+std::vector<T> padded_matrix(const T *matrix, int rows, int columns, bool transposed) {
+  const int high = padded<T>(rows), wide = padded<T>(columns);
+  std::vector<T> packed(size_t(high) * wide, T(0));
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < columns; c++)
+      packed[transposed ? size_t(c) * high + r : size_t(r) * wide + c] = matrix[size_t(r) * columns + c];
+  return packed;
+}
+
+// A block of pixels to rows of another width.
+template <class T>
+void copy_rows(const T *from, ptrdiff_t stride, T *to, ptrdiff_t wide, int pixels, int channels) {
+  for (int p = 0; p < pixels; p++) std::memcpy(to + p * wide, from + p * stride, channels * sizeof(T));
+}
+
+template <class T>
+void rectified_block(const T *x, ptrdiff_t stride, T *to, int wide, int pixels, int channels) {
+  channelwise<T>(channels, [&](int c, auto zero) {
+    using V = decltype(zero);
+    for (int p = 0; p < pixels; p++) put(to + p * wide + c, rectify(get<V>(x + p * stride + c)));
+  });
+}
+
+// Of pixels one after the other, [pixels, inputs] to [pixels, outputs]; weight is [outputs, inputs].
+// `sums` gets sums and sums of squares of the result, [2][outputs].
+template <class T>
+void rectified_forward(int64_t pixels, int64_t inputs, int64_t outputs, const T *x, const T *weight, T *out,
+                       double *sums, int64_t threads) {
+  const int in_wide = padded<T>(inputs), wide = padded<T>(outputs);
+  const auto by_input = padded_matrix(weight, outputs, inputs, true);
+  Partial<double> moments(sums ? 2 * outputs : 0, threads);
+#pragma omp parallel num_threads(threads)
+  {
+    const Share share(pixels);
+    double *own = moments.own();
+    T *input = zeroed<T, 0>(size_t(TILE) * in_wide), *result = scratch<T, 1>(size_t(TILE) * wide);
+    for (int64_t begin = share.begin; begin < share.end; begin += TILE) {
+      const int block = std::min<int64_t>(TILE, share.end - begin);
+      rectified_block(x + begin * inputs, inputs, input, in_wide, block, inputs);
+      pointwise<T>(input, in_wide, by_input.data(), result, block, wide, inputs);
+      copy_rows<T>(result, wide, out + begin * outputs, outputs, block, outputs);
+      if (sums) add_moments(result, wide, block, outputs, own, own + outputs);
+    }
+  }
+  for (int64_t i = 0; sums && i < 2 * outputs; i++) sums[i] = moments.total(i);
+}
+
+// Its backward, from the gradient g of y = scale * (p - mean) * inverse + shift, where p is the result.
+//   sums: of g and of g * (p - mean) * inverse, [2][outputs].
+//   gx, g_weight: are written; either may be left out.
+template <class T>
+void rectified_backward(int64_t pixels, int64_t inputs, int64_t outputs, const T *x, const T *weight, const T *g,
+                        const T *p, const double *scale, const double *mean, const double *inverse,
+                        const double *sums, T *gx, T *g_weight, int64_t threads) {
+  const int in_wide = padded<T>(inputs), wide = padded<T>(outputs);
+  const auto by_output = padded_matrix(weight, outputs, inputs, false);
+  const Through<T> by(scale, mean, inverse, sums, sums + outputs, outputs, double(pixels));
+  Partial<T> of_weight(g_weight ? size_t(wide) * in_wide : 0, threads);
+#pragma omp parallel num_threads(threads)
+  {
+    const Share share(pixels);
+    T *own = of_weight.own();
+    T *input = zeroed<T, 0>(size_t(TILE) * in_wide), *gp = zeroed<T, 1>(size_t(TILE) * wide);
+    T *result = scratch<T, 2>(size_t(TILE) * in_wide);
+    for (int64_t begin = share.begin; begin < share.end; begin += TILE) {
+      const int block = std::min<int64_t>(TILE, share.end - begin);
+      const T *from = x + begin * inputs, *upon = g + begin * outputs, *at = p + begin * outputs;
+      channelwise<T>(outputs, [&](int c, auto zero) {
+        using V = decltype(zero);
+        const V a = get<V>(&by.factor[c]), b = get<V>(&by.slope[c]), k = get<V>(&by.constant[c]);
+        for (int i = 0; i < block; i++)
+          put(gp + i * wide + c, a * get<V>(upon + i * outputs + c) + (b * get<V>(at + i * outputs + c) + k));
+      });
+      if (g_weight) {
+        rectified_block(from, inputs, input, in_wide, block, inputs);
+        outer<T>(gp, wide, input, own, block, in_wide, outputs);
+      }
+      if (!gx) continue;
+      pointwise<T>(gp, wide, by_output.data(), result, block, in_wide, outputs);
+      T *to = gx + begin * inputs;
+      channelwise<T>(inputs, [&](int c, auto zero) {
+        using V = decltype(zero);
+        for (int i = 0; i < block; i++)
+          put(to + i * inputs + c, get<V>(from + i * inputs + c) > V{} ? get<V>(result + i * in_wide + c) : V{});
+      });
+    }
+  }
+  if (!g_weight) return;
+  for (int o = 0; o < outputs; o++)
+    for (int i = 0; i < inputs; i++) g_weight[size_t(o) * inputs + i] = of_weight.total(size_t(o) * in_wide + i);
 }
 
 // --- sums of tensors ----------------------------------------------------------------------------
@@ -982,6 +1087,17 @@ void pool_backward(const Shape &s, const T *x, const T *g_largest, const T *g_me
       int64_t gx_stride, T *g_dw, T *g_pw, double *products) {                                                      \
     unit_backward<T>(*s, x, mean, inverse, scale, shift, dw, pw, g, g_stride, p, p_scale, p_mean, p_inverse, sums,  \
                      gx, gx_stride, g_dw, g_pw, products);                                                          \
+  }                                                                                                                 \
+  extern "C" void rectified_forward_##SUFFIX(int64_t pixels, int64_t inputs, int64_t outputs, const T *x,            \
+                                             const T *weight, T *out, double *sums, int64_t threads) {              \
+    rectified_forward<T>(pixels, inputs, outputs, x, weight, out, sums, threads);                                   \
+  }                                                                                                                 \
+  extern "C" void rectified_backward_##SUFFIX(                                                                      \
+      int64_t pixels, int64_t inputs, int64_t outputs, const T *x, const T *weight, const T *g, const T *p,         \
+      const double *scale, const double *mean, const double *inverse, const double *sums, T *gx, T *g_weight,       \
+      int64_t threads) {                                                                                            \
+    rectified_backward<T>(pixels, inputs, outputs, x, weight, g, p, scale, mean, inverse, sums, gx, g_weight,       \
+                          threads);                                                                                 \
   }                                                                                                                 \
   extern "C" void mix_##SUFFIX(int64_t pixels, int64_t channels, int64_t count, const T *const *sources,            \
                                const int64_t *strides, const double *const *scales, const double *const *means,     \

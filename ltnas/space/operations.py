@@ -45,15 +45,6 @@ class FactorizedReduce(nn.Module):
         return y
 
 
-def relu_conv_bn(inputs: int, outputs: int, affine: bool) -> nn.Sequential:
-    """ReLU, 1x1 convolution, normalisation: what fits a cell's input to its width."""
-    return nn.Sequential(
-        nn.Identity(),  # so that names of weights are those of published checkpoints
-        RectifiedConv(inputs, outputs),
-        nn.BatchNorm2d(outputs, affine=affine),
-    )
-
-
 class DepthwiseUnits(nn.Sequential):
     """One or more times ReLU, depthwise, pointwise, normalisation."""
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from torch import nn
 
 from ltnas.space.layout import CellPlan
-from ltnas.space.operations import FactorizedReduce, relu_conv_bn
+from ltnas.space.operations import FactorizedReduce
+from ltnas.space.rectified import RectifiedConvNorm
 
 
 def preprocess_before(plan: CellPlan, affine: bool) -> nn.Module:
     """Fits the state of the cell before the previous one to the width and size of this cell."""
     if plan.follows_reduction:
         return FactorizedReduce(plan.before_previous, plan.channels, affine)
-    return relu_conv_bn(plan.before_previous, plan.channels, affine)
+    return RectifiedConvNorm(plan.before_previous, plan.channels, affine)
 
 
 def preprocess_previous(plan: CellPlan, affine: bool) -> nn.Module:
     """Fits the previous cell's state to the width of this cell."""
-    return relu_conv_bn(plan.previous, plan.channels, affine)
+    return RectifiedConvNorm(plan.previous, plan.channels, affine)

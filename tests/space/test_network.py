@@ -209,7 +209,7 @@ def test_dropped_or_scaled_for_an_image_at_a_time():
     before, previous = states(side=4, batch=400)
     plain = module(before, previous)
     outputs = dropping(module, 0.4)(before, previous)
-    shares = (outputs / plain).view(400, 2, -1)  # images, nodes, values
+    shares = (outputs / plain).reshape(400, 2, -1)  # images, nodes, values
     kept = shares[:, :, :1]
     torch.testing.assert_close(shares, kept.expand_as(shares), rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(kept, (kept > 0.5).double() / 0.6, rtol=1e-9, atol=1e-9)

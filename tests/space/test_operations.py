@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from ltnas.config import OPERATIONS
-from ltnas.space.operations import PARAMETRIC, FactorizedReduce, Zero, operation, relu_conv_bn
+from ltnas.space.operations import PARAMETRIC, FactorizedReduce, Zero, operation
 
 
 def parameters(module):
@@ -102,13 +102,6 @@ def test_a_strided_skip_is_a_factorized_reduce(x):
     module = operation("skip_connect", 6, 2, affine=True)
     assert isinstance(module, FactorizedReduce)
     assert module.bn.affine
-
-
-def test_relu_conv_bn_fits_a_width(x):
-    module = relu_conv_bn(6, 5, affine=False).double()
-    weight = module[1].weight[:, :, 0, 0]
-    y = torch.einsum("oc,bchw->bohw", weight, x.clamp(min=0))
-    torch.testing.assert_close(module(x), normalised(y), rtol=1e-12, atol=1e-12)
 
 
 def windows(x, stride, outside):
