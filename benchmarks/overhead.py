@@ -1,4 +1,4 @@
-"""What a run costs beside its steps: start-up, and metrics, callbacks and checkpoints of an epoch.
+"""What a run costs beside its steps: start-up; metrics, callbacks, checkpoints; and the test.
 
 python -m benchmarks.overhead [channels=16] [cells=8] [batch=16] [steps=4] [epochs=3] [out=]
 """
@@ -40,6 +40,7 @@ def main() -> None:
     """Print the table, write the JSON."""
     words = harness.arguments(dict(DEFAULTS))
     step, steps, ends = SearchModule.training_step, [], []
+    test, tests = SearchModule.validation_step, []
 
     def timed(self: SearchModule, batches: dict[str, Batch], index: int) -> None:
         begin = time.perf_counter()
@@ -47,10 +48,16 @@ def main() -> None:
         steps.append(time.perf_counter() - begin)
         ends.append(time.perf_counter())
 
+    def tested(self: SearchModule, batch: Batch, index: int) -> None:
+        begin = time.perf_counter()
+        test(self, batch, index)
+        tests.append((time.perf_counter() - begin, len(batch.labels)))
+
     count = int(words["steps"])
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(SearchModule, "training_step", timed),
+        mock.patch.object(SearchModule, "validation_step", tested),
         open(os.devnull, "w", encoding="utf-8") as nothing,
         mock.patch("sys.stdout", nothing),
     ):
@@ -67,22 +74,28 @@ def main() -> None:
                 runs=folder,
             )
         )
-    # From the last step of an epoch to the last of the next, less its steps: batches too.
+    # From the last step of an epoch to the last of the next, less its steps and the test.
     lasts = ends[count - 1 :: count]
     whole = [b - a for a, b in pairwise(lasts)]
     inside = [sum(steps[i : i + count]) for i in range(count, len(steps), count)]
-    beside = statistics.median(a - b for a, b in zip(whole, inside, strict=False))
+    epochs = int(words["epochs"])
+    each = len(tests) // epochs
+    testing = [sum(t for t, _ in tests[i * each : (i + 1) * each]) for i in range(epochs - 1)]
+    parts = zip(whole, inside, testing, strict=True)
+    beside = statistics.median(a - b - c for a, b, c in parts)
+    image = sum(seconds for seconds, _ in tests) / sum(images for _, images in tests)
     one = statistics.median(steps[count:])
     row = {
         "start_up_ms": round(start_up(), 1),
         "step_ms": round(1000 * one, 1),
         "beside_steps_ms": round(1000 * beside, 1),
         "share_of_an_epoch": round(beside / (beside + EPOCH * one), 4),
+        "test_of_10000_ms": round(1e7 * image, 1),
     }
     harness.table(
-        f"beside the steps: an epoch of {EPOCH} steps at batch {words['batch']}, with its test",
-        ["--help ms", "step ms", "beside steps ms", "share of an epoch"],
-        [(row["start_up_ms"], row["step_ms"], row["beside_steps_ms"], row["share_of_an_epoch"])],
+        f"an epoch of {EPOCH} steps at batch {words['batch']}: beside them, and test of 10,000",
+        ["--help ms", "step ms", "beside ms", "share of epoch", "test ms"],
+        [tuple(row.values())],
     )
     harness.write(words["out"], "overhead", "cpu", words, [row])
 
