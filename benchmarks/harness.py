@@ -22,6 +22,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ltnas.kernels import kernels
+
 Work = Callable[[], object]
 
 
@@ -87,6 +89,7 @@ def machine(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "kernels": kernels() is not None,
         "commit": commit,
     }
 
