@@ -18,10 +18,11 @@ class DropPath(nn.Module):
         super().__init__()
         self.register_buffer("probability", torch.zeros(()), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to the same."""
+    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] to the same; added to `onto`, if there is one, in the same pass."""
         if not self.training:
-            return x
+            return x if onto is None else onto + x
         survival = 1 - self.probability
         kept = torch.rand(len(x), 1, 1, 1, device=x.device) < survival
-        return x * (kept / survival).to(x.dtype)
+        factor = (kept / survival).to(x.dtype)
+        return x * factor if onto is None else torch.addcmul(onto, x, factor)

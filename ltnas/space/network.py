@@ -70,8 +70,11 @@ class Cell(nn.Module):
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
         for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
-            term = drop_path(run_operation(candidate, states[edge.source]))
-            states[edge.node] = states[edge.node] + term if edge.node in states else term
+            term, so_far = run_operation(candidate, states[edge.source]), states.get(edge.node)
+            if isinstance(drop_path, DropPath):
+                states[edge.node] = drop_path(term, so_far)
+            else:
+                states[edge.node] = term if so_far is None else so_far + term
         return torch.cat([states[node] for node in self.outputs], dim=1)
 
 
