@@ -1,14 +1,27 @@
-"""What the benchmarks compare is the same computation."""
+"""What the benchmarks compare is the same computation; those in the documents run."""
 
+import shlex
+import subprocess
 import sys
 
+import pytest
 import torch
 from conftest import REPOSITORY
+from documents import commands
 
 sys.path.append(str(REPOSITORY))
 
 from benchmarks.search_step import CLASSES, DEFAULTS, build, last
 from ltnas.data.stream import Batch
+
+BENCHMARKS = {
+    "search_step": "batch=4 channels=4 cells=3 repeats=2",
+    "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
+    "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=3",
+    "profile_step": "batch=4 channels=4 cells=3",
+    "overhead": "channels=4 cells=3 steps=2 epochs=2",
+}
+"""Sizes that tests can afford; the last word for a key counts."""
 
 
 def test_two_searches_in_float64_stay_together():
@@ -31,3 +44,20 @@ def test_two_searches_in_float64_stay_together():
     for start, theirs, own in pairs:
         assert (theirs - own).abs().max() < 1e-12
         assert (theirs - start).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in commands() if "-m benchmarks." in one.values[0]]
+)
+def test_documented_benchmark(command):
+    words = shlex.split(command)
+    sizes = BENCHMARKS[words[2].removeprefix("benchmarks.")].split()
+    done = subprocess.run(
+        [sys.executable, *words[1:], *sizes],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ours" in done.stdout or "--help ms" in done.stdout

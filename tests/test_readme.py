@@ -8,32 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, TINY
+from documents import commands
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SIZES = {argument.split("=")[0] for argument in TINY}
 PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|experiment)=")
-
-
-BENCHMARKS = {
-    "search_step": "batch=4 channels=4 cells=3 repeats=2",
-    "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
-    "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=3",
-    "profile_step": "batch=4 channels=4 cells=3",
-    "overhead": "channels=4 cells=3 steps=2 epochs=2",
-}
-"""Sizes that tests can afford; the last word for a key counts."""
-
-
-def commands():
-    """Command lines in code blocks, without the prompt and what follows a comment sign."""
-    found = []
-    for document in DOCUMENTS:
-        for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", document.read_text(), re.S):
-            for line in block.replace("\\\n", " ").splitlines():
-                command = line.removeprefix("$ ").split("  #")[0].strip()
-                if line.startswith("$ ") or command.startswith(("python -m", "make ", "ltnas-")):
-                    found.append(pytest.param(command, id=f"{document.name}: {command}"))
-    return found
 
 
 def small(arguments):
@@ -64,14 +42,13 @@ def test_there_are_commands_to_check():
     assert len(commands()) >= 8
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize(
+    "command", [one for one in commands() if "-m benchmarks." not in one.values[0]]
+)
 def test_documented_command(command, tmp_path, searched):
     words = shlex.split(command)
     if words[0] == "make":
         done = run(["make", "--dry-run", *words[1:]], REPOSITORY)
-    elif words[2].startswith("benchmarks."):
-        sizes = BENCHMARKS[words[2].removeprefix("benchmarks.")].split()
-        done = run([sys.executable, *words[1:], *sizes], REPOSITORY)
     else:
         assert words[:2] == ["python", "-m"], f"how is {command!r} to be tested?"
         if words[2] == "ltnas.retrain":
