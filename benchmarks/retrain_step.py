@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import harness
-from ltnas.config import WeightOptimiser
+from ltnas import config as c
 from ltnas.data.stream import Batch
 from ltnas.memory import keep_freed_memory
-from ltnas.objectives.cross_entropy import CrossEntropy
+from ltnas.objectives.build import build_objective
 from ltnas.optimisation import descend, weight_optimiser
 from ltnas.space import network
 from ltnas.space.genotype import load_genotype
@@ -68,7 +68,7 @@ def plain_step(
 
 def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
     """A row."""
-    device, config = words["device"], WeightOptimiser()
+    device, config = words["device"], c.WeightOptimiser()
     torch.manual_seed(0)
     genotype, _ = load_genotype(words["genotype"])
     shape = int(words["channels"]), int(words["cells"]), 10, True
@@ -89,11 +89,14 @@ def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
     optimiser = weight_optimiser(ours.parameters(), config)
     context = autocast("gpu" if device == "cuda" else "cpu", words["precision"])
     network_batch = Batch((last,), labels)
-    criterion, groups = CrossEntropy(AUXILIARY), [list(ours.parameters())]
+    groups = [list(ours.parameters())]
+    objective = build_objective(
+        c.CrossEntropy(), ours.feature_size, torch.ones(10), c.LinearClassifier(), AUXILIARY
+    )
 
     def step() -> None:
         with context():
-            losses = criterion(ours, network_batch)
+            losses = objective(ours, network_batch)
         descend(losses.objective, groups, optimiser, config.clip)
 
     times = harness.alternate(

@@ -96,7 +96,11 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
     names = {name: plain_names(name, operations, NODES) for name in fast.state_dict()}
     fast.load_state_dict(stack(plain.state_dict(), names))
     regularise, device = build_regulariser(regulariser), words["device"]
-    learners = [Learner(m, build_objective(objective, m.feature_size)) for m in (plain, fast)]
+    counts, classifier = torch.ones(CLASSES), c.LinearClassifier()
+    learners = [
+        Learner(m, build_objective(objective, m.feature_size, counts, classifier))
+        for m in (plain, fast)
+    ]
     learners[1].objective.load_state_dict(learners[0].objective.state_dict())
     for learner in learners:
         learner.to(device)

@@ -21,9 +21,40 @@ HERE = Path(__file__).resolve().parent
 # In a wheel the folder lies in the package, in a checkout beside it.
 CONF = str(HERE / "conf" if (HERE / "conf").is_dir() else HERE.parent / "conf")
 
+OBJECTIVES: dict[str, type] = {
+    "cross_entropy": c.CrossEntropy,
+    "inverse_frequency": c.InverseFrequency,
+    "class_balanced": c.ClassBalanced,
+    "focal": c.Focal,
+    "ldam": c.Ldam,
+    "ldam_drw": c.LdamDrw,
+    "logit_adjusted": c.LogitAdjusted,
+    "balanced_softmax": c.BalancedSoftmax,
+    "vector_scaling": c.VectorScaling,
+    "gradient_harmonising": c.GradientHarmonising,
+    "label_aware_smoothing": c.LabelAwareSmoothing,
+    "barlow_twins": c.BarlowTwins,
+}
+SAMPLERS: dict[str, type] = {
+    "instance_balanced": c.InstanceSampler,
+    "class_balanced": c.ClassBalancedSampler,
+    "square_root": c.SquareRootSampler,
+    "reversed": c.ReversedSampler,
+    "progressive": c.ProgressiveSampler,
+    "over": c.OverSampler,
+    "under": c.UnderSampler,
+}
 AXES: dict[str, dict[str, type]] = {
     "relaxation": {"softmax": c.Softmax, "sigmoid": c.Sigmoid},
-    "objective": {"cross_entropy": c.CrossEntropy, "barlow_twins": c.BarlowTwins},
+    "objective": OBJECTIVES,
+    "architecture_objective": {"same": c.Same, **OBJECTIVES},
+    "sampler": SAMPLERS,
+    "architecture_sampler": {"same": c.Same, **SAMPLERS},
+    "classifier": {
+        "linear": c.LinearClassifier,
+        "cosine": c.CosineClassifier,
+        "simplex": c.SimplexClassifier,
+    },
     "regulariser": {
         "none": c.NoRegulariser,
         "zero_one_l1": c.ZeroOneL1,
@@ -48,14 +79,15 @@ def register_configs() -> None:
     from omegaconf import MISSING, OmegaConf
 
     store = ConfigStore.instance()
-    search = OmegaConf.structured(c.SearchConfig)
-    for axis in AXES:  # open: a value on an axis is no subclass of the default one
-        search[axis] = MISSING
-    store.store(name="search_schema", node=search, provider="ltnas")
-    store.store(name="retrain_schema", node=c.RetrainConfig, provider="ltnas")
+    for name, schema in (("search", c.SearchConfig), ("retrain", c.RetrainConfig)):
+        node = OmegaConf.structured(schema)
+        for axis in AXES:  # open: a value on an axis is no subclass of the default one
+            if axis in node:
+                node[axis] = MISSING
+        store.store(name=f"{name}_schema", node=node, provider="ltnas")
     for axis, values in AXES.items():
-        for name, node in values.items():
-            store.store(group=axis, name=name, node=node, provider="ltnas")
+        for name, value in values.items():
+            store.store(group=axis, name=name, node=value, provider="ltnas")
     OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
     OmegaConf.register_new_resolver("ltnas.choices", _choices, replace=True)
 

@@ -199,8 +199,150 @@ class Objective:
 
 
 @dataclass
-class CrossEntropy(Objective):
-    """Supervised classification; auxiliary logits, where a network has them, count by weight."""
+class Classification(Objective):
+    """Supervised; classes may be weighed, and auxiliary logits, where there are some, count too.
+
+    Counts of classes, here and below, are those of the images that a stream shows.
+    """
+
+    reweight: str = "none"
+    """`inverse_frequency`, n^-exponent, or `effective_number` (Cui et al. 2019)."""
+    exponent: float = 1.0
+    beta: float = 0.9999
+    start: float = 0.0
+    """Share of the run before which classes are not weighed: 0.8 is that of LDAM-DRW."""
+
+    def __post_init__(self) -> None:
+        require_choice(
+            "objective.reweight", self.reweight, ("none", "inverse_frequency", "effective_number")
+        )
+        require(0 <= self.beta <= 1, f"objective.beta={self.beta} must lie in [0, 1]")
+        require(self.exponent >= 0, f"objective.exponent={self.exponent} must be 0 or more")
+        require(
+            0 <= self.start < 1,
+            f"objective.start={self.start} must lie in [0, 1): a share of the run",
+        )
+        require(
+            self.start == 0 or self.reweight != "none",
+            f"objective.start={self.start} with objective.reweight=none: there is nothing to "
+            "start; take objective.reweight=effective_number",
+        )
+
+
+@dataclass
+class CrossEntropy(Classification):
+    """-log p of the label."""
+
+
+@dataclass
+class InverseFrequency(CrossEntropy):
+    """Cross-entropy with weights of one over a class's images."""
+
+    reweight: str = "inverse_frequency"
+
+
+@dataclass
+class ClassBalanced(CrossEntropy):
+    """Cross-entropy with weights of one over the effective number of images (Cui et al. 2019)."""
+
+    reweight: str = "effective_number"
+
+
+@dataclass
+class Focal(Classification):
+    """Images that are right and sure of it count less (Lin et al. 2017)."""
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.gamma >= 0, f"objective.gamma={self.gamma} must be 0 or more")
+
+
+@dataclass
+class Ldam(Classification):
+    """Margins that grow as classes shrink (Cao et al. 2019); needs a cosine classifier."""
+
+    max_margin: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            0 <= self.max_margin <= 1,
+            f"objective.max_margin={self.max_margin} must lie in [0, 1]: it is one of cosines",
+        )
+
+
+@dataclass
+class LdamDrw(Ldam):
+    """LDAM, in the last fifth of the run with class weights (Cao et al. 2019, algorithm 1)."""
+
+    reweight: str = "effective_number"
+    start: float = 0.8
+
+
+@dataclass
+class VectorScaling(Classification):
+    """Logits are scaled and moved by class frequencies (Kini et al. 2021)."""
+
+    tau: float = 1.0
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("tau", "gamma"):
+            value = getattr(self, key)
+            require(value >= 0, f"objective.{key}={value} must be 0 or more")
+
+
+@dataclass
+class LogitAdjusted(VectorScaling):
+    """Logits are moved by tau log pi while training (Menon et al. 2021)."""
+
+    gamma: float = 0.0
+
+
+@dataclass
+class BalancedSoftmax(VectorScaling):
+    """Logits are moved by log n while training (Ren et al. 2020)."""
+
+    gamma: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.tau == 1 and self.gamma == 0,
+            f"objective.tau={self.tau} objective.gamma={self.gamma} with balanced_softmax: it has "
+            "no constants; take objective=vector_scaling",
+        )
+
+
+@dataclass
+class GradientHarmonising(Classification):
+    """Images whose gradients have a frequent length count less (Li et al. 2019)."""
+
+    bins: int = 10
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.bins >= 1, f"objective.bins={self.bins} must be 1 or more")
+        require(0 <= self.momentum < 1, f"objective.momentum={self.momentum} must lie in [0, 1)")
+
+
+@dataclass
+class LabelAwareSmoothing(Classification):
+    """Targets of large classes are smoothed (MiSLAS, Zhong et al. 2021)."""
+
+    head: float = 0.3
+    """What the largest class's target gives to others."""
+    tail: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("head", "tail"):
+            value = getattr(self, key)
+            require(0 <= value < 1, f"objective.{key}={value} must lie in [0, 1)")
 
 
 @dataclass
@@ -231,6 +373,86 @@ class BarlowTwins(Objective):
         for key in ("jitter_probability", "grey_probability"):
             value = getattr(self, key)
             require(0 <= value <= 1, f"{key}={value} of barlow_twins must lie in [0, 1]")
+
+
+@dataclass
+class Classifier:
+    """Features to logits."""
+
+
+@dataclass
+class LinearClassifier(Classifier):
+    """A linear layer."""
+
+
+@dataclass
+class CosineClassifier(Classifier):
+    """Cosines of features and learned vectors (Cao et al. 2019)."""
+
+    scale: float = 30.0
+    """What cosines are multiplied by: a softmax of cosines alone is never sure."""
+
+    def __post_init__(self) -> None:
+        require(self.scale > 0, f"classifier.scale={self.scale} must be above 0")
+
+
+@dataclass
+class SimplexClassifier(CosineClassifier):
+    """Cosines of features and fixed vectors, all equally far apart (ETF, Yang et al. 2022)."""
+
+
+@dataclass
+class Sampler:
+    """Which images an epoch shows."""
+
+    start: float = 0.0
+    """Share of the run before which it is all images once: deferred re-sampling."""
+
+    def __post_init__(self) -> None:
+        require(
+            0 <= self.start < 1,
+            f"sampler.start={self.start} must lie in [0, 1): a share of the run",
+        )
+
+
+@dataclass
+class InstanceSampler(Sampler):
+    """All images once."""
+
+
+@dataclass
+class ClassBalancedSampler(Sampler):
+    """A class drawn uniformly, then an image of it."""
+
+
+@dataclass
+class SquareRootSampler(Sampler):
+    """Classes by the square root of their images (Mahajan et al. 2018)."""
+
+
+@dataclass
+class ReversedSampler(Sampler):
+    """Classes by one over their images (BBN, Zhou et al. 2020)."""
+
+
+@dataclass
+class ProgressiveSampler(Sampler):
+    """From instance-balanced to class-balanced over the run (Kang et al. 2020)."""
+
+
+@dataclass
+class OverSampler(Sampler):
+    """All images, small classes again and again until all are as large as the largest."""
+
+
+@dataclass
+class UnderSampler(Sampler):
+    """As many images of each class as the smallest has, others each epoch."""
+
+
+@dataclass
+class Same(Objective, Sampler):
+    """What the weights have."""
 
 
 @dataclass
@@ -307,6 +529,15 @@ class ThresholdEdge(Selection):
 @dataclass
 class RandomDraw(Selection):
     """Two edges a node and an operation on each, drawn uniformly from the seed: no search."""
+
+
+def require_cosines(key: str, objective: Objective, classifier: Classifier) -> None:
+    """Raise a `UserError` for margins between logits that are no cosines."""
+    require(
+        not isinstance(objective, Ldam) or isinstance(classifier, CosineClassifier),
+        f"{key}=ldam needs a normalised classifier, for its margins are those of cosines: add "
+        "classifier=cosine",
+    )
 
 
 # --- optimisers, machine, logger ----------------------------------------------------------------
@@ -450,6 +681,11 @@ class SearchConfig(Run):
     space: Space = field(default_factory=Space)
     relaxation: Relaxation = field(default_factory=Softmax)
     objective: Objective = field(default_factory=CrossEntropy)
+    architecture_objective: Objective = field(default_factory=Same)
+    """Of the architecture step."""
+    sampler: Sampler = field(default_factory=InstanceSampler)
+    architecture_sampler: Sampler = field(default_factory=Same)
+    classifier: Classifier = field(default_factory=LinearClassifier)
     regulariser: Regulariser = field(default_factory=NoRegulariser)
     gradient: Gradient = field(default_factory=FirstOrder)
     selection: Selection = field(default_factory=Top2)
@@ -471,6 +707,14 @@ class SearchConfig(Run):
             "selection=threshold_* with relaxation=softmax: weights that sum to one rarely reach "
             "a threshold; take relaxation=sigmoid or selection=top2",
         )
+        own = self.architecture_objective
+        require(
+            not isinstance(own, BarlowTwins) or isinstance(self.objective, BarlowTwins),
+            "architecture_objective=barlow_twins without objective=barlow_twins: its projector "
+            "would never learn; take objective=barlow_twins, for both steps",
+        )
+        require_cosines("objective", self.objective, self.classifier)
+        require_cosines("architecture_objective", own, self.classifier)
 
 
 @dataclass
@@ -478,6 +722,11 @@ class RetrainConfig(Run):
     """`python -m ltnas.retrain`."""
 
     genotype: str = ""
+    objective: Objective = field(default_factory=CrossEntropy)
+    sampler: Sampler = field(default_factory=InstanceSampler)
+    classifier: Classifier = field(default_factory=LinearClassifier)
+    adjust: float = 0.0
+    """tau of logit adjustment after training; 0: none."""
     epochs: int = 150
     channels: int = 36
     cells: int = 20
@@ -503,6 +752,13 @@ class RetrainConfig(Run):
             "genotype is missing: give a run folder of ltnas.search, a genotype.json, or a "
             "published name, for example genotype=darts_v2",
         )
+        require(
+            isinstance(self.objective, Classification),
+            "objective=barlow_twins has no labels to train the classifier with: take "
+            "pretrain=barlow_twins pretrain_epochs=50, and an objective with labels",
+        )
+        require_cosines("objective", self.objective, self.classifier)
+        self._check_adjustment()
         require_choice("stem", self.stem, ("cifar", "imagenet"))
         require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
         require(
@@ -516,3 +772,17 @@ class RetrainConfig(Run):
         require(0 <= self.drop_path < 1, f"drop_path={self.drop_path} must lie in [0, 1)")
         require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
         require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")
+
+    def _check_adjustment(self) -> None:
+        require(self.adjust >= 0, f"adjust={self.adjust} must be 0 or more: it is a tau")
+        moves = isinstance(self.objective, VectorScaling) and self.objective.tau > 0
+        require(
+            self.adjust == 0 or not moves,
+            f"adjust={self.adjust} with an objective that moves logits by class frequencies "
+            "already: it would be done twice; leave one of them out",
+        )
+        require(
+            self.adjust == 0 or isinstance(self.classifier, LinearClassifier),
+            f"adjust={self.adjust} moves a classifier's bias, and a cosine has none: take "
+            "classifier=linear, or objective=logit_adjusted",
+        )

@@ -14,11 +14,29 @@ PROBE = "model.classifier."
 
 
 class Learner(nn.Module):
-    """`forward(batch) -> Losses` of a supernet or network under an objective."""
+    """`forward(batch) -> Losses` of a supernet or network under an objective.
 
-    def __init__(self, model: Supernet | Network, objective: Objective) -> None:
+    Args:
+        model: to learn.
+        objective: of the weights.
+        architecture_objective: of the architecture; the weights', if left out.
+    """
+
+    def __init__(
+        self,
+        model: Supernet | Network,
+        objective: Objective,
+        architecture_objective: Objective | None = None,
+    ) -> None:
         super().__init__()
         self.model, self.objective = model, objective
+        self.architecture_objective = architecture_objective
+
+    def set_progress(self, progress: float) -> None:
+        """Tell the objectives which share of the run, in [0, 1), is over."""
+        self.objective.set_progress(progress)
+        if self.architecture_objective is not None:
+            self.architecture_objective.set_progress(progress)
 
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters but the architecture's, by name."""
@@ -43,7 +61,8 @@ class Learner(nn.Module):
         ]
         return [part for part in parts if part]
 
-    def forward(self, batch: Batch) -> Losses:
-        """The losses of a batch."""
-        losses: Losses = self.objective(self.model, batch)
+    def forward(self, batch: Batch, of_architecture: bool = False) -> Losses:
+        """The losses of a batch, under the objective of the weights or of the architecture."""
+        own = self.architecture_objective if of_architecture else None
+        losses: Losses = (own or self.objective)(self.model, batch)
         return losses

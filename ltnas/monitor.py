@@ -79,8 +79,13 @@ class MeasuringModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict a batch of test images."""
-        self.predictions.append(self.learner.model(batch.views[0]).argmax(1))
+        self.predictions.append(self.test_logits(batch.views[0]).argmax(1))
         self.labels.append(batch.labels)
+
+    def test_logits(self, images: Tensor) -> Tensor:
+        """What is predicted of images [B, 3, H, W] when testing, [B, classes]."""
+        logits: Tensor = self.learner.model(images)
+        return logits
 
     def on_validation_epoch_end(self) -> None:
         """Count hits and misses on both test sets."""

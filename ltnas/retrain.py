@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltnas.command import run_command
-from ltnas.config import CrossEntropy, Objective, RetrainConfig
+from ltnas.config import BarlowTwins, InstanceSampler, Objective, RetrainConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,16 +64,32 @@ def _train(
     console: Console,
 ) -> None:
     network = build_network(config, genotype, long_tail)
-    stages: list[tuple[Objective, RunFolder]] = [(CrossEntropy(), folder)]
+    stages: list[tuple[Objective, RunFolder]] = [(config.objective, folder)]
     if config.pretrain == "barlow_twins":
         stages.insert(0, (config.barlow_twins, _stage(folder, "pretrain")))
     histories = []
     for objective, stage in stages:
         history, reports = _fit(config, objective, accelerator, network, long_tail, stage, console)
         histories.append(history)
+    if config.adjust:
+        _keep_adjustment(config, network, long_tail)
     if folder.writes:
         _write_result(config, genotype, scheme, network, long_tail, folder, histories, reports)
         _print_result(console, config, network, long_tail, reports)
+
+
+def _keep_adjustment(config: RetrainConfig, network: Network, long_tail: LongTail) -> None:
+    """In the classifier's bias: the network that is kept predicts as the one that was tested."""
+    import torch
+
+    from ltnas.criteria.logit_adjustment import log_priors
+    from ltnas.data.samplers import expected_counts
+
+    counts = expected_counts(config.sampler, torch.tensor(long_tail.counts))
+    assert isinstance(network.classifier, torch.nn.Linear)
+    bias = network.classifier.bias
+    with torch.no_grad():
+        bias.sub_(config.adjust * log_priors(counts).to(bias))
 
 
 def _stage(folder: RunFolder, name: str) -> RunFolder:
@@ -91,6 +107,7 @@ def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail
     import torch
 
     from ltnas.compiling import compile_cells
+    from ltnas.space.classifiers import make_classifier
     from ltnas.space.network import Network
 
     if config.trainer.threads is not None:
@@ -103,6 +120,7 @@ def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail
         len(long_tail.classes),
         config.auxiliary > 0,
         config.stem,
+        make_classifier(config.classifier),
     )
     network.to(memory_format=torch.channels_last)
     if config.compile:
@@ -126,7 +144,9 @@ def _fit(
     from ltnas.callbacks.checkpoint import EpochCheckpoint
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
-    from ltnas.data.module import LongTailData
+    from ltnas.criteria.logit_adjustment import log_priors
+    from ltnas.data.module import LongTailData, Plan
+    from ltnas.data.samplers import expected_counts
     from ltnas.distributed import synchronise_batch_norm
     from ltnas.learner import Learner
     from ltnas.loggers import open_logger
@@ -135,9 +155,14 @@ def _fit(
     from ltnas.retrain_module import RetrainModule
     from ltnas.training import autocast, build_trainer, fit
 
-    labelled = isinstance(objective, CrossEntropy)
+    labelled = not isinstance(objective, BarlowTwins)
     epochs = config.epochs if labelled else config.pretrain_epochs
-    learner = Learner(network, build_objective(objective, network.feature_size, config.auxiliary))
+    sampler = config.sampler if labelled else InstanceSampler()
+    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
+    size = network.feature_size
+    learner = Learner(
+        network, build_objective(objective, size, counts, config.classifier, config.auxiliary)
+    )
     if config.trainer.devices > 1:
         synchronise_batch_norm(learner, accelerator)
     module = RetrainModule(
@@ -149,13 +174,15 @@ def _fit(
         torch.from_numpy(long_tail.test_indices),
         config.seed,
         autocast(accelerator, config.precision),
+        config.adjust * log_priors(counts).float() if config.adjust else None,
     )
+    views = build_views(objective, config.data, long_tail.normalisation, config.cutout)
     data = LongTailData(
         long_tail,
-        {"weights": np.arange(len(long_tail.train_indices))},
-        build_views(objective, config.data, long_tail.normalisation, config.cutout),
+        {"weights": Plan(np.arange(len(long_tail.train_indices)), sampler, views)},
         config.batch_size,
         config.seed,
+        epochs,
     )
     history = History(folder)
     label = "retrain" if labelled else "pretrain"
@@ -185,6 +212,7 @@ def _write_result(
     """genotype.json, weights, and last metrics.json, which says that the run has ended."""
     from ltnas.plots.cells import plot_cells
     from ltnas.settings import describe_data
+    from ltnas.space.classifiers import describe_classifier
     from ltnas.space.cost import multiply_accumulates, parameter_counts
     from ltnas.trained import save_network
 
@@ -199,6 +227,7 @@ def _write_result(
             "cells": config.cells,
             "auxiliary": config.auxiliary > 0,
             "stem": config.stem,
+            "classifier": describe_classifier(config.classifier),
             "preprocessing": {
                 "mean": list(long_tail.normalisation.mean),
                 "std": list(long_tail.normalisation.std),

@@ -29,6 +29,8 @@ class RetrainModule(MeasuringModule):
         long_tailed_test: the test images of the long-tailed test set.
         seed: of the run.
         autocast: makes the context of a forward pass, for mixed precision.
+        adjustment: what is taken off logits in a test, [classes] (post-hoc logit adjustment, Menon
+            et al. 2021, equation 9); nothing, if left out.
     """
 
     learner: Learner
@@ -43,8 +45,10 @@ class RetrainModule(MeasuringModule):
         long_tailed_test: Tensor,
         seed: int,
         autocast: Callable[[], AbstractContextManager[object]],
+        adjustment: Tensor | None = None,
     ) -> None:
         super().__init__(learner, classes, long_tailed_test, seed)
+        self.adjustment = adjustment
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
         self.autocast = autocast
 
@@ -54,6 +58,11 @@ class RetrainModule(MeasuringModule):
         assert isinstance(self.learner.model, Network)
         return self.learner.model
 
+    def test_logits(self, images: Tensor) -> Tensor:
+        """Adjusted."""
+        logits = super().test_logits(images)
+        return logits if self.adjustment is None else logits - self.adjustment.to(logits.device)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """SGD on all parameters."""
         return weight_optimiser(self.learner.weights().values(), self.weights_config)
@@ -61,6 +70,7 @@ class RetrainModule(MeasuringModule):
     def on_train_epoch_start(self) -> None:
         """Set learning rate and drop path by the epoch alone."""
         super().on_train_epoch_start()
+        self.learner.set_progress(self.current_epoch / self.epochs)
         config, epoch = self.weights_config, self.current_epoch
         rate = cosine(epoch, self.epochs, config.learning_rate, config.final_learning_rate)
         set_rate(self.trainer.optimizers[0], rate)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltnas.command import run_command
-from ltnas.config import RandomDraw, SearchConfig
+from ltnas.config import BarlowTwins, Objective, RandomDraw, Same, Sampler, SearchConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,10 +115,10 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     from ltnas.compiling import compile_cells
     from ltnas.distributed import synchronise_batch_norm
     from ltnas.learner import Learner
-    from ltnas.objectives.build import build_objective
     from ltnas.regularisers import build_regulariser
     from ltnas.relaxations import build_relaxation
     from ltnas.search_module import SearchModule
+    from ltnas.space.classifiers import make_classifier
     from ltnas.space.supernet import Supernet
     from ltnas.training import autocast
 
@@ -134,8 +134,9 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         build_relaxation(config.relaxation),
         config.relaxation.initial_deviation,
         checkpointed=config.checkpoint_cells,
+        classifier=make_classifier(config.classifier),
     )
-    learner = Learner(supernet, build_objective(config.objective, supernet.feature_size))
+    learner = Learner(supernet, *_objectives(config, long_tail, supernet.feature_size))
     learner.to(memory_format=torch.channels_last)
     if config.trainer.devices > 1:
         synchronise_batch_norm(learner, accelerator)
@@ -156,20 +157,48 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     )
 
 
+def _of_steps(config: SearchConfig) -> dict[str, tuple[Objective, Sampler]]:
+    """Objective and sampler of either step."""
+    own = config.architecture_objective, config.architecture_sampler
+    objective = config.objective if isinstance(own[0], Same) else own[0]
+    sampler = config.sampler if isinstance(own[1], Same) else own[1]
+    return {"weights": (config.objective, config.sampler), "architecture": (objective, sampler)}
+
+
+def _objectives(config: SearchConfig, long_tail: LongTail, feature_size: int) -> list[Any]:
+    """Of the weights and of the architecture, each with the counts of its own stream."""
+    import torch
+
+    from ltnas.data.samplers import expected_counts
+    from ltnas.data.subset import stratified_halves
+    from ltnas.objectives.build import build_objective
+
+    labels = long_tail.train.labels
+    halves = stratified_halves(labels.numpy(), config.data.subset_seed)
+    built: list[Any] = []
+    for (objective, sampler), half in zip(_of_steps(config).values(), halves, strict=True):
+        counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
+        shown = expected_counts(sampler, counts)
+        if built and isinstance(objective, BarlowTwins):
+            built.append(None)  # one projector, which the weight step teaches
+        else:
+            built.append(build_objective(objective, feature_size, shown, config.classifier))
+    return built
+
+
 def _streams(config: SearchConfig, long_tail: LongTail) -> Any:  # noqa: ANN401 - imported late
-    from ltnas.data.module import LongTailData
+    from ltnas.data.module import LongTailData, Plan
     from ltnas.data.subset import stratified_halves
     from ltnas.objectives.build import build_views
 
-    labels = long_tail.train.labels.numpy()
-    weights, architecture = stratified_halves(labels, config.data.subset_seed)
-    return LongTailData(
-        long_tail,
-        {"weights": weights, "architecture": architecture},
-        build_views(config.objective, config.data, long_tail.normalisation),
-        config.batch_size,
-        config.seed,
-    )
+    halves = stratified_halves(long_tail.train.labels.numpy(), config.data.subset_seed)
+    plans = {
+        name: Plan(half, sampler, build_views(objective, config.data, long_tail.normalisation))
+        for half, (name, (objective, sampler)) in zip(
+            halves, _of_steps(config).items(), strict=True
+        )
+    }
+    return LongTailData(long_tail, plans, config.batch_size, config.seed, config.epochs)
 
 
 def _cost(module: SearchModule, history: History) -> dict[str, Any]:

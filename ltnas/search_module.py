@@ -100,6 +100,7 @@ class SearchModule(MeasuringModule):
     def on_train_epoch_start(self) -> None:
         """Set the weights' learning rate by the epoch alone."""
         super().on_train_epoch_start()
+        self.learner.set_progress(self.current_epoch / self.epochs)
         rate = cosine(
             self.current_epoch,
             self.epochs,
@@ -129,19 +130,20 @@ class SearchModule(MeasuringModule):
         """Weights by their names in the learner, detached: no gradient of them is computed."""
         return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
 
-    def _training_loss(self, batch: Batch, context: Context) -> Loss:
+    def _training_loss(self, batch: Batch, context: Context, of_architecture: bool = False) -> Loss:
         """The objective; `context` is around the forward pass alone."""
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
+            arguments = (batch, of_architecture)
             with context():
-                losses: Losses = functional_call(self.learner, weights | architecture, (batch,))
+                losses: Losses = functional_call(self.learner, weights | architecture, arguments)
             return losses.objective
 
         return loss
 
     def _validation_loss(self, batch: Batch, context: Context) -> Loss:
         """The objective, noted, and the regulariser."""
-        objective = self._training_loss(batch, context)
+        objective = self._training_loss(batch, context, of_architecture=True)
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)

@@ -11,9 +11,12 @@ from safetensors.torch import load_file, save
 
 from ltnas.errors import UserError
 from ltnas.runs import RunFolder, atomically
+from ltnas.space.classifiers import described_classifier, make_classifier
 from ltnas.space.genotype import parse_genotype
 from ltnas.space.network import Network
 
+LINEAR: dict[str, str | float] = {"kind": "linear"}
+"""What a description that says nothing of its classifier means."""
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 
 
@@ -23,7 +26,7 @@ def save_network(folder: RunFolder, network: Network, description: dict[str, Any
     Args:
         folder: of the run.
         network: as trained.
-        description: `genotype` (JSON), `channels`, `cells`, `auxiliary`, `stem`, and
+        description: `genotype` (JSON), `channels`, `cells`, `auxiliary`, `stem`, `classifier`, and
             `preprocessing` with `mean`, `std`, `image_size`, `classes`.
     """
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -52,6 +55,7 @@ def load_network(run_folder: str | Path) -> Network:
             len(description["preprocessing"]["classes"]),
             description["auxiliary"],
             description["stem"],
+            make_classifier(described_classifier(description.get("classifier", LINEAR))),
         )
         network.load_state_dict(tensors)
     except OSError as error:

@@ -54,7 +54,13 @@ def search_module(
         relaxation.initial_deviation,
     )
     learner = Learner(
-        supernet, build_objective(objective or c.CrossEntropy(), supernet.feature_size)
+        supernet,
+        build_objective(
+            objective or c.CrossEntropy(),
+            supernet.feature_size,
+            torch.ones(CLASSES),
+            c.LinearClassifier(),
+        ),
     ).to(dtype)
     prepare(learner)
     module = SteppedModule(

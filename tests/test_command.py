@@ -31,6 +31,10 @@ SCHEMES = {
 DARTS = {
     "relaxation": "softmax",
     "objective": "cross_entropy",
+    "architecture_objective": "same",
+    "sampler": "instance_balanced",
+    "architecture_sampler": "same",
+    "classifier": "linear",
     "regulariser": "none",
     "gradient": "first_order",
     "selection": "top2",
@@ -109,13 +113,21 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 
 # --- axes ---------------------------------------------------------------------------------------
 
-ROWS = [
-    ("softmax", "cross_entropy", "none", "first_order", "top2"),
-    ("sigmoid", "barlow_twins", "zero_one_l1", "second_order", "threshold_sparse"),
-    ("sigmoid", "cross_entropy", "zero_one_l2", "first_order", "threshold_edge"),
-    ("softmax", "barlow_twins", "none", "second_order", "random"),
-]
-"""Combinations that together hold every value of every axis."""
+
+def rows():
+    """Combinations that together hold every value of every axis, and that may be combined."""
+    for i in range(max(map(len, AXES.values()))):
+        row = {axis: list(values)[i % len(values)] for axis, values in AXES.items()}
+        if row["architecture_objective"] == "barlow_twins":
+            row["objective"] = "barlow_twins"
+        if "ldam" in row["objective"] + row["architecture_objective"]:
+            row["classifier"] = "cosine"
+        if row["regulariser"] != "none" or row["selection"].startswith("threshold"):
+            row["relaxation"] = "sigmoid"
+        yield row
+
+
+ROWS = list(rows())
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -126,14 +138,14 @@ def test_scheme_sets_its_axes(scheme):
 
 
 def test_rows_hold_every_value():
-    for axis, column in zip(AXES, zip(*ROWS, strict=True), strict=True):
-        assert set(column) == set(AXES[axis])
+    for axis, values in AXES.items():
+        assert {row[axis] for row in ROWS} == set(values)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["objective"])
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_with_every_value_of_every_axis(scheme, row):
-    wanted = dict(zip(AXES, row, strict=True))
+    wanted = row
     config = composed(
         "search", *(f"{axis}={value}" for axis, value in wanted.items()), f"scheme={scheme}"
     )
@@ -271,6 +283,41 @@ def test_wrong_type(key, value):
     message = refusal("search", f"{key}={value}")
     assert key in message
     assert value in message
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("search", ["objective=ldam"], "objective=ldam needs a normalised classifier"),
+        (
+            "search",
+            ["architecture_objective=ldam_drw"],
+            "architecture_objective=ldam needs a normalised",
+        ),
+        ("search", ["architecture_objective=barlow_twins"], "its projector would never learn"),
+        ("search", ["sampler=reversed", "sampler.start=1"], "must lie in [0, 1): a share"),
+        ("search", ["objective.start=0.5"], "there is nothing to start"),
+        ("search", ["objective=balanced_softmax", "objective.tau=2"], "it has no constants"),
+        ("search", ["objective.reweight=inverse"], "choose one of none, inverse_frequency,"),
+        ("retrain", ["objective=ldam_drw"], "add classifier=cosine"),
+        ("retrain", ["objective=barlow_twins"], "has no labels to train the classifier with"),
+        ("retrain", ["objective=logit_adjusted", "adjust=1"], "it would be done twice"),
+        ("retrain", ["classifier=cosine", "adjust=1"], "a cosine has none"),
+        ("retrain", ["adjust=-1"], "adjust=-1.0 must be 0 or more"),
+    ],
+)
+def test_values_that_cannot_be_combined(command, arguments, words):
+    genotype = ["genotype=darts_v2"] if command == "retrain" else []
+    assert words in refusal(command, *arguments, *genotype)
+
+
+def test_values_that_can_be_combined():
+    for objective in ("ldam", "ldam_drw"):
+        for classifier in ("cosine", "simplex"):
+            composed("search", f"objective={objective}", f"classifier={classifier}")
+    composed(
+        "retrain", "genotype=darts_v2", "objective=vector_scaling", "objective.tau=0", "adjust=1"
+    )
 
 
 @pytest.mark.parametrize("argument", ["epochs", "space.operations=[none", "a=b=c", "=3"])

@@ -156,6 +156,64 @@ REFUSED = {
         "pretrain_epochs=-1",
         "0 or more",
     ),
+    "reweight": (lambda: c.CrossEntropy("often"), "objective.reweight=often", "effective_number"),
+    "beta": (lambda: c.ClassBalanced(beta=1.1), "objective.beta=1.1", "[0, 1]"),
+    "exponent": (lambda: c.InverseFrequency(exponent=-1.0), "objective.exponent=-1.0", "0 or more"),
+    "start 1": (lambda: c.ClassBalanced(start=1.0), "objective.start=1.0", "[0, 1)"),
+    "start of nothing": (lambda: c.CrossEntropy(start=0.5), "objective.start=0.5", "nothing to"),
+    "gamma": (lambda: c.Focal(gamma=-1.0), "objective.gamma=-1.0", "0 or more"),
+    "margin": (lambda: c.Ldam(max_margin=1.5), "objective.max_margin=1.5", "[0, 1]"),
+    "tau": (lambda: c.LogitAdjusted(tau=-1.0), "objective.tau=-1.0", "0 or more"),
+    "no constants": (lambda: c.BalancedSoftmax(tau=2.0), "objective.tau=2.0", "vector_scaling"),
+    "bins": (lambda: c.GradientHarmonising(bins=0), "objective.bins=0", "1 or more"),
+    "momentum of counts": (
+        lambda: c.GradientHarmonising(momentum=1.0),
+        "objective.momentum=1.0",
+        "[0, 1)",
+    ),
+    "head": (lambda: c.LabelAwareSmoothing(head=1.0), "objective.head=1.0", "[0, 1)"),
+    "scale": (lambda: c.CosineClassifier(0.0), "classifier.scale=0.0", "above 0"),
+    "sampler": (lambda: c.OverSampler(start=1.0), "sampler.start=1.0", "[0, 1)"),
+    "projector": (
+        lambda: c.SearchConfig(architecture_objective=c.BarlowTwins()),
+        "architecture_objective=barlow_twins",
+        "take objective=barlow_twins",
+    ),
+    "margins of lines": (
+        lambda: c.SearchConfig(objective=c.Ldam()),
+        "objective=ldam",
+        "add classifier=cosine",
+    ),
+    "margins of the architecture": (
+        lambda: c.SearchConfig(architecture_objective=c.LdamDrw()),
+        "architecture_objective=ldam",
+        "add classifier=cosine",
+    ),
+    "retraining with margins": (
+        lambda: c.RetrainConfig(genotype="a", objective=c.Ldam()),
+        "objective=ldam",
+        "add classifier=cosine",
+    ),
+    "no labels": (
+        lambda: c.RetrainConfig(genotype="a", objective=c.BarlowTwins()),
+        "objective=barlow_twins",
+        "take pretrain=barlow_twins",
+    ),
+    "negative adjustment": (
+        lambda: c.RetrainConfig(genotype="a", adjust=-1.0),
+        "adjust=-1.0",
+        "0 or more",
+    ),
+    "adjusted twice": (
+        lambda: c.RetrainConfig(genotype="a", adjust=1.0, objective=c.LogitAdjusted()),
+        "adjust=1.0",
+        "leave one of them out",
+    ),
+    "no bias": (
+        lambda: c.RetrainConfig(genotype="a", adjust=1.0, classifier=c.CosineClassifier()),
+        "adjust=1.0",
+        "take classifier=linear",
+    ),
     "drop path": (lambda: c.RetrainConfig(genotype="a", drop_path=1.0), "drop_path=1.0", "[0, 1)"),
     "auxiliary": (lambda: c.RetrainConfig(genotype="a", auxiliary=-0.1), "auxiliary=-0.1", "0 or"),
     "cutout": (lambda: c.RetrainConfig(genotype="a", cutout=-1), "cutout=-1", "0 or more"),
@@ -182,7 +240,11 @@ def test_every_requirement_is_refused_by_one_of_the_cases():
         if event == "call" and frame.f_code in (c.require.__code__, c.require_choice.__code__):
             caller = frame.f_back
             if frame.f_code is c.require.__code__ and not frame.f_locals["condition"]:
-                while caller.f_code.co_name in ("require_choice", "require_seed"):
+                while caller.f_code.co_name in (
+                    "require_choice",
+                    "require_seed",
+                    "require_cosines",
+                ):
                     caller = caller.f_back
                 reached.add((caller.f_code.co_qualname, caller.f_lineno))
 
@@ -202,7 +264,8 @@ def requirements():
     calls = [
         node
         for method in ast.walk(tree)
-        if isinstance(method, ast.FunctionDef) and method.name == "__post_init__"
+        if isinstance(method, ast.FunctionDef)
+        and method.name in ("__post_init__", "_check_adjustment")
         for node in ast.walk(method)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("require")
     ]

@@ -76,10 +76,28 @@ def from_name(tmp_path_factory):
     return retrained(root, "genotype=DARTS_V1", NO_AUXILIARY, "epochs=1", "limit_batches=1")
 
 
+@pytest.fixture(scope="module")
+def with_margins(tmp_path_factory, searched):
+    """Cosines, margins, class weights in the last epoch, and a sampler."""
+    root = tmp_path_factory.mktemp("margins")
+    axes = ("objective=ldam_drw", "objective.start=0.5", "classifier=cosine", "sampler=reversed")
+    return retrained(root, f"genotype={searched}", NO_AUXILIARY, *axes)
+
+
+@pytest.fixture(scope="module")
+def adjusted(tmp_path_factory, searched):
+    """As `from_folder`, and adjusted after it."""
+    root = tmp_path_factory.mktemp("adjusted")
+    whole = ("limit_batches=null", "epochs=3", "cutout=2")
+    return retrained(root, f"genotype={searched}", NO_AUXILIARY, "adjust=1.0", *whole)
+
+
 ORIGINS = {
     "from_folder": ("random", FILES),
     "from_file": ("random", FILES | {"pretrain"}),
     "from_name": ("darts_v1", FILES),
+    "with_margins": ("random", FILES),
+    "adjusted": ("random", FILES),
 }
 
 
@@ -164,6 +182,28 @@ def test_cost_is_that_of_the_network(run):
     assert stored == metrics["parameters"] + metrics["auxiliary_parameters"]
     size = load_long_tail(config.data, config.imbalance).image_size
     assert metrics["multiply_accumulates"] == multiply_accumulates(network, size) > 10_000
+
+
+def test_adjustment_is_in_the_bias_and_in_nothing_else(from_folder, adjusted):
+    (config, plain), (_, moved) = from_folder, adjusted
+    before, after = (load_file(folder / "network.safetensors") for folder in (plain, moved))
+    counts = torch.tensor(load_long_tail(config.data, config.imbalance).counts)
+    shift = torch.log(counts / counts.sum())
+    torch.testing.assert_close(after.pop("classifier.bias"), before.pop("classifier.bias") - shift)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    predicted = [
+        torch.tensor(read(folder, "metrics.json")["test"]["balanced"]["confusion"]).sum(0)
+        for folder in (plain, moved)
+    ]
+    assert predicted[1][-3:].sum() > predicted[0][-3:].sum()  # of the smallest classes
+
+
+def test_a_cosine_classifier_comes_back(with_margins):
+    _, folder = with_margins
+    assert read(folder, "network.json")["classifier"] == {"kind": "cosine", "scale": 30.0}
+    classifier = ltnas.load_network(folder).classifier
+    assert classifier.scale == 30.0
+    assert classifier(torch.randn(5, classifier.weight.shape[1])).abs().max() <= 30
 
 
 def test_loaded_network_has_the_accuracy_that_was_written(run):

@@ -66,6 +66,44 @@ def runs(tmp_path_factory):
     return run
 
 
+def test_either_step_has_its_objective_with_the_counts_of_its_stream():
+    axes = ("objective=class_balanced", "objective.start=0.5", "sampler=over")
+    own = ("architecture_objective=balanced_softmax", "architecture_sampler=reversed")
+    config = configured("darts", *axes, *own, "classifier=cosine")
+    long_tail = load_long_tail(config.data, config.imbalance)
+    module = build_search(config, "cpu", long_tail)
+    weights, architecture = module.learner.objective, module.learner.architecture_objective
+    # over-sampled classes are all alike; of reversed ones the last has the most
+    torch.testing.assert_close(weights.weights, torch.ones(10))
+    terms = architecture.criterion.terms
+    halves = torch.tensor([count // 2 for count in long_tail.counts]).double()
+    expected = torch.log(halves.reciprocal() / halves.reciprocal().sum()).float()
+    torch.testing.assert_close(terms, expected)
+    assert module.supernet.classifier.scale == 30.0
+    module.learner.set_progress(0.4)
+    assert not weights.weighs
+    module.learner.set_progress(0.5)
+    assert weights.weighs
+
+
+def test_a_search_with_other_axes_for_the_architecture(tmp_path, no_pictures):
+    axes = ("architecture_objective=focal", "architecture_sampler=class_balanced", "epochs=1")
+    folder = search(configured("darts", *axes, f"runs={tmp_path}"))
+    (row,) = rows(folder / "history.csv")
+    assert math.isfinite(float(row["architecture_loss"]))
+    assert load_genotype(str(folder))
+
+
+def test_one_projector_serves_both_steps():
+    module = build_search(configured("fairdarts_ssl"), "cpu", load_long_tail_of("fairdarts_ssl"))
+    assert module.learner.architecture_objective is None
+
+
+def load_long_tail_of(scheme):
+    config = configured(scheme)
+    return load_long_tail(config.data, config.imbalance)
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For runs of which no picture is looked at: pictures are half of their time."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import lightning as L
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 
+from ltnas.config import Sampler
 from ltnas.data.images import LabelledImages
 from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch, Stream, View
@@ -38,28 +40,37 @@ class TestBatches:
             yield Batch((self.normalisation.of_bytes(part),), own)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A stream: positions in `LongTail.train`, what draws from them, what is made of each image."""
+
+    positions: Indices
+    sampler: Sampler
+    views: tuple[View, ...]
+
+
 class LongTailData(L.LightningDataModule):
     """Named streams of a long-tailed training set, and its test images.
 
     Args:
         long_tail: the data.
-        streams: for each name, positions in `long_tail.train`.
-        views: what is made of each training image.
+        streams: plans by name.
         batch_size: of all devices together.
         seed: of the run.
+        epochs: of the run.
     """
 
     def __init__(
         self,
         long_tail: LongTail,
-        streams: dict[str, Indices],
-        views: tuple[View, ...],
+        streams: dict[str, Plan],
         batch_size: int,
         seed: int,
+        epochs: int,
     ) -> None:
         super().__init__()
-        self.long_tail, self.streams, self.views = long_tail, streams, views
-        self.batch_size, self.seed = batch_size, seed
+        self.long_tail, self.streams = long_tail, streams
+        self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
 
     def setup(self, stage: str) -> None:
         """Move the images to the training device, once."""
@@ -74,15 +85,17 @@ class LongTailData(L.LightningDataModule):
         loaders = {
             name: Stream(
                 self.train_data,
-                torch.from_numpy(positions),
+                torch.from_numpy(plan.positions),
                 self.batch_size,
-                self.views,
+                plan.views,
                 self.seed,
                 number,
                 self.trainer.global_rank,
                 self.trainer.world_size,
+                plan.sampler,
+                self.epochs,
             )
-            for number, (name, positions) in enumerate(self.streams.items())
+            for number, (name, plan) in enumerate(self.streams.items())
         }
         return CombinedLoader(loaders, "min_size")
 

@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ltnas.config import InstanceSampler, Sampler
 from ltnas.data.images import LabelledImages
+from ltnas.data.samplers import epoch_length, epoch_order
 from ltnas.seeds import derived_seed
 
 
@@ -52,6 +54,8 @@ class Stream:
         number: of the stream within the run.
         rank: of this process.
         ranks: how many processes share each batch.
+        sampler: which images an epoch shows.
+        epochs: of the run, over which samplers may move.
     """
 
     def __init__(
@@ -64,10 +68,15 @@ class Stream:
         number: int,
         rank: int = 0,
         ranks: int = 1,
+        sampler: Sampler | None = None,
+        epochs: int = 1,
     ) -> None:
         self.data, self.views = data, views
-        self.indices = indices
-        self.batch_size = min(batch_size, len(indices) // ranks * ranks)
+        self.indices, self.labels = indices, data.labels.cpu()[indices]
+        self.sampler_config, self.epochs = sampler or InstanceSampler(), epochs
+        counts = self.labels.bincount()
+        self.length = epoch_length(self.sampler_config, counts[counts > 0])
+        self.batch_size = min(batch_size, self.length // ranks * ranks)
         self.key = (seed, number)
         self.rank, self.ranks = rank, ranks
         self.epoch = 0
@@ -82,12 +91,15 @@ class Stream:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.indices) // self.batch_size
+        return self.length // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
         seed, number = self.key
-        order = torch.randperm(
-            len(self.indices), generator=generator(seed, number, self.epoch)
+        order = epoch_order(
+            self.sampler_config,
+            self.labels,
+            self.epoch / self.epochs,
+            generator(seed, number, self.epoch),
         ).split(self.batch_size)
         draws = sum(view.draws for view in self.views)
         for step in range(len(self)):

@@ -13,7 +13,7 @@ class Model(Protocol):
     """What objectives need of a supernet or a network."""
 
     feature_size: int
-    classifier: nn.Linear
+    classifier: nn.Module
 
     def features(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] to pooled features [B, feature_size]."""
@@ -40,6 +40,9 @@ class Objective(nn.Module):
     """
 
     probes = False
+
+    def set_progress(self, progress: float) -> None:
+        """Hear, before each epoch, which share of the run is over; most do not care."""
 
     def forward(self, model: Model, batch: Batch) -> Losses:
         """The losses of a batch."""

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from ltnas import config as c
+from ltnas.criteria.build import build_criterion, class_weights
 from ltnas.data.augment import Normalisation, PlainView, TwinView
 from ltnas.data.stream import View
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
-from ltnas.objectives.cross_entropy import CrossEntropy
+from ltnas.objectives.classification import Classification
 
 
-def build_objective(config: c.Objective, feature_size: int, auxiliary: float = 0.0) -> Objective:
-    """The module of an objective for a model with features of the given size."""
+def build_objective(
+    config: c.Objective,
+    feature_size: int,
+    counts: Tensor,
+    classifier: c.Classifier,
+    auxiliary: float = 0.0,
+) -> Objective:
+    """The module of an objective.
+
+    Args:
+        config: value on the axis.
+        feature_size: of the model.
+        counts: images of each class that its stream shows, [C].
+        classifier: of the model.
+        auxiliary: weight of the auxiliary logits.
+    """
     match config:
         case c.BarlowTwins():
             return BarlowTwins(
@@ -21,8 +38,16 @@ def build_objective(config: c.Objective, feature_size: int, auxiliary: float = 0
                 config.off_diagonal_weight,
                 config.center,
             )
+        case c.Classification():
+            scale = classifier.scale if isinstance(classifier, c.CosineClassifier) else 1.0
+            return Classification(
+                build_criterion(config, counts, scale),
+                class_weights(config, counts),
+                config.start,
+                auxiliary,
+            )
         case _:
-            return CrossEntropy(auxiliary)
+            raise TypeError(f"{config} is not a value on the objective axis")
 
 
 def build_views(

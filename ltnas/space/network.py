@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ltnas.errors import UserError
+from ltnas.space.classifiers import MakeClassifier
 from ltnas.space.drop_path import DropPath
 from ltnas.space.genotype import CellGenotype, Edge, Genotype
 from ltnas.space.layout import CellPlan, cell_plans, kind
@@ -81,7 +82,13 @@ class Cell(nn.Module):
 class AuxiliaryHead(nn.Module):
     """A second classifier two thirds up, of use in training alone (DARTS, section 3.2)."""
 
-    def __init__(self, channels: int, classes: int, imagenet: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        imagenet: bool,
+        classifier: MakeClassifier = nn.Linear,
+    ) -> None:
         super().__init__()
         # The published ImageNet head lacks the second normalisation; its weights must fit.
         last: list[nn.Module] = [] if imagenet else [nn.BatchNorm2d(768)]
@@ -95,7 +102,7 @@ class AuxiliaryHead(nn.Module):
             *last,
             nn.ReLU(),
         )
-        self.classifier = nn.Linear(768, classes)
+        self.classifier = classifier(768, classes)
 
     def forward(self, state: Tensor) -> Tensor:
         """A state [B, C, H, W] to logits [B, classes]."""
@@ -132,6 +139,8 @@ class Network(nn.Module):
         classes: of the classifier.
         auxiliary: whether there is an auxiliary classifier.
         stem: `cifar` or `imagenet`.
+        classifier: makes one, and the auxiliary's, from the size of features and the number of
+            classes.
     """
 
     def __init__(
@@ -142,6 +151,7 @@ class Network(nn.Module):
         classes: int,
         auxiliary: bool,
         stem: str = "cifar",
+        classifier: MakeClassifier = nn.Linear,
     ) -> None:
         super().__init__()
         imagenet = stem == "imagenet"
@@ -154,10 +164,12 @@ class Network(nn.Module):
         )
         outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
         self.feature_size = outputs[-1]
-        self.classifier = nn.Linear(self.feature_size, classes)
+        self.classifier = classifier(self.feature_size, classes)
         self.auxiliary_cell = 2 * cells // 3
         self.auxiliary_head = (
-            AuxiliaryHead(outputs[self.auxiliary_cell], classes, imagenet) if auxiliary else None
+            AuxiliaryHead(outputs[self.auxiliary_cell], classes, imagenet, classifier)
+            if auxiliary
+            else None
         )
 
     def set_drop_path(self, probability: float) -> None:

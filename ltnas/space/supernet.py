@@ -18,6 +18,7 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from ltnas.space.cell_kernels import Flow, run_cell, runs_natively
+from ltnas.space.classifiers import MakeClassifier
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
 from ltnas.space.preprocess import preprocess_before, preprocess_previous
 from ltnas.space.stacked import Convolutions, Pool, Reduce
@@ -172,6 +173,7 @@ class Supernet(nn.Module):
         masks: for each kind of cell, which operations its edges have; all, if left out.
         checkpointed: whether backward computes each cell again instead of keeping what is inside:
             less memory for more time.
+        classifier: makes one from the size of features and the number of classes.
     """
 
     def __init__(
@@ -185,6 +187,7 @@ class Supernet(nn.Module):
         initial_deviation: float,
         masks: dict[str, Mask] | None = None,
         checkpointed: bool = False,
+        classifier: MakeClassifier = nn.Linear,
     ) -> None:
         super().__init__()
         self.operation_names, self.nodes, self.relax = tuple(operations), nodes, relax
@@ -201,7 +204,7 @@ class Supernet(nn.Module):
         )
         self.kinds = [kind(plan.reduction) for plan in plans]
         self.feature_size = plans[-1].channels * nodes
-        self.classifier = nn.Linear(self.feature_size, classes)
+        self.classifier = classifier(self.feature_size, classes)
         shape = len(edges(nodes)), len(operations)
         self.architecture = nn.ParameterDict(
             {name: nn.Parameter(initial_deviation * torch.randn(shape)) for name in KINDS}

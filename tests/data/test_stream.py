@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from ltnas import config as c
 from ltnas.data.images import LabelledImages
 from ltnas.data.stream import Stream, generator
 
@@ -50,6 +51,27 @@ def same(first, second):
         and all(torch.equal(*pair) for pair in zip(a.views, b.views, strict=True))
         for a, b in zip(first, second, strict=True)
     )
+
+
+def test_a_sampler_decides_length_and_order():
+    labels = torch.tensor([0] * 40 + [1] * 8 + [2] * 5)
+    data = LabelledImages(DATA.images, labels)
+
+    def shown(sampler, epoch, epochs=10, **ranks):
+        args = (data, torch.arange(IMAGES), 8, VIEWS, 0, 0)
+        stream = Stream(*args, sampler=sampler, epochs=epochs, **ranks)
+        return torch.cat([batch.labels for batch in batches(stream, epoch)])
+
+    assert len(shown(c.OverSampler(), 0)) == 120
+    assert len(shown(c.UnderSampler(), 0)) == 8
+    assert shown(c.OverSampler(), 0).bincount().tolist() == [40, 40, 40]
+    early, late = (shown(c.ReversedSampler(start=0.5), e).bincount(minlength=3) for e in (4, 5))
+    assert early[0] > 30
+    assert late[0] < 15
+    whole = shown(c.ReversedSampler(), 3)
+    parts = [shown(c.ReversedSampler(), 3, rank=rank, ranks=2) for rank in (0, 1)]
+    merged = torch.stack([part.view(-1, 4) for part in parts], dim=2).flatten()
+    assert torch.equal(merged, whole)
 
 
 def test_an_epoch_does_not_depend_on_those_before_it_or_on_the_global_generator():

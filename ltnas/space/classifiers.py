@@ -1,0 +1,107 @@
+"""Classifiers: features [B, D] to logits [B, C]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ltnas import config as c
+
+MakeClassifier = Callable[[int, int], nn.Module]
+"""From the size of features and the number of classes."""
+
+
+class CosineClassifier(nn.Module):
+    """scale * cosine of features and a learned vector of each class (Cao et al. 2019)."""
+
+    def __init__(self, features: int, classes: int, scale: float) -> None:
+        super().__init__()
+        self.scale: float = scale
+        self.weight = nn.Parameter(torch.empty(classes, features))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits in [-scale, scale]."""
+        cosines: Tensor = F.linear(F.normalize(features), F.normalize(self.weight))
+        return self.scale * cosines
+
+
+def simplex(features: int, classes: int, generator: torch.Generator) -> Tensor:
+    """Unit vectors [classes, features] with cosines of -1 / (C - 1) between any two.
+
+    The equiangular tight frame sqrt(C / (C - 1)) U (I - 1 1^T / C), U a random orthonormal
+    [features, C] (Yang et al. 2022, definition 1).
+
+    Raises:
+        ValueError: fewer features than classes.
+    """
+    if features < classes:
+        raise ValueError(f"a simplex of {classes} classes needs {classes} features, not {features}")
+    random = torch.randn(features, classes, dtype=torch.float64, generator=generator)
+    basis, _ = torch.linalg.qr(random)
+    centred = torch.eye(classes, dtype=torch.float64) - 1 / classes
+    vectors: Tensor = math.sqrt(classes / (classes - 1)) * basis @ centred
+    return vectors.T
+
+
+class SimplexClassifier(nn.Module):
+    """scale * cosine of features and a vector of each class that is never trained.
+
+    No class can push another aside: all are equally far apart (Yang et al. 2022).
+    """
+
+    weight: Tensor
+
+    def __init__(self, features: int, classes: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("weight", simplex(features, classes, generator).float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits in [-scale, scale]."""
+        cosines: Tensor = F.linear(F.normalize(features), self.weight.to(features.dtype))
+        return self.scale * cosines
+
+
+def make_classifier(config: c.Classifier) -> MakeClassifier:
+    """The constructor of a value on the classifier axis."""
+    match config:
+        case c.SimplexClassifier():
+            return lambda features, classes: SimplexClassifier(features, classes, config.scale)
+        case c.CosineClassifier():
+            return lambda features, classes: CosineClassifier(features, classes, config.scale)
+        case _:
+            return nn.Linear
+
+
+def describe_classifier(config: c.Classifier) -> dict[str, str | float]:
+    """A value on the classifier axis in plain types."""
+    match config:
+        case c.SimplexClassifier():
+            return {"kind": "simplex", "scale": config.scale}
+        case c.CosineClassifier():
+            return {"kind": "cosine", "scale": config.scale}
+        case _:
+            return {"kind": "linear"}
+
+
+def described_classifier(description: dict[str, str | float]) -> c.Classifier:
+    """Back from `describe_classifier`.
+
+    Raises:
+        KeyError, ValueError: it is no description of a classifier.
+    """
+    match description["kind"]:
+        case "simplex":
+            return c.SimplexClassifier(float(description["scale"]))
+        case "cosine":
+            return c.CosineClassifier(float(description["scale"]))
+        case "linear":
+            return c.LinearClassifier()
+        case other:
+            raise ValueError(f"a classifier of kind {other}")
