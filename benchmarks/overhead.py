@@ -1,6 +1,7 @@
 """What a run costs beside its steps: start-up; metrics, callbacks, checkpoints; and the test.
 
-python -m benchmarks.overhead [channels=16] [cells=8] [batch=16] [steps=4] [epochs=3] [out=]
+python -m benchmarks.overhead [channels=16] [cells=8] [batch=16] [steps=4] [epochs=3] [starts=5]
+    [out=]
 """
 
 from __future__ import annotations
@@ -20,19 +21,27 @@ from ltnas.data.stream import Batch
 from ltnas.search import search
 from ltnas.search_module import SearchModule
 
-DEFAULTS = {"channels": "16", "cells": "8", "batch": "16", "steps": "4", "epochs": "3", "out": ""}
+DEFAULTS = {
+    "channels": "16",
+    "cells": "8",
+    "batch": "16",
+    "steps": "4",
+    "epochs": "3",
+    "starts": "5",
+    "out": "",
+}
 EPOCH = 160
 """Steps of an epoch at mu = 0.1 and a batch of 64."""
 
 
-def start_up() -> float:
-    """Milliseconds of `--help`, median of five."""
+def start_up(times: int) -> float:
+    """Milliseconds of `--help`, the median."""
     command = [sys.executable, "-m", "ltnas.search", "--help"]
     return statistics.median(
         harness.milliseconds(
             lambda: subprocess.run(command, check=True, capture_output=True), "cpu"
         )
-        for _ in range(5)
+        for _ in range(times)
     )
 
 
@@ -86,7 +95,7 @@ def main() -> None:
     image = sum(seconds for seconds, _ in tests) / sum(images for _, images in tests)
     one = statistics.median(steps[count:])
     row = {
-        "start_up_ms": round(start_up(), 1),
+        "start_up_ms": round(start_up(int(words["starts"])), 1),
         "step_ms": round(1000 * one, 1),
         "beside_steps_ms": round(1000 * beside, 1),
         "share_of_an_epoch": round(beside / (beside + EPOCH * one), 4),

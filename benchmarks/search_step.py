@@ -109,6 +109,7 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
         learners[1],
         regularise,
         c.FirstOrder(),
+        c.Constant(),
         c.Top2(),
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(),

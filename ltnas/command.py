@@ -61,6 +61,16 @@ AXES: dict[str, dict[str, type]] = {
         "zero_one_l2": c.ZeroOneL2,
     },
     "gradient": {"first_order": c.FirstOrder, "second_order": c.SecondOrder},
+    "schedule": {
+        "constant": c.Constant,
+        "heterogeneous": c.Heterogeneous,
+        "linear": c.LinearSchedule,
+        "cosine": c.CosineSchedule,
+        "freeze": c.Freeze,
+        "overlap": c.Overlap,
+        "increasing": c.Increasing,
+        "confident": c.Confident,
+    },
     "selection": {
         "top2": c.Top2,
         "threshold_sparse": c.ThresholdSparse,

@@ -503,6 +503,73 @@ class SecondOrder(Gradient):
 
 
 @dataclass
+class Schedule:
+    """How the architecture's learning rate moves over the epochs, p being the share that is over.
+
+    The optimiser's rate and not the loss: Adam does not notice when a loss is scaled. Its coupled
+    weight decay fades with the rate.
+    """
+
+    last: float = 0.0
+    """Rate where the schedule's share is 0."""
+
+    def __post_init__(self) -> None:
+        require(self.last >= 0, f"schedule.last={self.last} must be 0 or more: it is a rate")
+
+
+@dataclass
+class Constant(Schedule):
+    """DARTS."""
+
+
+@dataclass
+class Heterogeneous(Schedule):
+    """(1 - p^2)^kappa: our reading of arXiv 2406.07028, whose text gives no formula."""
+
+    kappa: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.kappa >= 0, f"schedule.kappa={self.kappa} must be 0 or more")
+
+
+@dataclass
+class LinearSchedule(Schedule):
+    """1 - p."""
+
+
+@dataclass
+class CosineSchedule(Schedule):
+    """(1 + cos(pi p)) / 2."""
+
+
+@dataclass
+class Freeze(Schedule):
+    """1, and from some share of the run 0."""
+
+    after: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.after <= 1, f"schedule.after={self.after} must lie in (0, 1]")
+
+
+@dataclass
+class Overlap(Schedule):
+    """4 m (1 - m) with m = 1 - p^2: most where two branches count equally."""
+
+
+@dataclass
+class Increasing(Schedule):
+    """p^2: the opposite of heterogeneous, as a control."""
+
+
+@dataclass
+class Confident(Schedule):
+    """((epoch + 1) / epochs)^2: small while weights are young (B-DARTS)."""
+
+
+@dataclass
 class Selection:
     """How mixing weights become a genotype."""
 
@@ -688,6 +755,7 @@ class SearchConfig(Run):
     classifier: Classifier = field(default_factory=LinearClassifier)
     regulariser: Regulariser = field(default_factory=NoRegulariser)
     gradient: Gradient = field(default_factory=FirstOrder)
+    schedule: Schedule = field(default_factory=Constant)
     selection: Selection = field(default_factory=Top2)
     architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
     checkpoint_cells: bool = False

@@ -146,6 +146,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         learner,
         build_regulariser(config.regulariser),
         config.gradient,
+        config.schedule,
         config.selection,
         config.weights,
         config.architecture,

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ltnas.config import ArchitectureOptimiser, Gradient, SecondOrder, Selection, WeightOptimiser
+from ltnas.config import (
+    ArchitectureOptimiser,
+    Gradient,
+    Schedule,
+    SecondOrder,
+    Selection,
+    WeightOptimiser,
+)
 from ltnas.data.stream import Batch
 from ltnas.distributed import mean_over_ranks
 from ltnas.gradients import Loss, Tensors, first_order, second_order
@@ -18,7 +25,7 @@ from ltnas.monitor import MeasuringModule
 from ltnas.objectives import Losses
 from ltnas.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser
 from ltnas.regularisers import Regularise
-from ltnas.schedules import cosine
+from ltnas.schedules import cosine, scheduled
 from ltnas.selection import entropy, select
 from ltnas.space.operations import PARAMETRIC
 from ltnas.space.supernet import ARCHITECTURE, Supernet
@@ -35,6 +42,7 @@ class SearchModule(MeasuringModule):
         learner: supernet and objective.
         regularise: term on the mixing weights in the architecture step, or None.
         gradient: value on the axis of architecture gradients.
+        schedule: of the architecture's learning rate.
         selection: how the history's genotypes are derived.
         weights: constants of the weights' optimiser.
         architecture: constants of the architecture's optimiser.
@@ -52,6 +60,7 @@ class SearchModule(MeasuringModule):
         learner: Learner,
         regularise: Regularise | None,
         gradient: Gradient,
+        schedule: Schedule,
         selection: Selection,
         weights: WeightOptimiser,
         architecture: ArchitectureOptimiser,
@@ -63,7 +72,7 @@ class SearchModule(MeasuringModule):
     ) -> None:
         super().__init__(learner, classes, long_tailed_test, seed)
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
-        self.selection = selection
+        self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
         self.epochs = epochs
 
@@ -80,6 +89,7 @@ class SearchModule(MeasuringModule):
         }
         genotype, _ = select(self.selection, mixing, self.supernet.operation_names)
         return {
+            "architecture_rate": self._optimisers()[1].param_groups[0]["lr"],
             **{f"entropy_{name}": entropy(value) for name, value in mixing.items()},
             "skip_connections": genotype.count("skip_connect"),
             "parametric_operations": genotype.count(*PARAMETRIC),
@@ -98,7 +108,7 @@ class SearchModule(MeasuringModule):
         return weights, architecture
 
     def on_train_epoch_start(self) -> None:
-        """Set the weights' learning rate by the epoch alone."""
+        """Set both learning rates by the epoch alone."""
         super().on_train_epoch_start()
         self.learner.set_progress(self.current_epoch / self.epochs)
         rate = cosine(
@@ -107,7 +117,10 @@ class SearchModule(MeasuringModule):
             self.weights_config.learning_rate,
             self.weights_config.final_learning_rate,
         )
-        set_rate(self._optimisers()[0], rate)
+        first = self.architecture_config.learning_rate
+        own = scheduled(self.schedule, self.current_epoch, self.epochs, first)
+        for optimiser, value in zip(self._optimisers(), (rate, own), strict=True):
+            set_rate(optimiser, value)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """One bilevel step."""

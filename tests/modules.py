@@ -67,6 +67,7 @@ def search_module(
         learner,
         build_regulariser(regulariser or c.NoRegulariser()),
         gradient or c.FirstOrder(),
+        c.Constant(),
         c.Top2(),
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(learning_rate=0.01),

@@ -19,7 +19,7 @@ BENCHMARKS = {
     "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
     "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=3",
     "profile_step": "batch=4 channels=4 cells=3",
-    "overhead": "channels=4 cells=3 steps=2 epochs=2",
+    "overhead": "channels=4 cells=3 steps=2 epochs=2 starts=1",
 }
 """Sizes that tests can afford; the last word for a key counts."""
 

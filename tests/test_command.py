@@ -37,6 +37,7 @@ DARTS = {
     "classifier": "linear",
     "regulariser": "none",
     "gradient": "first_order",
+    "schedule": "constant",
     "selection": "top2",
 }
 

@@ -173,6 +173,9 @@ REFUSED = {
     ),
     "head": (lambda: c.LabelAwareSmoothing(head=1.0), "objective.head=1.0", "[0, 1)"),
     "scale": (lambda: c.CosineClassifier(0.0), "classifier.scale=0.0", "above 0"),
+    "last rate of a schedule": (lambda: c.Constant(-1.0), "schedule.last=-1.0", "0 or more"),
+    "kappa": (lambda: c.Heterogeneous(kappa=-1.0), "schedule.kappa=-1.0", "0 or more"),
+    "after": (lambda: c.Freeze(after=0.0), "schedule.after=0.0", "(0, 1]"),
     "sampler": (lambda: c.OverSampler(start=1.0), "sampler.start=1.0", "[0, 1)"),
     "projector": (
         lambda: c.SearchConfig(architecture_objective=c.BarlowTwins()),

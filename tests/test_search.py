@@ -94,6 +94,16 @@ def test_a_search_with_other_axes_for_the_architecture(tmp_path, no_pictures):
     assert load_genotype(str(folder))
 
 
+def test_the_architectures_rate_follows_its_schedule(tmp_path, no_pictures):
+    folder = search(configured("darts", "schedule=freeze", f"runs={tmp_path}"))
+    found = [float(row["architecture_rate"]) for row in rows(folder / "history.csv")]
+    assert found == [0.05, 0.0]
+    weights = {}
+    for row in rows(folder / "architecture.csv"):
+        weights.setdefault(row["epoch"], []).append(row["weight"])
+    assert weights["0"] == weights["1"]  # a frozen architecture stays
+
+
 def test_one_projector_serves_both_steps():
     module = build_search(configured("fairdarts_ssl"), "cpu", load_long_tail_of("fairdarts_ssl"))
     assert module.learner.architecture_objective is None
@@ -165,9 +175,10 @@ def test_history(runs, scheme):
     found = rows(runs(scheme) / "history.csv")
     assert list(found[0]) == [
         *("epoch", "learning_rate", "architecture_loss", "train_loss", "train_accuracy"),
-        *("accuracy_balanced", "accuracy_long_tailed", "entropy_normal", "entropy_reduce"),
-        *("skip_connections", "parametric_operations"),
+        *("accuracy_balanced", "accuracy_long_tailed", "architecture_rate"),
+        *("entropy_normal", "entropy_reduce", "skip_connections", "parametric_operations"),
     ]
+    assert {float(row["architecture_rate"]) for row in found} == {0.05}
     assert [row["epoch"] for row in found] == ["0", "1"]
     # cosine from 0.025 to 0.001 over two epochs
     assert [float(row["learning_rate"]) for row in found] == pytest.approx([0.025, 0.013])
