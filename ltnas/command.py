@@ -55,6 +55,9 @@ AXES: dict[str, dict[str, type]] = {
         "cosine": c.CosineClassifier,
         "simplex": c.SimplexClassifier,
     },
+    "branches": {"one": c.OneBranch, "two": c.TwoBranches},
+    "rebalancing_sampler": SAMPLERS,
+    "network": {"searched": c.SearchedNetwork, "resnet20": c.ResNet20, "resnet32": c.ResNet32},
     "regulariser": {
         "none": c.NoRegulariser,
         "zero_one_l1": c.ZeroOneL1,

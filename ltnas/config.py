@@ -456,6 +456,37 @@ class Same(Objective, Sampler):
 
 
 @dataclass
+class Branches:
+    """How many branches a model ends in, each with a stream of its own."""
+
+
+@dataclass
+class OneBranch(Branches):
+    """A plain network."""
+
+
+MIXINGS = (
+    *("parabolic", "linear", "cosine", "cosine_symmetric"),
+    *("fixed", "increasing", "beta", "stage"),
+)
+"""Ways in which the share of the conventional branch moves over the epochs."""
+
+
+@dataclass
+class TwoBranches(Branches):
+    """A conventional and a re-balancing branch (BBN, Zhou et al. 2020)."""
+
+    depth: int = 1
+    """1: the last cell and the classifier are there twice; 0: the classifier alone."""
+    mixing: str = "parabolic"
+    """How the share of the conventional branch moves; 1 - p^2 in the paper."""
+
+    def __post_init__(self) -> None:
+        require(self.depth in (0, 1), f"branches.depth={self.depth} must be 0 or 1")
+        require_choice("branches.mixing", self.mixing, MIXINGS)
+
+
+@dataclass
 class Regulariser:
     """A term on the mixing weights, added to the objective of the architecture step."""
 
@@ -596,6 +627,21 @@ class ThresholdEdge(Selection):
 @dataclass
 class RandomDraw(Selection):
     """Two edges a node and an operation on each, drawn uniformly from the seed: no search."""
+
+
+def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Objective) -> None:
+    """Raise a `UserError` for branches without labels, and for a second stream without branch."""
+    two = isinstance(branches, TwoBranches)
+    require(
+        two or isinstance(rebalancing, ReversedSampler),
+        "rebalancing_sampler with branches=one: there is no second stream to draw; take "
+        "branches=two, or sampler=... for the only one",
+    )
+    require(
+        not (two and any(isinstance(objective, BarlowTwins) for objective in objectives)),
+        "branches=two with objective=barlow_twins: the branches are mixed by their losses of "
+        "labels; take branches=one, or an objective with labels",
+    )
 
 
 def require_cosines(key: str, objective: Objective, classifier: Classifier) -> None:
@@ -752,6 +798,9 @@ class SearchConfig(Run):
     """Of the architecture step."""
     sampler: Sampler = field(default_factory=InstanceSampler)
     architecture_sampler: Sampler = field(default_factory=Same)
+    branches: Branches = field(default_factory=OneBranch)
+    rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
+    """Of the second branch."""
     classifier: Classifier = field(default_factory=LinearClassifier)
     regulariser: Regulariser = field(default_factory=NoRegulariser)
     gradient: Gradient = field(default_factory=FirstOrder)
@@ -783,15 +832,54 @@ class SearchConfig(Run):
         )
         require_cosines("objective", self.objective, self.classifier)
         require_cosines("architecture_objective", own, self.classifier)
+        require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
+
+
+@dataclass
+class NetworkChoice:
+    """What is trained."""
+
+
+@dataclass
+class SearchedNetwork(NetworkChoice):
+    """That of `genotype`, with `channels`, `cells`, `stem`, `drop_path` and `auxiliary`."""
+
+
+@dataclass
+class ResNet32(NetworkChoice):
+    """The residual network that the field trains on small images (He et al. 2016, section 4.2)."""
+
+    depth: int = 32
+    """Layers with weights: 20, 32, 44, ..."""
+    width: int = 16
+    """Channels of the first stage; 64 in some papers, with sixteen times the parameters."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.depth >= 8 and self.depth % 6 == 2,
+            f"network.depth={self.depth} must be 6 n + 2: 8, 14, 20, 32, 44, 56, ...",
+        )
+        require(self.width >= 1, f"network.width={self.width} must be 1 or more")
+
+
+@dataclass
+class ResNet20(ResNet32):
+    """The smaller one."""
+
+    depth: int = 20
 
 
 @dataclass
 class RetrainConfig(Run):
     """`python -m ltnas.retrain`."""
 
+    network: NetworkChoice = field(default_factory=SearchedNetwork)
     genotype: str = ""
     objective: Objective = field(default_factory=CrossEntropy)
     sampler: Sampler = field(default_factory=InstanceSampler)
+    branches: Branches = field(default_factory=OneBranch)
+    rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
+    """Of the second branch."""
     classifier: Classifier = field(default_factory=LinearClassifier)
     adjust: float = 0.0
     """tau of logit adjustment after training; 0: none."""
@@ -815,11 +903,7 @@ class RetrainConfig(Run):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(
-            self.genotype != "",
-            "genotype is missing: give a run folder of ltnas.search, a genotype.json, or a "
-            "published name, for example genotype=darts_v2",
-        )
+        self._check_network()
         require(
             isinstance(self.objective, Classification),
             "objective=barlow_twins has no labels to train the classifier with: take "
@@ -840,6 +924,25 @@ class RetrainConfig(Run):
         require(0 <= self.drop_path < 1, f"drop_path={self.drop_path} must lie in [0, 1)")
         require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
         require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")
+
+    def _check_network(self) -> None:
+        searched = isinstance(self.network, SearchedNetwork)
+        require(
+            not searched or self.genotype != "",
+            "genotype is missing: give a run folder of ltnas.search, a genotype.json, or a "
+            "published name, for example genotype=darts_v2; or take network=resnet32",
+        )
+        require(
+            searched or self.genotype == "",
+            f"genotype={self.genotype} with network=resnet: a residual network has none; leave "
+            "one of them out",
+        )
+        require_one_stream(self.branches, self.rebalancing_sampler)
+        require(
+            not (searched and self.auxiliary > 0 and isinstance(self.branches, TwoBranches)),
+            f"auxiliary={self.auxiliary} with branches=two: the auxiliary classifier has no "
+            "branches; take auxiliary=0",
+        )
 
     def _check_adjustment(self) -> None:
         require(self.adjust >= 0, f"adjust={self.adjust} must be 0 or more: it is a tau")

@@ -6,8 +6,7 @@ from torch import nn
 
 from ltnas.data.stream import Batch
 from ltnas.objectives import Losses, Objective
-from ltnas.space.network import Network
-from ltnas.space.supernet import Supernet
+from ltnas.space.branches import BranchedModel
 
 PROBE = "model.classifier."
 """What the names of the classifier's parameters begin with."""
@@ -24,7 +23,7 @@ class Learner(nn.Module):
 
     def __init__(
         self,
-        model: Supernet | Network,
+        model: BranchedModel,
         objective: Objective,
         architecture_objective: Objective | None = None,
     ) -> None:

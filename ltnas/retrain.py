@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltnas.command import run_command
-from ltnas.config import BarlowTwins, InstanceSampler, Objective, RetrainConfig
+from ltnas.config import (
+    BarlowTwins,
+    InstanceSampler,
+    Objective,
+    OneBranch,
+    ResNet32,
+    RetrainConfig,
+    TwoBranches,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
     from ltnas.callbacks.history import History
     from ltnas.data.long_tail import LongTail
     from ltnas.runs import RunFolder
+    from ltnas.space.branches import BranchedModel
     from ltnas.space.genotype import Genotype
-    from ltnas.space.network import Network
 
 
 def retrain(config: RetrainConfig) -> Path:
@@ -35,18 +43,16 @@ def retrain(config: RetrainConfig) -> Path:
     from ltnas.data.long_tail import load_long_tail
     from ltnas.runs import open_run
     from ltnas.settings import write_settings
-    from ltnas.space.genotype import load_genotype
     from ltnas.space.network import check_image_size
     from ltnas.training import choose_accelerator
 
     console = make_console()
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
-    genotype, origin = load_genotype(config.genotype)
+    genotype, scheme = _genotype(config)
     long_tail = load_long_tail(config.data, config.imbalance)
-    check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
+    if genotype is not None:
+        check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
-    origin_name = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
-    scheme = re.sub("[^a-z0-9_.-]+", "-", origin_name)[:40]  # it names folders
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name) as folder:
         write_settings(folder, config)
@@ -54,10 +60,21 @@ def retrain(config: RetrainConfig) -> Path:
     return folder.path
 
 
+def _genotype(config: RetrainConfig) -> tuple[Genotype | None, str]:
+    """What is trained, and where it comes from, as a part of a folder's name."""
+    from ltnas.space.genotype import load_genotype
+
+    if isinstance(config.network, ResNet32):
+        return None, f"resnet{config.network.depth}"
+    genotype, origin = load_genotype(config.genotype)
+    name = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
+    return genotype, re.sub("[^a-z0-9_.-]+", "-", name)[:40]
+
+
 def _train(
     config: RetrainConfig,
     accelerator: str,
-    genotype: Genotype,
+    genotype: Genotype | None,
     scheme: str,
     long_tail: LongTail,
     folder: RunFolder,
@@ -78,7 +95,7 @@ def _train(
         _print_result(console, config, network, long_tail, reports)
 
 
-def _keep_adjustment(config: RetrainConfig, network: Network, long_tail: LongTail) -> None:
+def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: LongTail) -> None:
     """In the classifier's bias: the network that is kept predicts as the one that was tested."""
     import torch
 
@@ -101,27 +118,21 @@ def _stage(folder: RunFolder, name: str) -> RunFolder:
     return RunFolder(path, folder.writes)
 
 
-def build_network(config: RetrainConfig, genotype: Genotype, long_tail: LongTail) -> Network:
-    """The network of a genotype, weights drawn from the seed."""
+def build_network(
+    config: RetrainConfig, genotype: Genotype | None, long_tail: LongTail
+) -> BranchedModel:
+    """What is to be trained, weights drawn from the seed."""
     import lightning as L
     import torch
 
     from ltnas.compiling import compile_cells
-    from ltnas.space.classifiers import make_classifier
-    from ltnas.space.network import Network
+    from ltnas.space.build import describe_network, described_network
 
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
-    network = Network(
-        genotype,
-        config.channels,
-        config.cells,
-        len(long_tail.classes),
-        config.auxiliary > 0,
-        config.stem,
-        make_classifier(config.classifier),
-    )
+    description = describe_network(config, genotype)
+    network = described_network(description, len(long_tail.classes), config.genotype)
     network.to(memory_format=torch.channels_last)
     if config.compile:
         compile_cells(network)
@@ -132,7 +143,7 @@ def _fit(
     config: RetrainConfig,
     objective: Objective,
     accelerator: str,
-    network: Network,
+    network: BranchedModel,
     long_tail: LongTail,
     folder: RunFolder,
     console: Console,
@@ -145,7 +156,7 @@ def _fit(
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
     from ltnas.criteria.logit_adjustment import log_priors
-    from ltnas.data.module import LongTailData, Plan
+    from ltnas.data.module import LongTailData, Plan, second_stream
     from ltnas.data.samplers import expected_counts
     from ltnas.distributed import synchronise_batch_norm
     from ltnas.learner import Learner
@@ -158,11 +169,21 @@ def _fit(
     labelled = not isinstance(objective, BarlowTwins)
     epochs = config.epochs if labelled else config.pretrain_epochs
     sampler = config.sampler if labelled else InstanceSampler()
-    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
-    size = network.feature_size
-    learner = Learner(
-        network, build_objective(objective, size, counts, config.classifier, config.auxiliary)
+    # Branches are mixed by labels; a run with none trains both of them on one stream.
+    branches = config.branches if labelled else OneBranch()
+    kept = torch.tensor(long_tail.counts)
+    counts = expected_counts(sampler, kept)
+    built = build_objective(
+        objective,
+        network.feature_size,
+        counts,
+        config.classifier,
+        config.auxiliary,
+        expected_counts(config.rebalancing_sampler, kept)
+        if isinstance(branches, TwoBranches)
+        else None,
     )
+    learner = Learner(network, built)
     if config.trainer.devices > 1:
         synchronise_batch_norm(learner, accelerator)
     module = RetrainModule(
@@ -177,9 +198,10 @@ def _fit(
         config.adjust * log_priors(counts).float() if config.adjust else None,
     )
     views = build_views(objective, config.data, long_tail.normalisation, config.cutout)
+    second = second_stream(branches, config.rebalancing_sampler)
     data = LongTailData(
         long_tail,
-        {"weights": Plan(np.arange(len(long_tail.train_indices)), sampler, views)},
+        {"weights": Plan(np.arange(len(long_tail.train_indices)), sampler, views, *second)},
         config.batch_size,
         config.seed,
         epochs,
@@ -201,9 +223,9 @@ def _fit(
 
 def _write_result(
     config: RetrainConfig,
-    genotype: Genotype,
+    genotype: Genotype | None,
     scheme: str,
-    network: Network,
+    network: BranchedModel,
     long_tail: LongTail,
     folder: RunFolder,
     histories: list[History],
@@ -212,22 +234,18 @@ def _write_result(
     """genotype.json, weights, and last metrics.json, which says that the run has ended."""
     from ltnas.plots.cells import plot_cells
     from ltnas.settings import describe_data
-    from ltnas.space.classifiers import describe_classifier
+    from ltnas.space.build import describe_network
     from ltnas.space.cost import multiply_accumulates, parameter_counts
     from ltnas.trained import save_network
 
-    folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
-    plot_cells(folder)
+    if genotype is not None:
+        folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
+        plot_cells(folder)
     save_network(
         folder,
         network,
         {
-            "genotype": genotype.to_json(),
-            "channels": config.channels,
-            "cells": config.cells,
-            "auxiliary": config.auxiliary > 0,
-            "stem": config.stem,
-            "classifier": describe_classifier(config.classifier),
+            **describe_network(config, genotype),
             "preprocessing": {
                 "mean": list(long_tail.normalisation.mean),
                 "std": list(long_tail.normalisation.std),
@@ -259,7 +277,7 @@ def _write_result(
 def _print_result(
     console: Console,
     config: RetrainConfig,
-    network: Network,
+    network: BranchedModel,
     long_tail: LongTail,
     reports: dict[str, Any],
 ) -> None:

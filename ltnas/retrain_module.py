@@ -14,7 +14,6 @@ from ltnas.learner import Learner
 from ltnas.monitor import MeasuringModule
 from ltnas.optimisation import descend, set_rate, weight_optimiser
 from ltnas.schedules import cosine, linear_ramp
-from ltnas.space.network import Network
 
 
 class RetrainModule(MeasuringModule):
@@ -52,12 +51,6 @@ class RetrainModule(MeasuringModule):
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
         self.autocast = autocast
 
-    @property
-    def network(self) -> Network:
-        """The model of the learner."""
-        assert isinstance(self.learner.model, Network)
-        return self.learner.model
-
     def test_logits(self, images: Tensor) -> Tensor:
         """Adjusted."""
         logits = super().test_logits(images)
@@ -74,7 +67,7 @@ class RetrainModule(MeasuringModule):
         config, epoch = self.weights_config, self.current_epoch
         rate = cosine(epoch, self.epochs, config.learning_rate, config.final_learning_rate)
         set_rate(self.trainer.optimizers[0], rate)
-        self.network.set_drop_path(linear_ramp(epoch, self.epochs, self.drop_path))
+        self.learner.model.set_drop_path(linear_ramp(epoch, self.epochs, self.drop_path))
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """One weight step."""

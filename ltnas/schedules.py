@@ -44,6 +44,33 @@ def share(schedule: c.Schedule, epoch: int, epochs: int) -> float:
             return 1.0
 
 
+def branch_share(mixing: str, epoch: int, epochs: int) -> float:
+    """Of the conventional branch in an epoch, in [0, 1] (Zhou et al. 2020, section 4.3, table 4).
+
+    Those of BBN's paper and code, and one more: `linear`, `fixed` and `cosine_symmetric` give
+    both branches the same share over the whole run, the others do not. `beta` is drawn for each
+    step, from Beta(0.2, 0.2); its mean is here.
+    """
+    p = epoch / epochs
+    match mixing:
+        case "linear":
+            return 1 - p
+        case "cosine":
+            return math.cos(p * math.pi / 2)
+        case "cosine_symmetric":
+            return (1 + math.cos(math.pi * p)) / 2
+        case "fixed" | "beta":
+            return 0.5
+        case "increasing":
+            return p**2
+        case "stage":
+            return 1.0 if p < 0.6 else 0.0
+        case "parabolic":
+            return 1 - p**2
+        case other:
+            raise ValueError(f"no way of mixing is called {other}")
+
+
 def scheduled(schedule: c.Schedule, epoch: int, epochs: int, first: float) -> float:
     """The rate of an epoch, between the schedule's last rate and `first`."""
     last = schedule.last

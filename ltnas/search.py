@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltnas.command import run_command
-from ltnas.config import BarlowTwins, Objective, RandomDraw, Same, Sampler, SearchConfig
+from ltnas.config import (
+    BarlowTwins,
+    Objective,
+    RandomDraw,
+    Same,
+    Sampler,
+    SearchConfig,
+    TwoBranches,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,6 +126,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     from ltnas.regularisers import build_regulariser
     from ltnas.relaxations import build_relaxation
     from ltnas.search_module import SearchModule
+    from ltnas.space.build import branch_depth
     from ltnas.space.classifiers import make_classifier
     from ltnas.space.supernet import Supernet
     from ltnas.training import autocast
@@ -135,6 +144,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         config.relaxation.initial_deviation,
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
+        branch_depth=branch_depth(config.branches),
     )
     learner = Learner(supernet, *_objectives(config, long_tail, supernet.feature_size))
     learner.to(memory_format=torch.channels_last)
@@ -176,25 +186,36 @@ def _objectives(config: SearchConfig, long_tail: LongTail, feature_size: int) ->
 
     labels = long_tail.train.labels
     halves = stratified_halves(labels.numpy(), config.data.subset_seed)
+    two = isinstance(config.branches, TwoBranches)
     built: list[Any] = []
     for (objective, sampler), half in zip(_of_steps(config).values(), halves, strict=True):
         counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
         shown = expected_counts(sampler, counts)
+        second = expected_counts(config.rebalancing_sampler, counts) if two else None
         if built and isinstance(objective, BarlowTwins):
             built.append(None)  # one projector, which the weight step teaches
         else:
-            built.append(build_objective(objective, feature_size, shown, config.classifier))
+            built.append(
+                build_objective(
+                    objective, feature_size, shown, config.classifier, rebalanced=second
+                )
+            )
     return built
 
 
 def _streams(config: SearchConfig, long_tail: LongTail) -> Any:  # noqa: ANN401 - imported late
-    from ltnas.data.module import LongTailData, Plan
+    from ltnas.data.module import LongTailData, Plan, second_stream
     from ltnas.data.subset import stratified_halves
     from ltnas.objectives.build import build_views
 
     halves = stratified_halves(long_tail.train.labels.numpy(), config.data.subset_seed)
     plans = {
-        name: Plan(half, sampler, build_views(objective, config.data, long_tail.normalisation))
+        name: Plan(
+            half,
+            sampler,
+            build_views(objective, config.data, long_tail.normalisation),
+            *second_stream(config.branches, config.rebalancing_sampler),
+        )
         for half, (name, (objective, sampler)) in zip(
             halves, _of_steps(config).items(), strict=True
         )

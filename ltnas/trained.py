@@ -11,23 +11,20 @@ from safetensors.torch import load_file, save
 
 from ltnas.errors import UserError
 from ltnas.runs import RunFolder, atomically
-from ltnas.space.classifiers import described_classifier, make_classifier
-from ltnas.space.genotype import parse_genotype
-from ltnas.space.network import Network
+from ltnas.space.branches import BranchedModel
+from ltnas.space.build import described_network
 
-LINEAR: dict[str, str | float] = {"kind": "linear"}
-"""What a description that says nothing of its classifier means."""
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 
 
-def save_network(folder: RunFolder, network: Network, description: dict[str, Any]) -> None:
+def save_network(folder: RunFolder, network: BranchedModel, description: dict[str, Any]) -> None:
     """Write the weights, and what is needed to build the network and feed it.
 
     Args:
         folder: of the run.
         network: as trained.
-        description: `genotype` (JSON), `channels`, `cells`, `auxiliary`, `stem`, `classifier`, and
-            `preprocessing` with `mean`, `std`, `image_size`, `classes`.
+        description: of `describe_network`, and `preprocessing` with `mean`, `std`, `image_size`,
+            `classes`.
     """
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with atomically(folder.path / WEIGHTS) as partial:
@@ -35,7 +32,7 @@ def save_network(folder: RunFolder, network: Network, description: dict[str, Any
     folder.write_json(DESCRIPTION, description)
 
 
-def load_network(run_folder: str | Path) -> Network:
+def load_network(run_folder: str | Path) -> BranchedModel:
     """The trained network of a run folder of `ltnas.retrain`, in evaluation mode, on the CPU.
 
     Its attribute `preprocessing` holds `mean` and `std` of each channel (of pixels in [0, 1]),
@@ -48,15 +45,8 @@ def load_network(run_folder: str | Path) -> Network:
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
-        network = Network(
-            parse_genotype(description["genotype"], str(folder / DESCRIPTION)),
-            description["channels"],
-            description["cells"],
-            len(description["preprocessing"]["classes"]),
-            description["auxiliary"],
-            description["stem"],
-            make_classifier(described_classifier(description.get("classifier", LINEAR))),
-        )
+        classes = len(description["preprocessing"]["classes"])
+        network = described_network(description, classes, str(folder / DESCRIPTION))
         network.load_state_dict(tensors)
     except OSError as error:
         raise UserError(

@@ -24,6 +24,7 @@ SCHEMES = {
         "regulariser": "zero_one_l1",
         "objective": "barlow_twins",
     },
+    "darts_bbn": {"branches": "two", "schedule": "heterogeneous"},
     "random": {"selection": "random"},
 }
 """What each scheme has other than DARTS."""
@@ -34,6 +35,8 @@ DARTS = {
     "architecture_objective": "same",
     "sampler": "instance_balanced",
     "architecture_sampler": "same",
+    "branches": "one",
+    "rebalancing_sampler": "reversed",
     "classifier": "linear",
     "regulariser": "none",
     "gradient": "first_order",
@@ -115,16 +118,23 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 # --- axes ---------------------------------------------------------------------------------------
 
 
+SEARCH_AXES = {axis: values for axis, values in AXES.items() if hasattr(c.SearchConfig(), axis)}
+
+
 def rows():
     """Combinations that together hold every value of every axis, and that may be combined."""
-    for i in range(max(map(len, AXES.values()))):
-        row = {axis: list(values)[i % len(values)] for axis, values in AXES.items()}
+    for i in range(max(map(len, SEARCH_AXES.values()))):
+        row = {axis: list(values)[i % len(values)] for axis, values in SEARCH_AXES.items()}
         if row["architecture_objective"] == "barlow_twins":
             row["objective"] = "barlow_twins"
         if "ldam" in row["objective"] + row["architecture_objective"]:
             row["classifier"] = "cosine"
         if row["regulariser"] != "none" or row["selection"].startswith("threshold"):
             row["relaxation"] = "sigmoid"
+        if row["objective"] == "barlow_twins":
+            row |= {"branches": "one", "rebalancing_sampler": "reversed"}
+        elif row["rebalancing_sampler"] != "reversed":
+            row["branches"] = "two"
         yield row
 
 
@@ -139,7 +149,7 @@ def test_scheme_sets_its_axes(scheme):
 
 
 def test_rows_hold_every_value():
-    for axis, values in AXES.items():
+    for axis, values in SEARCH_AXES.items():
         assert {row[axis] for row in ROWS} == set(values)
 
 
@@ -251,7 +261,7 @@ def test_logger_choice(name):
 def test_unknown_scheme_with_the_near_miss():
     message = refusal("search", "scheme=fairdart")
     assert message.startswith("scheme=fairdart is not known: did you mean scheme=fairdarts?")
-    assert "choose one of darts, darts_2nd, fairdarts, fairdarts_ssl, random" in message
+    assert "choose one of darts, darts_2nd, darts_bbn, fairdarts, fairdarts_ssl, random" in message
 
 
 def test_unknown_scheme_like_nothing():

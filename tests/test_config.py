@@ -176,6 +176,35 @@ REFUSED = {
     "last rate of a schedule": (lambda: c.Constant(-1.0), "schedule.last=-1.0", "0 or more"),
     "kappa": (lambda: c.Heterogeneous(kappa=-1.0), "schedule.kappa=-1.0", "0 or more"),
     "after": (lambda: c.Freeze(after=0.0), "schedule.after=0.0", "(0, 1]"),
+    "branch depth": (lambda: c.TwoBranches(depth=2), "branches.depth=2", "0 or 1"),
+    "mixing": (lambda: c.TwoBranches(mixing="half"), "branches.mixing=half", "parabolic"),
+    "a second stream": (
+        lambda: c.SearchConfig(rebalancing_sampler=c.ClassBalancedSampler()),
+        "rebalancing_sampler with branches=one",
+        "take branches=two",
+    ),
+    "branches without labels": (
+        lambda: c.SearchConfig(branches=c.TwoBranches(), objective=c.BarlowTwins()),
+        "branches=two with objective=barlow_twins",
+        "take branches=one",
+    ),
+    "a branch too many": (
+        lambda: c.RetrainConfig(genotype="a", rebalancing_sampler=c.OverSampler()),
+        "rebalancing_sampler with branches=one",
+        "take branches=two",
+    ),
+    "auxiliary branch": (
+        lambda: c.RetrainConfig(genotype="a", branches=c.TwoBranches()),
+        "auxiliary=0.4 with branches=two",
+        "take auxiliary=0",
+    ),
+    "network depth": (lambda: c.ResNet32(depth=18), "network.depth=18", "6 n + 2"),
+    "network width": (lambda: c.ResNet20(width=0), "network.width=0", "1 or more"),
+    "genotype of a resnet": (
+        lambda: c.RetrainConfig(genotype="a", network=c.ResNet32()),
+        "genotype=a with network=resnet",
+        "leave one of them out",
+    ),
     "sampler": (lambda: c.OverSampler(start=1.0), "sampler.start=1.0", "[0, 1)"),
     "projector": (
         lambda: c.SearchConfig(architecture_objective=c.BarlowTwins()),
@@ -247,6 +276,7 @@ def test_every_requirement_is_refused_by_one_of_the_cases():
                     "require_choice",
                     "require_seed",
                     "require_cosines",
+                    "require_one_stream",
                 ):
                     caller = caller.f_back
                 reached.add((caller.f_code.co_qualname, caller.f_lineno))
@@ -268,7 +298,7 @@ def requirements():
         node
         for method in ast.walk(tree)
         if isinstance(method, ast.FunctionDef)
-        and method.name in ("__post_init__", "_check_adjustment")
+        and method.name in ("__post_init__", "_check_adjustment", "_check_network")
         for node in ast.walk(method)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("require")
     ]

@@ -19,6 +19,7 @@ from ltnas.retrain_module import RetrainModule
 from ltnas.search import search
 from ltnas.space.cost import multiply_accumulates, parameter_counts
 from ltnas.space.genotype import load_genotype
+from ltnas.space.resnet import ResNet
 
 FILES = {
     *("config.yaml", "provenance.json", "fingerprint.json", ".lock", "checkpoint.ckpt"),
@@ -92,12 +93,20 @@ def adjusted(tmp_path_factory, searched):
     return retrained(root, f"genotype={searched}", NO_AUXILIARY, "adjust=1.0", *whole)
 
 
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory):
+    """A residual network with two branches."""
+    root = tmp_path_factory.mktemp("residual")
+    return retrained(root, "network=resnet20", "network.depth=8", "network.width=4", "branches=two")
+
+
 ORIGINS = {
     "from_folder": ("random", FILES),
     "from_file": ("random", FILES | {"pretrain"}),
     "from_name": ("darts_v1", FILES),
     "with_margins": ("random", FILES),
     "adjusted": ("random", FILES),
+    "residual": ("resnet8", FILES - {"genotype.json", "cells.svg", "cells.png"}),
 }
 
 
@@ -115,6 +124,8 @@ def test_files_of_a_run(run, searched):
     scheme, files = ORIGINS[name]
     assert {path.name for path in folder.iterdir()} == files
     assert folder.name.startswith(f"retrain-{scheme}-exp0.1-s0-")
+    if name == "residual":
+        return
     where = "darts_v1" if name == "from_name" else str(searched)
     assert load_genotype(str(folder))[0] == load_genotype(where)[0]
     assert read(folder, "genotype.json")["scheme"] == scheme
@@ -204,6 +215,14 @@ def test_a_cosine_classifier_comes_back(with_margins):
     classifier = ltnas.load_network(folder).classifier
     assert classifier.scale == 30.0
     assert classifier(torch.randn(5, classifier.weight.shape[1])).abs().max() <= 30
+
+
+def test_a_residual_network_comes_back_with_its_branches(residual):
+    _, folder = residual
+    network = ltnas.load_network(folder)
+    assert isinstance(network, ResNet)
+    assert (network.branch_depth, network.feature_size) == (1, 2 * 16)
+    assert len(network.blocks) == 3
 
 
 def test_loaded_network_has_the_accuracy_that_was_written(run):

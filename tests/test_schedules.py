@@ -3,7 +3,7 @@
 import pytest
 
 from ltnas import config as c
-from ltnas.schedules import cosine, linear_ramp, scheduled, share
+from ltnas.schedules import branch_share, cosine, linear_ramp, scheduled, share
 
 
 def test_cosine_as_logged_by_the_original():
@@ -57,3 +57,33 @@ def test_shares_of_four_epochs(schedule, shares):
 def test_rates_stay_above_the_last():
     assert scheduled(c.Freeze(last=1e-5), 3, 4, 3e-4) == 1e-5
     assert scheduled(c.LinearSchedule(last=1e-4), 2, 4, 3e-4) == pytest.approx(2e-4)
+
+
+@pytest.mark.parametrize(
+    ("mixing", "shares"),
+    [
+        ("parabolic", [1, 15 / 16, 3 / 4, 7 / 16]),
+        ("linear", [1, 0.75, 0.5, 0.25]),
+        ("cosine", [1, 0.923880, 0.707107, 0.382683]),
+        ("cosine_symmetric", [1, 0.853553, 0.5, 0.146447]),
+        ("fixed", [0.5] * 4),
+        ("increasing", [0, 1 / 16, 1 / 4, 9 / 16]),
+        ("beta", [0.5] * 4),
+        ("stage", [1, 1, 1, 0]),
+    ],
+)
+def test_shares_of_the_conventional_branch(mixing, shares):
+    found = [branch_share(mixing, epoch, 4) for epoch in range(4)]
+    assert found == pytest.approx(shares, abs=1e-6)
+
+
+def test_symmetric_mixings_give_both_branches_the_same():
+    for mixing in c.MIXINGS:
+        both = [branch_share(mixing, e, 100) + branch_share(mixing, 100 - e, 100) for e in (10, 45)]
+        symmetric = mixing in ("linear", "cosine_symmetric", "fixed", "beta")
+        assert (both == pytest.approx([1, 1])) is symmetric
+
+
+def test_an_unknown_mixing():
+    with pytest.raises(ValueError, match="half"):
+        branch_share("half", 0, 4)

@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 
-from ltnas.config import Sampler
+from ltnas.config import Branches, Sampler, TwoBranches
 from ltnas.data.images import LabelledImages
 from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch, Stream, View
 from ltnas.data.subset import Indices
+from ltnas.data.two_streams import TwoStreams
 
 TEST_BATCH = {"cpu": 100}
 """Images of a test batch, for kinds of device: few where they are to stay in the cache."""
@@ -42,11 +43,23 @@ class TestBatches:
 
 @dataclass(frozen=True)
 class Plan:
-    """A stream: positions in `LongTail.train`, what draws from them, what is made of each image."""
+    """A stream: positions in `LongTail.train`, what draws from them, what is made of each image.
+
+    `rebalancing` draws a second batch for each of the first, which counts as `mixing` says.
+    """
 
     positions: Indices
     sampler: Sampler
     views: tuple[View, ...]
+    rebalancing: Sampler | None = None
+    mixing: str = "parabolic"
+
+
+def second_stream(branches: Branches, sampler: Sampler) -> tuple[Sampler | None, str]:
+    """What of a plan is the re-balancing branch's: its sampler, and how the branches mix."""
+    if isinstance(branches, TwoBranches):
+        return sampler, branches.mixing
+    return None, "parabolic"
 
 
 class LongTailData(L.LightningDataModule):
@@ -81,23 +94,34 @@ class LongTailData(L.LightningDataModule):
 
     def train_dataloader(self) -> CombinedLoader:
         """`{name: Batch}` for each step; an epoch ends with the shortest stream."""
-        assert self.trainer is not None
         loaders = {
-            name: Stream(
-                self.train_data,
-                torch.from_numpy(plan.positions),
-                self.batch_size,
-                plan.views,
-                self.seed,
-                number,
-                self.trainer.global_rank,
-                self.trainer.world_size,
-                plan.sampler,
-                self.epochs,
-            )
+            name: self._loader(number, plan)
             for number, (name, plan) in enumerate(self.streams.items())
         }
         return CombinedLoader(loaders, "min_size")
+
+    def _loader(self, number: int, plan: Plan) -> Stream | TwoStreams:
+        first = self._stream(number, plan, plan.sampler)
+        if plan.rebalancing is None:
+            return first
+        # Numbers that no first stream has: the draws of all streams differ.
+        second = self._stream(len(self.streams) + number, plan, plan.rebalancing)
+        return TwoStreams(first, second, plan.mixing)
+
+    def _stream(self, number: int, plan: Plan, sampler: Sampler) -> Stream:
+        assert self.trainer is not None
+        return Stream(
+            self.train_data,
+            torch.from_numpy(plan.positions),
+            self.batch_size,
+            plan.views,
+            self.seed,
+            number,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+            sampler,
+            self.epochs,
+        )
 
     def val_dataloader(self) -> TestBatches:
         """All test images; both test sets are read off their predictions."""

@@ -27,11 +27,25 @@ class View(Protocol):
         ...
 
 
+class Partner(NamedTuple):
+    """What a batch is mixed with.
+
+    `views` are of other images, each float [B, 3, H, W], or none where the batch's views have them
+    in already; `labels` are theirs, int64 [B]; `shares`, in [0, 1], are those of the batch itself
+    in each of its views, [B] or [].
+    """
+
+    views: tuple[Tensor, ...]
+    labels: Tensor
+    shares: tuple[Tensor, ...]
+
+
 class Batch(NamedTuple):
     """One update's images: `views`, each float [B, 3, H, W], and labels, int64 [B]."""
 
     views: tuple[Tensor, ...]
     labels: Tensor
+    partner: Partner | None = None
 
 
 def generator(*key: int) -> torch.Generator:

@@ -19,6 +19,10 @@ class Model(Protocol):
         """Images [B, 3, H, W] to pooled features [B, feature_size]."""
         ...
 
+    def branch_features(self, images: Tensor, branch: int) -> Tensor:
+        """Images [B, 3, H, W] to one branch's features [B, feature_size / branches]."""
+        ...
+
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits [B, classes] and those of auxiliary classifiers."""
         ...

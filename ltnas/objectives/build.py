@@ -11,6 +11,7 @@ from ltnas.data.stream import View
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.objectives.classification import Classification
+from ltnas.objectives.two_branches import TwoBranches
 
 
 def build_objective(
@@ -19,6 +20,7 @@ def build_objective(
     counts: Tensor,
     classifier: c.Classifier,
     auxiliary: float = 0.0,
+    rebalanced: Tensor | None = None,
 ) -> Objective:
     """The module of an objective.
 
@@ -28,6 +30,7 @@ def build_objective(
         counts: images of each class that its stream shows, [C].
         classifier: of the model.
         auxiliary: weight of the auxiliary logits.
+        rebalanced: as `counts`, of the second branch's stream; None: there is one branch.
     """
     match config:
         case c.BarlowTwins():
@@ -39,15 +42,20 @@ def build_objective(
                 config.center,
             )
         case c.Classification():
-            scale = classifier.scale if isinstance(classifier, c.CosineClassifier) else 1.0
-            return Classification(
-                build_criterion(config, counts, scale),
-                class_weights(config, counts),
-                config.start,
-                auxiliary,
-            )
+            first = _classification(config, counts, classifier, auxiliary)
+            if rebalanced is None:
+                return first
+            return TwoBranches(first, _classification(config, rebalanced, classifier, 0.0))
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
+
+
+def _classification(
+    config: c.Classification, counts: Tensor, classifier: c.Classifier, auxiliary: float
+) -> Classification:
+    scale = classifier.scale if isinstance(classifier, c.CosineClassifier) else 1.0
+    criterion, weights = build_criterion(config, counts, scale), class_weights(config, counts)
+    return Classification(criterion, weights, config.start, auxiliary)
 
 
 def build_views(

@@ -40,12 +40,13 @@ class Classification(Objective):
     def forward(self, model: Model, batch: Batch) -> Losses:
         """Of the batch's first views."""
         logits, *others = model.predictions(batch.views[0])
-        loss = self._mean(logits, batch.labels)
+        loss = self.loss(logits, batch.labels)
         for auxiliary in others:
-            loss = loss + self.auxiliary_weight * self._mean(auxiliary, batch.labels)
+            loss = loss + self.auxiliary_weight * self.loss(auxiliary, batch.labels)
         return Losses(loss, None, logits.detach())
 
-    def _mean(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Of logits [B, C] and labels [B], a scalar in fp32 or wider."""
         full = logits.to(torch.promote_types(logits.dtype, torch.float32))
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)

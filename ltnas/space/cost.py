@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ltnas.space.network import Network
+from ltnas.space.branches import BranchedModel
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
@@ -23,7 +23,7 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     return counts
 
 
-def multiply_accumulates(model: Network, image_size: int) -> int:
+def multiply_accumulates(model: BranchedModel, image_size: int) -> int:
     """Of convolutions and linear layers for one image; NAS papers call them FLOPs."""
     # On the meta device: shapes flow, numbers do not.
     meta = copy.deepcopy(model).to("meta").eval()

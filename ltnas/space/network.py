@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from ltnas.errors import UserError
+from ltnas.space.branches import BranchedModel
 from ltnas.space.classifiers import MakeClassifier
 from ltnas.space.drop_path import DropPath
 from ltnas.space.genotype import CellGenotype, Edge, Genotype
@@ -129,7 +132,7 @@ def imagenet_stem(channels: int) -> tuple[nn.Module, nn.Module]:
     return first, nn.Sequential(nn.ReLU(), *conv(channels, channels))
 
 
-class Network(nn.Module):
+class Network(BranchedModel):
     """The network that is trained and used.
 
     Args:
@@ -141,6 +144,7 @@ class Network(nn.Module):
         stem: `cifar` or `imagenet`.
         classifier: makes one, and the auxiliary's, from the size of features and the number of
             classes.
+        branch_depth: of two branches, 0 or 1; None: one branch.
     """
 
     def __init__(
@@ -152,18 +156,23 @@ class Network(nn.Module):
         auxiliary: bool,
         stem: str = "cifar",
         classifier: MakeClassifier = nn.Linear,
+        branch_depth: int | None = None,
     ) -> None:
         super().__init__()
+        self.branch_depth = branch_depth
         imagenet = stem == "imagenet"
         self.stem, self.stem1 = (imagenet_stem if imagenet else cifar_stem)(channels)
         width = channels if imagenet else 3 * channels
         widths = {name: len(output_nodes(genotype.cell(name))) for name in ("normal", "reduce")}
         plans = cell_plans(channels, cells, widths, width, width, stem_reduces=imagenet)
-        self.cells = nn.ModuleList(
-            Cell(plan, genotype.cell(kind(plan.reduction))) for plan in plans
-        )
+
+        def make(plan: CellPlan) -> Cell:
+            return Cell(plan, genotype.cell(kind(plan.reduction)))
+
+        self.cells = nn.ModuleList(make(plan) for plan in plans)
+        self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
         outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
-        self.feature_size = outputs[-1]
+        self.feature_size = outputs[-1] * self.branches
         self.classifier = classifier(self.feature_size, classes)
         self.auxiliary_cell = 2 * cells // 3
         self.auxiliary_head = (
@@ -172,39 +181,34 @@ class Network(nn.Module):
             else None
         )
 
-    def set_drop_path(self, probability: float) -> None:
-        """Drop the output of each operation but identity, for an image at a time, in training."""
-        for module in self.modules():
-            if isinstance(module, DropPath):
-                module.probability.fill_(probability)
+    def compilable(self) -> Iterable[nn.Module]:
+        """The cells."""
+        return (module for module in self.modules() if isinstance(module, Cell))
 
-    def _states(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The last state and the one that the auxiliary classifier sees."""
+    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The last two states before the last cell, and the one that the auxiliary head sees."""
         before = self.stem(images)
-        previous = self.stem1(before)
-        state = previous
-        for index, cell in enumerate(self.cells):
+        previous = seen = self.stem1(before)
+        for index, cell in enumerate(list(self.cells)[:-1]):
             before, previous = previous, cell(before, previous)
             if index == self.auxiliary_cell:
-                state = previous
-        return previous, state
+                seen = previous
+        return before, previous, seen
 
-    def features(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to pooled features [B, feature_size]."""
-        return self._states(images)[0].mean((2, 3))
+    def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
+        """The last cell."""
+        own = self.rebalancing_cell if branch else None
+        state: Tensor = (own or self.cells[-1])(*trunk[:2])
+        return state
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Logits [B, classes] and, if there is one, those of the auxiliary classifier."""
-        last, state = self._states(images)
-        logits = self.classifier(last.mean((2, 3)))
         if self.auxiliary_head is None:
-            return (logits,)
-        return logits, self.auxiliary_head(state)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to logits [B, classes]."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+            return (self(images),)
+        trunk = self.trunk(images)
+        last = self.tail(trunk, 0)
+        seen = last if self.auxiliary_cell == len(self.cells) - 1 else trunk[2]
+        return self.classifier(last.mean((2, 3))), self.auxiliary_head(seen)
 
 
 def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:

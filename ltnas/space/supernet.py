@@ -8,7 +8,7 @@ not computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+from ltnas.space.branches import BranchedModel
 from ltnas.space.cell_kernels import Flow, run_cell, runs_natively
 from ltnas.space.classifiers import MakeClassifier
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
@@ -159,7 +160,7 @@ class SupernetCell(nn.Module):
         return torch.zeros_like(state[:, :, ::stride, ::stride])
 
 
-class Supernet(nn.Module):
+class Supernet(BranchedModel):
     """All architectures of the space in one network (DARTS, section 2.2).
 
     Args:
@@ -174,6 +175,7 @@ class Supernet(nn.Module):
         checkpointed: whether backward computes each cell again instead of keeping what is inside:
             less memory for more time.
         classifier: makes one from the size of features and the number of classes.
+        branch_depth: of two branches, 0 or 1; None: one branch. Both have one architecture.
     """
 
     def __init__(
@@ -188,8 +190,10 @@ class Supernet(nn.Module):
         masks: dict[str, Mask] | None = None,
         checkpointed: bool = False,
         classifier: MakeClassifier = nn.Linear,
+        branch_depth: int | None = None,
     ) -> None:
         super().__init__()
+        self.branch_depth = branch_depth
         self.operation_names, self.nodes, self.relax = tuple(operations), nodes, relax
         self.checkpointed = checkpointed
         everything = ((True,) * len(operations),) * len(edges(nodes))
@@ -199,11 +203,14 @@ class Supernet(nn.Module):
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
         )
         plans = cell_plans(channels, cells, dict.fromkeys(KINDS, nodes), stem, stem)
-        self.cells = nn.ModuleList(
-            SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)]) for plan in plans
-        )
+
+        def make(plan: CellPlan) -> SupernetCell:
+            return SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)])
+
+        self.cells = nn.ModuleList(make(plan) for plan in plans)
+        self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
         self.kinds = [kind(plan.reduction) for plan in plans]
-        self.feature_size = plans[-1].channels * nodes
+        self.feature_size = plans[-1].channels * nodes * self.branches
         self.classifier = classifier(self.feature_size, classes)
         shape = len(edges(nodes)), len(operations)
         self.architecture = nn.ParameterDict(
@@ -229,15 +236,25 @@ class Supernet(nn.Module):
             for name, parameters in self.architecture_parameters().items()
         }
 
-    def features(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to pooled features [B, feature_size]."""
+    def compilable(self) -> Iterable[nn.Module]:
+        """The cells."""
+        return (module for module in self.modules() if isinstance(module, SupernetCell))
+
+    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The last two states before the last cell, and its mixing weights."""
         weights = self.mixing_weights()
         before = previous = self.stem(images)
-        for name, cell in zip(self.kinds, self.cells, strict=True):
+        for name, cell in list(zip(self.kinds, self.cells, strict=True))[:-1]:
             assert isinstance(cell, SupernetCell)
             before, previous = previous, self._cell(cell, before, previous, weights[name])
-        pooled: Tensor = previous.mean((2, 3))
-        return pooled
+        return before, previous, weights[self.kinds[-1]]
+
+    def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
+        """The last cell."""
+        own = self.rebalancing_cell if branch else None
+        cell = own or self.cells[-1]
+        assert isinstance(cell, SupernetCell)
+        return self._cell(cell, *trunk)
 
     def _cell(
         self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: Tensor
@@ -256,12 +273,3 @@ class Supernet(nn.Module):
         else:
             out = cell(before, previous, weights)
         return out
-
-    def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits [B, classes], alone: a supernet has no auxiliary classifier."""
-        return (self(images),)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to logits [B, classes]."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
