@@ -33,6 +33,7 @@ OBJECTIVES: dict[str, type] = {
     "vector_scaling": c.VectorScaling,
     "gradient_harmonising": c.GradientHarmonising,
     "label_aware_smoothing": c.LabelAwareSmoothing,
+    "mixture_consistency": c.MixtureConsistency,
     "barlow_twins": c.BarlowTwins,
 }
 SAMPLERS: dict[str, type] = {
@@ -57,7 +58,17 @@ AXES: dict[str, dict[str, type]] = {
     },
     "branches": {"one": c.OneBranch, "two": c.TwoBranches},
     "rebalancing_sampler": SAMPLERS,
+    "crt_objective": OBJECTIVES,
+    "crt_sampler": SAMPLERS,
     "network": {"searched": c.SearchedNetwork, "resnet20": c.ResNet20, "resnet32": c.ResNet32},
+    "mix": {
+        "none": c.NoMix,
+        "mixup": c.Mixup,
+        "cutmix": c.CutMix,
+        "mixup_or_cutmix": c.MixupOrCutMix,
+        "mixup_and_cutmix": c.MixupAndCutMix,
+    },
+    "augmentation": {"plain": c.PlainAugmentation, "rand_augment": c.RandAugment},
     "regulariser": {
         "none": c.NoRegulariser,
         "zero_one_l1": c.ZeroOneL1,
@@ -106,8 +117,14 @@ def register_configs() -> None:
 
 
 def _choices(group: str) -> str:
-    """The choices of a group of `conf/`, for a help text that lists some groups only."""
-    return ", ".join(sorted(path.name[:-5] for path in (Path(CONF) / group).glob("*.yaml")))
+    """The choices of an axis or of a group of `conf/`, as lines of a help text."""
+    files = sorted(path.name[:-5] for path in (Path(CONF) / group).glob("*.yaml"))
+    names = list(AXES[group]) if group in AXES else files
+    # The group's name and two blanks stand before the first line.
+    indent = " " * (len(group) + 4)
+    return textwrap.fill(", ".join(names), 80, initial_indent=indent, subsequent_indent="    ")[
+        len(indent) :
+    ]
 
 
 def _published() -> str:

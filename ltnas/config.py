@@ -346,6 +346,27 @@ class LabelAwareSmoothing(Classification):
 
 
 @dataclass
+class MixtureConsistency(InverseFrequency):
+    """GLMC (Du et al. 2023): two mixed views agree, and class weights come in by 1 - p^2.
+
+    For `mix=mixup_and_cutmix`.
+    """
+
+    exponent: float = 1.2
+    consistency: float = 4.0
+    """What the agreement of both views counts."""
+    width: int = 256
+    """Of the layers that compare the views."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.consistency >= 0, f"objective.consistency={self.consistency} must be 0 or more"
+        )
+        require(self.width >= 2, f"objective.width={self.width} must be 2 or more")
+
+
+@dataclass
 class BarlowTwins(Objective):
     """Redundancy reduction between two views, no labels (Zbontar et al. 2021)."""
 
@@ -484,6 +505,69 @@ class TwoBranches(Branches):
     def __post_init__(self) -> None:
         require(self.depth in (0, 1), f"branches.depth={self.depth} must be 0 or 1")
         require_choice("branches.mixing", self.mixing, MIXINGS)
+
+
+@dataclass
+class Mix:
+    """How images of a batch are mixed with one another."""
+
+    alpha: float = 1.0
+    """Shares are drawn from Beta(alpha, alpha)."""
+
+    def __post_init__(self) -> None:
+        require(self.alpha > 0, f"mix.alpha={self.alpha} must be above 0")
+
+
+@dataclass
+class NoMix(Mix):
+    """Not at all."""
+
+
+@dataclass
+class Mixup(Mix):
+    """Blended (Zhang et al. 2018)."""
+
+
+@dataclass
+class CutMix(Mix):
+    """A box of one pasted into the other (Yun et al. 2019)."""
+
+
+@dataclass
+class MixupOrCutMix(Mix):
+    """Either, for each image by chance."""
+
+
+@dataclass
+class MixupAndCutMix(Mix):
+    """One view of an image by mixup, the other by CutMix."""
+
+
+@dataclass
+class Augmentation:
+    """What is made of an image besides crop, mirror and cutout."""
+
+
+@dataclass
+class PlainAugmentation(Augmentation):
+    """Nothing."""
+
+
+@dataclass
+class RandAugment(Augmentation):
+    """Operations drawn from fourteen (Cubuk et al. 2020)."""
+
+    count: int = 2
+    """Operations on an image."""
+    magnitude: int = 9
+    """Of each, in [0, 30]."""
+
+    def __post_init__(self) -> None:
+        require(self.count >= 1, f"augmentation.count={self.count} must be 1 or more")
+        require(
+            0 <= self.magnitude <= 30,
+            f"augmentation.magnitude={self.magnitude} must lie in [0, 30]",
+        )
 
 
 @dataclass
@@ -629,6 +713,15 @@ class RandomDraw(Selection):
     """Two edges a node and an operation on each, drawn uniformly from the seed: no search."""
 
 
+def require_two_views(mix: Mix, objective: Objective) -> None:
+    """Raise a `UserError` for two views that no objective compares, or one where two are needed."""
+    require(
+        isinstance(objective, MixtureConsistency) == isinstance(mix, MixupAndCutMix),
+        "objective=mixture_consistency and mix=mixup_and_cutmix go together: it compares both "
+        "views of an image, and no other objective sees the second; set both, or neither",
+    )
+
+
 def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Objective) -> None:
     """Raise a `UserError` for branches without labels, and for a second stream without branch."""
     two = isinstance(branches, TwoBranches)
@@ -658,24 +751,45 @@ def require_cosines(key: str, objective: Objective, classifier: Classifier) -> N
 
 @dataclass
 class WeightOptimiser:
-    """SGD with momentum and a cosine by epoch."""
+    """SGD with momentum, its rate a cosine or steps by epoch."""
 
     learning_rate: float = 0.025
     final_learning_rate: float = 0.001
     momentum: float = 0.9
     weight_decay: float = 3e-4
-    clip: float = 5.0
-    """Largest norm of the gradient of all weights."""
+    clip: float | None = 5.0
+    """Largest norm of the gradient of all weights; None: any."""
+    nesterov: bool = False
+    warmup_epochs: int = 0
+    """First epochs, in which the rate grows linearly to what it would be without."""
+    decay: str = "cosine"
+    """Or `steps`: the rate is multiplied by `factor` at each share of the run in `steps`."""
+    steps: list[float] = field(default_factory=lambda: [0.8, 0.9])
+    factor: float = 0.01
 
     def __post_init__(self) -> None:
         require(
             self.learning_rate > 0, f"weights.learning_rate={self.learning_rate} must be above 0"
         )
-        for key in ("final_learning_rate", "weight_decay"):
+        for key in ("final_learning_rate", "weight_decay", "warmup_epochs"):
             value = getattr(self, key)
             require(value >= 0, f"weights.{key}={value} must be 0 or more")
         require(0 <= self.momentum < 1, f"weights.momentum={self.momentum} must lie in [0, 1)")
-        require(self.clip > 0, f"weights.clip={self.clip} must be above 0")
+        require(
+            self.clip is None or self.clip > 0,
+            f"weights.clip={self.clip} must be above 0, or null for none",
+        )
+        require(
+            not self.nesterov or self.momentum > 0,
+            "weights.nesterov=true with weights.momentum=0: there is no momentum to look ahead "
+            "with; take weights.momentum=0.9",
+        )
+        require_choice("weights.decay", self.decay, ("cosine", "steps"))
+        require(
+            all(0 < step < 1 for step in self.steps),
+            f"weights.steps={self.steps} must lie in (0, 1): shares of the run",
+        )
+        require(0 < self.factor <= 1, f"weights.factor={self.factor} must lie in (0, 1]")
 
 
 @dataclass
@@ -832,6 +946,12 @@ class SearchConfig(Run):
         )
         require_cosines("objective", self.objective, self.classifier)
         require_cosines("architecture_objective", own, self.classifier)
+        require(
+            not isinstance(self.objective, MixtureConsistency)
+            and not isinstance(own, MixtureConsistency),
+            "objective=mixture_consistency is for ltnas.retrain, where images are mixed: take "
+            "another for a search",
+        )
         require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
 
 
@@ -870,6 +990,21 @@ class ResNet20(ResNet32):
 
 
 @dataclass
+class ClassifierStage:
+    """A second stage in which the classifier alone is trained (cRT, Kang et al. 2020)."""
+
+    epochs: int = 0
+    """0: no second stage."""
+    learning_rate: float = 0.1
+    fresh: bool = True
+    """Whether the classifier is drawn anew."""
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 0, f"crt.epochs={self.epochs} must be 0 or more")
+        require(self.learning_rate > 0, f"crt.learning_rate={self.learning_rate} must be above 0")
+
+
+@dataclass
 class RetrainConfig(Run):
     """`python -m ltnas.retrain`."""
 
@@ -881,6 +1016,15 @@ class RetrainConfig(Run):
     rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
     """Of the second branch."""
     classifier: Classifier = field(default_factory=LinearClassifier)
+    mix: Mix = field(default_factory=NoMix)
+    augmentation: Augmentation = field(default_factory=PlainAugmentation)
+    sharpness: float = 0.0
+    """Radius of sharpness-aware minimisation (Foret et al. 2021); 0: none."""
+    averaging: float = 0.0
+    """Decay, by step, of an average of the weights that is tested and kept; 0: none."""
+    crt: ClassifierStage = field(default_factory=ClassifierStage)
+    crt_objective: Objective = field(default_factory=CrossEntropy)
+    crt_sampler: Sampler = field(default_factory=ClassBalancedSampler)
     adjust: float = 0.0
     """tau of logit adjustment after training; 0: none."""
     epochs: int = 150
@@ -910,7 +1054,12 @@ class RetrainConfig(Run):
             "pretrain=barlow_twins pretrain_epochs=50, and an objective with labels",
         )
         require_cosines("objective", self.objective, self.classifier)
+        require_cosines("crt_objective", self.crt_objective, self.classifier)
+        require_two_views(self.mix, self.objective)
         self._check_adjustment()
+        self._check_second_stage()
+        require(self.sharpness >= 0, f"sharpness={self.sharpness} must be 0 or more: a radius")
+        require(0 <= self.averaging < 1, f"averaging={self.averaging} must lie in [0, 1)")
         require_choice("stem", self.stem, ("cifar", "imagenet"))
         require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
         require(
@@ -925,6 +1074,24 @@ class RetrainConfig(Run):
         require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
         require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")
 
+    def _check_second_stage(self) -> None:
+        require(
+            isinstance(self.crt_objective, Classification)
+            and not isinstance(self.crt_objective, MixtureConsistency),
+            "crt_objective must be a loss of labels and of single views: the second stage trains "
+            "a classifier alone; take crt_objective=cross_entropy",
+        )
+        require(
+            self.crt.epochs == 0 or not isinstance(self.classifier, SimplexClassifier),
+            "crt.epochs with classifier=simplex: it is never trained, so that a second stage has "
+            "nothing to do; take crt.epochs=0, or another classifier",
+        )
+        require(
+            self.crt.epochs == 0 or isinstance(self.branches, OneBranch),
+            "crt.epochs with branches=two: the re-balancing branch does what a second stage "
+            "would; take crt.epochs=0 or branches=one",
+        )
+
     def _check_network(self) -> None:
         searched = isinstance(self.network, SearchedNetwork)
         require(
@@ -938,6 +1105,11 @@ class RetrainConfig(Run):
             "one of them out",
         )
         require_one_stream(self.branches, self.rebalancing_sampler)
+        require(
+            isinstance(self.mix, NoMix) or isinstance(self.branches, OneBranch),
+            "mix with branches=two: branches mix features already, with images of another "
+            "stream; take mix=none or branches=one",
+        )
         require(
             not (searched and self.auxiliary > 0 and isinstance(self.branches, TwoBranches)),
             f"auxiliary={self.auxiliary} with branches=two: the auxiliary classifier has no "

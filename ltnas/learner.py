@@ -38,11 +38,11 @@ class Learner(nn.Module):
             self.architecture_objective.set_progress(progress)
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """All parameters but the architecture's, by name."""
+        """All parameters that learn, but the architecture's, by name."""
         return {
             name: parameter
             for name, parameter in self.named_parameters()
-            if not name.startswith("model.architecture.")
+            if parameter.requires_grad and not name.startswith("model.architecture.")
         }
 
     def clip_groups(self) -> list[list[nn.Parameter]]:

@@ -1,6 +1,6 @@
 """python -m ltnas.retrain: train the network of a genotype on long-tailed images.
 
-Reads from top to bottom: genotype, data, network, training without labels, with labels, files.
+Reads from top to bottom: genotype, data, network, stages of training, files.
 """
 
 from __future__ import annotations
@@ -10,24 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltnas.command import run_command
-from ltnas.config import (
-    BarlowTwins,
-    InstanceSampler,
-    Objective,
-    OneBranch,
-    ResNet32,
-    RetrainConfig,
-    TwoBranches,
-)
+from ltnas.config import ResNet32, RetrainConfig, TwoBranches
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ltnas.callbacks.history import History
     from ltnas.data.long_tail import LongTail
+    from ltnas.data.module import LongTailData
+    from ltnas.retrain_module import RetrainModule
     from ltnas.runs import RunFolder
     from ltnas.space.branches import BranchedModel
     from ltnas.space.genotype import Genotype
+    from ltnas.stages import Stage
 
 
 def retrain(config: RetrainConfig) -> Path:
@@ -80,13 +75,12 @@ def _train(
     folder: RunFolder,
     console: Console,
 ) -> None:
+    from ltnas.stages import stages
+
     network = build_network(config, genotype, long_tail)
-    stages: list[tuple[Objective, RunFolder]] = [(config.objective, folder)]
-    if config.pretrain == "barlow_twins":
-        stages.insert(0, (config.barlow_twins, _stage(folder, "pretrain")))
     histories = []
-    for objective, stage in stages:
-        history, reports = _fit(config, objective, accelerator, network, long_tail, stage, console)
+    for stage in stages(config, folder):
+        history, reports = _fit(config, stage, accelerator, network, long_tail, console)
         histories.append(history)
     if config.adjust:
         _keep_adjustment(config, network, long_tail)
@@ -102,20 +96,12 @@ def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: L
     from ltnas.criteria.logit_adjustment import log_priors
     from ltnas.data.samplers import expected_counts
 
-    counts = expected_counts(config.sampler, torch.tensor(long_tail.counts))
+    sampler = config.crt_sampler if config.crt.epochs else config.sampler
+    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
     assert isinstance(network.classifier, torch.nn.Linear)
     bias = network.classifier.bias
     with torch.no_grad():
         bias.sub_(config.adjust * log_priors(counts).to(bias))
-
-
-def _stage(folder: RunFolder, name: str) -> RunFolder:
-    """A folder in the run's for what comes before its training."""
-    from ltnas.runs import RunFolder
-
-    path = folder.path / name
-    path.mkdir(exist_ok=True)
-    return RunFolder(path, folder.writes)
 
 
 def build_network(
@@ -141,84 +127,116 @@ def build_network(
 
 def _fit(
     config: RetrainConfig,
-    objective: Objective,
+    stage: Stage,
     accelerator: str,
     network: BranchedModel,
     long_tail: LongTail,
-    folder: RunFolder,
     console: Console,
 ) -> tuple[History, dict[str, Any]]:
-    """Train the network under one objective; what is in the folder already is gone on with."""
-    import numpy as np
-    import torch
-
+    """Train the network in one stage; what is in its folder already is gone on with."""
     from ltnas.callbacks.checkpoint import EpochCheckpoint
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
+    from ltnas.loggers import open_logger
+    from ltnas.plots.curves import plot_curves
+    from ltnas.training import build_trainer, fit
+
+    if stage.fresh_classifier:
+        _draw_classifier(network, config.seed)
+    learning = network if stage.trains_trunk else network.classifier
+    network.requires_grad_(False)
+    learning.requires_grad_()
+    module = _module(config, stage, accelerator, network, long_tail)
+    history, folder = History(stage.folder), stage.folder
+    with open_logger(config, folder, stage.label) as logger:
+        callbacks = [
+            history,
+            *([ProgressLine(console, stage.label, history)] if config.logger.progress else []),
+            EpochCheckpoint(folder.checkpoint),
+        ]
+        trainer = build_trainer(config, accelerator, stage.epochs, folder, callbacks, logger)
+        fit(trainer, module, _stream(config, stage, long_tail), folder.checkpoint)
+    module.keep_average()
+    if folder.writes:
+        plot_curves(folder)
+    return history, module.test_reports(long_tail.classes, long_tail.groups)
+
+
+def _draw_classifier(network: BranchedModel, seed: int) -> None:
+    """Anew, as a second stage begins; a function of the seed alone."""
+    import torch
+
+    from ltnas.seeds import derived_seed
+
+    torch.manual_seed(derived_seed(seed, 0))
+    for module in network.classifier.modules():
+        reset = getattr(module, "reset_parameters", None)
+        if reset is not None:
+            reset()
+
+
+def _module(
+    config: RetrainConfig,
+    stage: Stage,
+    accelerator: str,
+    network: BranchedModel,
+    long_tail: LongTail,
+) -> RetrainModule:
+    """The steps of a stage, its losses told of what its streams show."""
+    import torch
+
     from ltnas.criteria.logit_adjustment import log_priors
-    from ltnas.data.module import LongTailData, Plan, second_stream
     from ltnas.data.samplers import expected_counts
     from ltnas.distributed import synchronise_batch_norm
     from ltnas.learner import Learner
-    from ltnas.loggers import open_logger
-    from ltnas.objectives.build import build_objective, build_views
-    from ltnas.plots.curves import plot_curves
+    from ltnas.objectives.build import build_objective
     from ltnas.retrain_module import RetrainModule
-    from ltnas.training import autocast, build_trainer, fit
+    from ltnas.training import autocast
 
-    labelled = not isinstance(objective, BarlowTwins)
-    epochs = config.epochs if labelled else config.pretrain_epochs
-    sampler = config.sampler if labelled else InstanceSampler()
-    # Branches are mixed by labels; a run with none trains both of them on one stream.
-    branches = config.branches if labelled else OneBranch()
     kept = torch.tensor(long_tail.counts)
-    counts = expected_counts(sampler, kept)
-    built = build_objective(
-        objective,
+    counts = expected_counts(stage.sampler, kept)
+    two = isinstance(stage.branches, TwoBranches)
+    objective = build_objective(
+        stage.objective,
         network.feature_size,
         counts,
         config.classifier,
-        config.auxiliary,
-        expected_counts(config.rebalancing_sampler, kept)
-        if isinstance(branches, TwoBranches)
-        else None,
+        stage.auxiliary,
+        expected_counts(config.rebalancing_sampler, kept) if two else None,
     )
-    learner = Learner(network, built)
+    learner = Learner(network, objective)
     if config.trainer.devices > 1:
         synchronise_batch_norm(learner, accelerator)
-    module = RetrainModule(
+    return RetrainModule(
         learner,
-        config.weights,
-        config.drop_path if labelled else 0.0,
-        epochs,
+        stage.weights,
+        stage.drop_path,
+        stage.epochs,
         len(long_tail.classes),
         torch.from_numpy(long_tail.test_indices),
         config.seed,
         autocast(accelerator, config.precision),
-        config.adjust * log_priors(counts).float() if config.adjust else None,
+        stage.adjust * log_priors(counts).float() if stage.adjust else None,
+        stage.sharpness,
+        stage.averaging,
+        stage.trains_trunk,
     )
-    views = build_views(objective, config.data, long_tail.normalisation, config.cutout)
-    second = second_stream(branches, config.rebalancing_sampler)
-    data = LongTailData(
-        long_tail,
-        {"weights": Plan(np.arange(len(long_tail.train_indices)), sampler, views, *second)},
-        config.batch_size,
-        config.seed,
-        epochs,
+
+
+def _stream(config: RetrainConfig, stage: Stage, long_tail: LongTail) -> LongTailData:
+    """All training images, as the stage wants to see them."""
+    import numpy as np
+
+    from ltnas.data.module import LongTailData, Plan, second_stream
+    from ltnas.objectives.build import build_views
+
+    everything = np.arange(len(long_tail.train_indices))
+    views = build_views(
+        stage.objective, config.data, long_tail.normalisation, config.cutout, config.augmentation
     )
-    history = History(folder)
-    label = "retrain" if labelled else "pretrain"
-    with open_logger(config, folder, label) as logger:
-        callbacks = [
-            history,
-            *([ProgressLine(console, label, history)] if config.logger.progress else []),
-            EpochCheckpoint(folder.checkpoint),
-        ]
-        trainer = build_trainer(config, accelerator, epochs, folder, callbacks, logger)
-        fit(trainer, module, data, folder.checkpoint)
-    if folder.writes:
-        plot_curves(folder)
-    return history, module.test_reports(long_tail.classes, long_tail.groups)
+    second = second_stream(stage.branches, config.rebalancing_sampler)
+    plan = Plan(everything, stage.sampler, views, *second, stage.mix)
+    return LongTailData(long_tail, {"weights": plan}, config.batch_size, config.seed, stage.epochs)
 
 
 def _write_result(
@@ -263,6 +281,7 @@ def _write_result(
             "seed": config.seed,
             "epochs": config.epochs,
             "pretrain_epochs": config.pretrain_epochs,
+            "crt_epochs": config.crt.epochs,
             **parameter_counts(network),
             "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
             "test": reports,

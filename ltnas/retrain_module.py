@@ -12,8 +12,16 @@ from ltnas.config import WeightOptimiser
 from ltnas.data.stream import Batch
 from ltnas.learner import Learner
 from ltnas.monitor import MeasuringModule
-from ltnas.optimisation import descend, set_rate, weight_optimiser
-from ltnas.schedules import cosine, linear_ramp
+from ltnas.objectives import Losses
+from ltnas.optimisation import (
+    average_of,
+    descend,
+    set_rate,
+    sharpness_aware_descend,
+    weight_optimiser,
+)
+from ltnas.schedules import linear_ramp, weight_rate
+from ltnas.statistics import unmoved_statistics
 
 
 class RetrainModule(MeasuringModule):
@@ -30,6 +38,9 @@ class RetrainModule(MeasuringModule):
         autocast: makes the context of a forward pass, for mixed precision.
         adjustment: what is taken off logits in a test, [classes] (post-hoc logit adjustment, Menon
             et al. 2021, equation 9); nothing, if left out.
+        sharpness: radius of sharpness-aware steps; 0: plain ones.
+        averaging: decay of an average of the weights, which is what is tested; 0: none.
+        trains_trunk: whether more than the classifier learns.
     """
 
     learner: Learner
@@ -45,15 +56,20 @@ class RetrainModule(MeasuringModule):
         seed: int,
         autocast: Callable[[], AbstractContextManager[object]],
         adjustment: Tensor | None = None,
+        sharpness: float = 0.0,
+        averaging: float = 0.0,
+        trains_trunk: bool = True,
     ) -> None:
         super().__init__(learner, classes, long_tailed_test, seed)
-        self.adjustment = adjustment
+        self.adjustment, self.sharpness, self.trains_trunk = adjustment, sharpness, trains_trunk
+        self.average = average_of(learner.model, averaging) if averaging else None
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
         self.autocast = autocast
 
     def test_logits(self, images: Tensor) -> Tensor:
-        """Adjusted."""
-        logits = super().test_logits(images)
+        """Of the averaged weights, if there are some; adjusted."""
+        model = self.learner.model if self.average is None else self.average
+        logits: Tensor = model(images)
         return logits if self.adjustment is None else logits - self.adjustment.to(logits.device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -64,19 +80,38 @@ class RetrainModule(MeasuringModule):
         """Set learning rate and drop path by the epoch alone."""
         super().on_train_epoch_start()
         self.learner.set_progress(self.current_epoch / self.epochs)
-        config, epoch = self.weights_config, self.current_epoch
-        rate = cosine(epoch, self.epochs, config.learning_rate, config.final_learning_rate)
-        set_rate(self.trainer.optimizers[0], rate)
+        epoch = self.current_epoch
+        set_rate(self.trainer.optimizers[0], weight_rate(self.weights_config, epoch, self.epochs))
+        self.learner.model.train(self.trains_trunk)  # a trunk that rests keeps its statistics
         self.learner.model.set_drop_path(linear_ramp(epoch, self.epochs, self.drop_path))
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """One weight step."""
-        batch = batches["weights"]
-        with self.autocast():
-            losses = self.learner(batch)
-        total = losses.objective if losses.probe is None else losses.objective + losses.probe
-        descend(
-            total, self.learner.clip_groups(), self.trainer.optimizers[0], self.weights_config.clip
-        )
+        batch, optimiser = batches["weights"], self.trainer.optimizers[0]
+        groups, clip = self.learner.clip_groups(), self.weights_config.clip
+        losses = self._losses(batch)
+        if self.sharpness:
+            sharpness_aware_descend(
+                losses.total, lambda: self._again(batch), groups, optimiser, clip, self.sharpness
+            )
+        else:
+            descend(losses.total, groups, optimiser, clip)
+        if self.average is not None:
+            self.average.update_parameters(self.learner.model)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
         self.note(train_loss=losses.objective, train_accuracy=hits)
+
+    def _losses(self, batch: Batch) -> Losses:
+        with self.autocast():
+            losses: Losses = self.learner(batch)
+        return losses
+
+    def _again(self, batch: Batch) -> Tensor:
+        """The loss of a batch that has been seen: it moves no statistics a second time."""
+        with unmoved_statistics(self.learner):
+            return self._losses(batch).total
+
+    def keep_average(self) -> None:
+        """Give the averaged weights and statistics to the model, if there are some."""
+        if self.average is not None:
+            self.learner.model.load_state_dict(self.average.module.state_dict())

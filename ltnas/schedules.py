@@ -12,6 +12,20 @@ def cosine(epoch: int, epochs: int, first: float, last: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
+def weight_rate(config: c.WeightOptimiser, epoch: int, epochs: int) -> float:
+    """Of the weights: a linear warm-up, then a cosine or steps, by epoch.
+
+    The epochs of the warm-up count for what comes after it: a cosine does not start anew.
+    """
+    first, warm = config.learning_rate, config.warmup_epochs
+    if config.decay == "steps":
+        over = sum(epoch / epochs >= moment for moment in config.steps)
+        rate = first * config.factor**over
+    else:
+        rate = cosine(epoch, epochs, first, config.final_learning_rate)
+    return rate * (epoch + 1) / warm if epoch < warm else rate
+
+
 def linear_ramp(epoch: int, epochs: int, last: float) -> float:
     """From 0 in epoch 0 in equal steps towards `last`, which epoch `epochs` would have."""
     return last * epoch / epochs
@@ -44,14 +58,16 @@ def share(schedule: c.Schedule, epoch: int, epochs: int) -> float:
             return 1.0
 
 
-def branch_share(mixing: str, epoch: int, epochs: int) -> float:
-    """Of the conventional branch in an epoch, in [0, 1] (Zhou et al. 2020, section 4.3, table 4).
+def branch_share(mixing: str, progress: float) -> float:
+    """Of the conventional branch, in [0, 1], when a share `progress` of the run is over.
+
+    Section 4.3 and table 4 of Zhou et al. 2020.
 
     Those of BBN's paper and code, and one more: `linear`, `fixed` and `cosine_symmetric` give
     both branches the same share over the whole run, the others do not. `beta` is drawn for each
     step, from Beta(0.2, 0.2); its mean is here.
     """
-    p = epoch / epochs
+    p = progress
     match mixing:
         case "linear":
             return 1 - p

@@ -25,7 +25,7 @@ from ltnas.monitor import MeasuringModule
 from ltnas.objectives import Losses
 from ltnas.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser
 from ltnas.regularisers import Regularise
-from ltnas.schedules import cosine, scheduled
+from ltnas.schedules import scheduled, weight_rate
 from ltnas.selection import entropy, select
 from ltnas.space.operations import PARAMETRIC
 from ltnas.space.supernet import ARCHITECTURE, Supernet
@@ -111,12 +111,7 @@ class SearchModule(MeasuringModule):
         """Set both learning rates by the epoch alone."""
         super().on_train_epoch_start()
         self.learner.set_progress(self.current_epoch / self.epochs)
-        rate = cosine(
-            self.current_epoch,
-            self.epochs,
-            self.weights_config.learning_rate,
-            self.weights_config.final_learning_rate,
-        )
+        rate = weight_rate(self.weights_config, self.current_epoch, self.epochs)
         first = self.architecture_config.learning_rate
         own = scheduled(self.schedule, self.current_epoch, self.epochs, first)
         for optimiser, value in zip(self._optimisers(), (rate, own), strict=True):
@@ -204,7 +199,6 @@ class SearchModule(MeasuringModule):
         fixed = {name: alpha.detach() for name, alpha in self._architecture().items()}
         with self.autocast():
             losses: Losses = functional_call(self.learner, fixed, (batch,))
-        total = losses.objective if losses.probe is None else losses.objective + losses.probe
-        descend(total, self.learner.clip_groups(), optimiser, self.weights_config.clip)
+        descend(losses.total, self.learner.clip_groups(), optimiser, self.weights_config.clip)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
         self.note(train_loss=losses.objective, train_accuracy=hits)

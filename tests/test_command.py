@@ -1,8 +1,11 @@
 """From a command line to a typed configuration, and from a wrong one to one line."""
 
+import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from conftest import TINY
@@ -43,6 +46,67 @@ DARTS = {
     "schedule": "constant",
     "selection": "top2",
 }
+
+FIELD = c.WeightOptimiser(
+    0.1, 0.0, 0.9, 2e-4, None, warmup_epochs=5, decay="steps", steps=[0.8, 0.9], factor=0.01
+)
+"""ResNet-32's of the field (Cao et al. 2019): rates fall at 160 and 180 of 200 epochs."""
+
+RECIPES = {
+    "paper": (150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0), {}),
+    "cross_entropy": (200, 128, FIELD, {}),
+    "ldam_drw": (
+        *(150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0)),
+        {"objective": c.LdamDrw(start=0.8, max_margin=0.5), "classifier": c.CosineClassifier(30.0)},
+    ),
+    "paper_ldam_drw": (
+        *(200, 128, FIELD),
+        {"objective": c.LdamDrw(beta=0.9999, start=0.8), "classifier": c.CosineClassifier(30.0)},
+    ),
+    "logit_adjustment": (
+        *(200, 128, replace(FIELD, nesterov=True)),
+        {"objective": c.LogitAdjusted(tau=1.0)},
+    ),
+    "bbn": (
+        *(200, 128, replace(FIELD, nesterov=True, steps=[0.6, 0.8])),
+        {"branches": c.TwoBranches(1, "parabolic"), "rebalancing_sampler": c.ReversedSampler()},
+    ),
+    "crt": (200, 128, FIELD, {"crt": c.ClassifierStage(30, 0.1, fresh=True)}),
+    "mislas": (
+        *(200, 128, replace(FIELD, weight_decay=5e-4)),
+        {
+            "mix": c.Mixup(1.0),
+            "crt": c.ClassifierStage(10, 0.05, fresh=False),
+            "crt_objective": c.LabelAwareSmoothing(head=0.3, tail=0.0),
+        },
+    ),
+    "vs_sam": (
+        *(400, 128, replace(FIELD, weight_decay=1e-4)),
+        {
+            "objective": c.VectorScaling(tau=1.0, gamma=0.05),
+            "augmentation": c.RandAugment(),
+            "sharpness": 0.1,
+        },
+    ),
+    "glmc": (
+        *(200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None, warmup_epochs=10)),
+        {
+            "objective": c.MixtureConsistency(exponent=1.2, consistency=4.0),
+            "mix": c.MixupAndCutMix(1.0),
+        },
+    ),
+    "strong": (
+        *(400, 128, c.WeightOptimiser(0.1, 0.0, 0.9, 5e-4, None, True, 5)),
+        {
+            "objective": c.LogitAdjusted(),
+            "mix": c.MixupOrCutMix(),
+            "augmentation": c.RandAugment(),
+            "sharpness": 0.1,
+            "averaging": 0.999,
+        },
+    ),
+}
+"""Epochs, batch size, weights, and what else is not the default."""
 
 IMBALANCES = {
     "balance": ("balance", None),
@@ -118,7 +182,19 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 # --- axes ---------------------------------------------------------------------------------------
 
 
-SEARCH_AXES = {axis: values for axis, values in AXES.items() if hasattr(c.SearchConfig(), axis)}
+def of_searches(axis, values):
+    """The values that a search can have: a loss of mixed images is no loss of its."""
+    return {name: value for name, value in values.items() if name != "mixture_consistency"}
+
+
+RETRAIN_AXES = {
+    axis: values for axis, values in AXES.items() if hasattr(c.RetrainConfig(genotype="a"), axis)
+}
+SEARCH_AXES = {
+    axis: of_searches(axis, values)
+    for axis, values in AXES.items()
+    if hasattr(c.SearchConfig(), axis)
+}
 
 
 def rows():
@@ -153,9 +229,8 @@ def test_rows_hold_every_value():
         assert {row[axis] for row in ROWS} == set(values)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["objective"])
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_scheme_with_every_value_of_every_axis(scheme, row):
+@pytest.mark.parametrize(("scheme", "row"), list(zip(itertools.cycle(SCHEMES), ROWS, strict=False)))
+def test_schemes_with_other_values_on_every_axis(scheme, row):
     wanted = row
     config = composed(
         "search", *(f"{axis}={value}" for axis, value in wanted.items()), f"scheme={scheme}"
@@ -199,6 +274,60 @@ def test_command_line_beats_a_scheme_and_an_experiment():
     changed = composed("search", "experiment=demo_search", "epochs=3", "scheme=random")
     assert (changed.epochs, changed.scheme) == (3, "random")
     assert changed.channels == plain.channels != 16
+
+
+@pytest.mark.parametrize("network", ["genotype=darts_v2", "network=resnet32"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_constants_of_a_recipe(recipe, network):
+    config = composed("retrain", f"recipe={recipe}", network)
+    epochs, batch_size, weights, others = RECIPES[recipe]
+    assert (config.epochs, config.batch_size, config.weights) == (epochs, batch_size, weights)
+    plain = composed("retrain", network)
+    for key in (*RETRAIN_AXES, "crt", "sharpness", "averaging", "adjust", "pretrain"):
+        assert getattr(config, key) == others.get(key, getattr(plain, key)), key
+
+
+def test_recipes_are_those_that_there_are():
+    assert {path.stem for path in (Path(CONF) / "recipe").glob("*.yaml")} == set(RECIPES)
+
+
+def test_command_line_beats_a_recipe():
+    changed = ("objective=focal", "epochs=7", "weights.learning_rate=0.2", "mix=cutmix")
+    config = composed("retrain", "recipe=strong", "genotype=darts_v2", *changed)
+    assert config.objective == c.Focal()
+    assert (config.epochs, config.weights.learning_rate) == (7, 0.2)
+    assert config.mix == c.CutMix()
+    assert config.sharpness == 0.1
+
+
+def test_every_value_of_every_axis_of_a_retraining():
+    for axis, values in RETRAIN_AXES.items():
+        for name, value in values.items():
+            branched = ("branches=two", "auxiliary=0") if axis == "rebalancing_sampler" else ()
+            needs = (*NEEDS.get(value, ()), *branched)
+            source = () if axis == "network" and "resnet" in name else ("genotype=a",)
+            arguments = ("retrain", f"{axis}={name}", *source)
+            if (axis, name) in OF_NO_USE:
+                assert axis in refusal(*arguments)
+                continue
+            config = composed(*arguments, *needs)
+            assert type(getattr(config, axis)) is value
+            assert choices(config)[axis] == name
+
+
+NEEDS = {
+    c.Ldam: ("classifier=cosine",),
+    c.LdamDrw: ("classifier=cosine",),
+    c.TwoBranches: ("auxiliary=0",),
+    c.MixupAndCutMix: ("objective=mixture_consistency",),
+    c.MixtureConsistency: ("mix=mixup_and_cutmix",),
+}
+"""What else must be said."""
+
+OF_NO_USE = {
+    *(("objective", "barlow_twins"), ("crt_objective", "barlow_twins")),
+    *(("crt_objective", "mixture_consistency"),),
+}
 
 
 def test_space_without_none():
@@ -404,11 +533,21 @@ def test_help_lists_choices_and_examples(helps, command):
     groups = {"imbalance": IMBALANCES, "data": ["digits", "folder"], "trainer": ["cpu", "ddp"]}
     if command == "search":
         groups["scheme"] = SCHEMES
-    lines = [line.strip() for line in text.splitlines()]
+    else:
+        groups["recipe"] = RECIPES
+    own = SEARCH_AXES if command == "search" else RETRAIN_AXES
+    groups |= {
+        axis: own[axis]
+        for axis in (
+            ("objective", "schedule") if command == "search" else ("network", "mix", "augmentation")
+        )
+    }
+    lines = text.replace(",\n    ", ", ").splitlines()
     for group, names in groups.items():
-        (line,) = (line for line in lines if line.startswith(f"{group}: "))
+        (line,) = (line.strip() for line in lines if line.startswith(f"  {group}: "))
         assert set(names) <= set(line.removeprefix(f"{group}: ").split(", "))
     assert "${" not in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", ["search", "retrain"])

@@ -176,6 +176,69 @@ REFUSED = {
     "last rate of a schedule": (lambda: c.Constant(-1.0), "schedule.last=-1.0", "0 or more"),
     "kappa": (lambda: c.Heterogeneous(kappa=-1.0), "schedule.kappa=-1.0", "0 or more"),
     "after": (lambda: c.Freeze(after=0.0), "schedule.after=0.0", "(0, 1]"),
+    "warm-up": (lambda: c.WeightOptimiser(warmup_epochs=-1), "weights.warmup_epochs=-1", "0 or"),
+    "nesterov": (
+        lambda: c.WeightOptimiser(nesterov=True, momentum=0.0),
+        "weights.nesterov=true",
+        "take weights.momentum=0.9",
+    ),
+    "decay of rates": (lambda: c.WeightOptimiser(decay="poly"), "weights.decay=poly", "steps"),
+    "steps": (lambda: c.WeightOptimiser(steps=[0.5, 1.0]), "weights.steps=[0.5, 1.0]", "(0, 1)"),
+    "factor of steps": (lambda: c.WeightOptimiser(factor=0.0), "weights.factor=0.0", "(0, 1]"),
+    "mix alpha": (lambda: c.Mixup(alpha=0.0), "mix.alpha=0.0", "above 0"),
+    "operations": (lambda: c.RandAugment(count=0), "augmentation.count=0", "1 or more"),
+    "magnitude": (lambda: c.RandAugment(magnitude=31), "augmentation.magnitude=31", "[0, 30]"),
+    "mixed branches": (
+        lambda: c.RetrainConfig(
+            genotype="a", mix=c.Mixup(), branches=c.TwoBranches(), auxiliary=0.0
+        ),
+        "mix with branches=two",
+        "take mix=none",
+    ),
+    "consistency": (
+        lambda: c.MixtureConsistency(consistency=-1.0),
+        "objective.consistency=-1.0",
+        "0 or more",
+    ),
+    "consistency width": (lambda: c.MixtureConsistency(width=1), "objective.width=1", "2 or more"),
+    "mixture in a search": (
+        lambda: c.SearchConfig(objective=c.MixtureConsistency()),
+        "objective=mixture_consistency",
+        "take another",
+    ),
+    "one view": (
+        lambda: c.RetrainConfig(genotype="a", objective=c.MixtureConsistency()),
+        "mix=mixup_and_cutmix",
+        "set both",
+    ),
+    "radius": (lambda: c.RetrainConfig(genotype="a", sharpness=-0.1), "sharpness=-0.1", "0 or"),
+    "average": (lambda: c.RetrainConfig(genotype="a", averaging=1.0), "averaging=1.0", "[0, 1)"),
+    "second stage": (lambda: c.ClassifierStage(epochs=-1), "crt.epochs=-1", "0 or more"),
+    "rate of it": (lambda: c.ClassifierStage(learning_rate=0.0), "crt.learning_rate=0.0", "above"),
+    "loss of it": (
+        lambda: c.RetrainConfig(genotype="a", crt_objective=c.BarlowTwins()),
+        "crt_objective",
+        "take crt_objective=cross_entropy",
+    ),
+    "margins of it": (
+        lambda: c.RetrainConfig(genotype="a", crt_objective=c.Ldam()),
+        "crt_objective=ldam",
+        "add classifier=cosine",
+    ),
+    "second stage of a simplex": (
+        lambda: c.RetrainConfig(
+            genotype="a", crt=c.ClassifierStage(1), classifier=c.SimplexClassifier()
+        ),
+        "crt.epochs with classifier=simplex",
+        "another classifier",
+    ),
+    "second stage of branches": (
+        lambda: c.RetrainConfig(
+            genotype="a", crt=c.ClassifierStage(1), branches=c.TwoBranches(), auxiliary=0.0
+        ),
+        "crt.epochs with branches=two",
+        "branches=one",
+    ),
     "branch depth": (lambda: c.TwoBranches(depth=2), "branches.depth=2", "0 or 1"),
     "mixing": (lambda: c.TwoBranches(mixing="half"), "branches.mixing=half", "parabolic"),
     "a second stream": (
@@ -277,6 +340,7 @@ def test_every_requirement_is_refused_by_one_of_the_cases():
                     "require_seed",
                     "require_cosines",
                     "require_one_stream",
+                    "require_two_views",
                 ):
                     caller = caller.f_back
                 reached.add((caller.f_code.co_qualname, caller.f_lineno))
@@ -298,7 +362,7 @@ def requirements():
         node
         for method in ast.walk(tree)
         if isinstance(method, ast.FunctionDef)
-        and method.name in ("__post_init__", "_check_adjustment", "_check_network")
+        and (method.name == "__post_init__" or method.name.startswith("_check"))
         for node in ast.walk(method)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("require")
     ]

@@ -33,6 +33,17 @@ PRETRAINED = (
 )
 
 
+TWO_STAGES = (
+    *("mix=mixup_or_cutmix", "augmentation=rand_augment", "sharpness=0.05", "averaging=0.5"),
+    *("crt.epochs=1", "crt_objective=label_aware_smoothing", "limit_batches=3", "cutout=2"),
+)
+
+
+def last_stage(folder):
+    """Where the history is that the result ends."""
+    return folder / "crt" if (folder / "crt").exists() else folder
+
+
 def read(folder, name):
     return json.loads((folder / name).read_text(encoding="utf-8"))
 
@@ -100,12 +111,29 @@ def residual(tmp_path_factory):
     return retrained(root, "network=resnet20", "network.depth=8", "network.width=4", "branches=two")
 
 
+@pytest.fixture(scope="module")
+def in_two_stages(tmp_path_factory, searched):
+    """Everything that a recipe may have, then the classifier alone."""
+    root = tmp_path_factory.mktemp("stages")
+    return retrained(root, f"genotype={searched}", NO_AUXILIARY, *TWO_STAGES)
+
+
+@pytest.fixture(scope="module")
+def consistent(tmp_path_factory):
+    """Two mixed views that are compared."""
+    root = tmp_path_factory.mktemp("consistent")
+    mixture = ("objective=mixture_consistency", "mix=mixup_and_cutmix", "objective.width=8")
+    return retrained(root, "network=resnet20", "network.depth=8", "network.width=4", *mixture)
+
+
 ORIGINS = {
     "from_folder": ("random", FILES),
     "from_file": ("random", FILES | {"pretrain"}),
     "from_name": ("darts_v1", FILES),
     "with_margins": ("random", FILES),
     "adjusted": ("random", FILES),
+    "in_two_stages": ("random", FILES | {"crt"}),
+    "consistent": ("resnet8", FILES - {"genotype.json", "cells.svg", "cells.png"}),
     "residual": ("resnet8", FILES - {"genotype.json", "cells.svg", "cells.png"}),
 }
 
@@ -124,7 +152,7 @@ def test_files_of_a_run(run, searched):
     scheme, files = ORIGINS[name]
     assert {path.name for path in folder.iterdir()} == files
     assert folder.name.startswith(f"retrain-{scheme}-exp0.1-s0-")
-    if name == "residual":
+    if scheme == "resnet8":
         return
     where = "darts_v1" if name == "from_name" else str(searched)
     assert load_genotype(str(folder))[0] == load_genotype(where)[0]
@@ -151,13 +179,14 @@ def test_metrics(run):
     assert (metrics["scheme"], metrics["imbalance"]) == (ORIGINS[name][0], "exp0.1")
     assert (metrics["seed"], metrics["epochs"]) == (0, config.epochs)
     assert metrics["pretrain_epochs"] == (name == "from_file")
+    assert metrics["crt_epochs"] == (name == "in_two_stages")
     assert metrics["data"]["subset_checksum"] == long_tail.checksum
     assert metrics["data"]["class_counts"] == long_tail.counts
     assert set(metrics["provenance"]) == {"command", "commit", "versions", "device"}
     cost = [row for path in sorted(folder.rglob("cost.csv")) for row in rows(path)]
-    assert len(cost) == config.epochs + config.pretrain_epochs
+    assert len(cost) == config.epochs + config.pretrain_epochs + config.crt.epochs
     assert metrics["seconds"] == pytest.approx(sum(float(row["seconds"]) for row in cost), abs=0.2)
-    last = rows(folder / "history.csv")[-1]
+    last = rows(last_stage(folder) / "history.csv")[-1]
     assert set(metrics["test"]) == {"balanced", "long_tailed"}
     for test_set, report in metrics["test"].items():
         assert float(last[f"accuracy_{test_set}"]) == report["accuracy"]
@@ -286,6 +315,59 @@ def test_same_seed_same_network_another_seed_another(tmp_path, searched, from_fi
     for name in ("history.csv", "pretrain/history.csv", "network.safetensors"):
         assert (again / name).read_bytes() == (from_file[1] / name).read_bytes(), name
         assert (other / name).read_bytes() != (again / name).read_bytes(), name
+
+
+# --- a second stage -----------------------------------------------------------------------------
+
+
+def weights_of(path):
+    """The network in a checkpoint: that which learns, and its average."""
+    state = torch.load(path, weights_only=True)["state_dict"]
+    parts = ("learner.model.", "average.module.")
+    return [
+        {key.removeprefix(part): value for key, value in state.items() if key.startswith(part)}
+        for part in parts
+    ]
+
+
+def test_a_second_stage_trains_the_classifier_of_the_average_and_nothing_else(in_two_stages):
+    _, folder = in_two_stages
+    learned, average = weights_of(folder / "checkpoint.ckpt")
+    assert set(learned) == set(average)
+    result = load_file(folder / "network.safetensors")
+    for name, value in result.items():
+        assert torch.equal(value, average[name]) is not name.startswith("classifier."), name
+    assert any(not torch.equal(learned[name], average[name]) for name in learned)
+
+
+def test_a_second_stage_has_its_rate_and_its_stream(in_two_stages):
+    _, folder = in_two_stages
+    (row,) = rows(folder / "crt" / "history.csv")
+    assert float(row["learning_rate"]) == 0.1
+    checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
+    assert len(checkpoint["optimizer_states"][0]["state"]) == 2  # weight and bias
+
+
+def test_a_second_stage_may_keep_the_classifier_it_finds(tmp_path, searched):
+    kept = ("crt.fresh=false", "crt.learning_rate=1.0e-12", "averaging=0.0")
+    _, folder = retrained(tmp_path, f"genotype={searched}", NO_AUXILIARY, *TWO_STAGES, *kept)
+    learned, _ = weights_of(folder / "checkpoint.ckpt")
+    result = load_file(folder / "network.safetensors")
+    for name, value in result.items():
+        torch.testing.assert_close(value, learned[name], msg=name)
+
+
+def test_two_stages_go_on_to_the_same_bits(tmp_path, in_two_stages):
+    config, folder = in_two_stages
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    shutil.rmtree(copy / "crt")  # killed between the stages
+    for name in ("metrics.json", "network.safetensors"):
+        (copy / name).unlink()
+    arguments = (f"genotype={config.genotype}", NO_AUXILIARY, *TWO_STAGES, "resume=auto")
+    assert retrained(tmp_path, *arguments)[1] == copy
+    for name in ("history.csv", "crt/history.csv", "network.safetensors"):
+        assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 # --- going on -----------------------------------------------------------------------------------

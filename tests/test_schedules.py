@@ -3,7 +3,7 @@
 import pytest
 
 from ltnas import config as c
-from ltnas.schedules import branch_share, cosine, linear_ramp, scheduled, share
+from ltnas.schedules import branch_share, cosine, linear_ramp, scheduled, share, weight_rate
 
 
 def test_cosine_as_logged_by_the_original():
@@ -73,17 +73,34 @@ def test_rates_stay_above_the_last():
     ],
 )
 def test_shares_of_the_conventional_branch(mixing, shares):
-    found = [branch_share(mixing, epoch, 4) for epoch in range(4)]
+    found = [branch_share(mixing, epoch / 4) for epoch in range(4)]
     assert found == pytest.approx(shares, abs=1e-6)
 
 
 def test_symmetric_mixings_give_both_branches_the_same():
     for mixing in c.MIXINGS:
-        both = [branch_share(mixing, e, 100) + branch_share(mixing, 100 - e, 100) for e in (10, 45)]
+        both = [branch_share(mixing, p) + branch_share(mixing, 1 - p) for p in (0.1, 0.45)]
         symmetric = mixing in ("linear", "cosine_symmetric", "fixed", "beta")
         assert (both == pytest.approx([1, 1])) is symmetric
 
 
 def test_an_unknown_mixing():
     with pytest.raises(ValueError, match="half"):
-        branch_share("half", 0, 4)
+        branch_share("half", 0.0)
+
+
+def test_steps_and_warm_up_are_those_of_ldam():
+    # Cao et al. 2019: five epochs of warm-up, a hundredth from 160, a ten-thousandth from 180
+    config = c.WeightOptimiser(0.1, warmup_epochs=5, decay="steps", steps=[0.8, 0.9])
+    rates = [weight_rate(config, epoch, 200) for epoch in range(200)]
+    assert rates[:5] == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1])
+    assert rates[5:160] == [0.1] * 155
+    assert rates[160:180] == pytest.approx([1e-3] * 20)
+    assert rates[180:] == pytest.approx([1e-5] * 20)
+
+
+def test_without_warm_up_and_steps_it_is_a_cosine():
+    config = c.WeightOptimiser(0.025, 0.001)
+    assert [weight_rate(config, epoch, 50) for epoch in (0, 7, 49)] == [
+        cosine(epoch, 50, 0.025, 0.001) for epoch in (0, 7, 49)
+    ]

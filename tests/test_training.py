@@ -191,10 +191,10 @@ def test_loss_that_is_not_finite(tmp_path):
 
 
 def test_loss_that_is_not_finite_later_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    def rate(epoch, *arguments):
+    def rate(config, epoch, epochs):
         return 1e-3 if epoch == 0 else 1e30
 
-    monkeypatch.setattr(ltnas.search_module, "cosine", rate)
+    monkeypatch.setattr(ltnas.search_module, "weight_rate", rate)
     with pytest.raises(UserError, match=r"_loss was nan in step \d of epoch 1: "):
         search(composed("search", "space.nodes=1", f"runs={tmp_path}"))
     (folder,) = tmp_path.iterdir()
@@ -214,7 +214,9 @@ def unfinished(tmp_path_factory):
     """A run that died after its first epoch: what makes its configuration, and its checkpoint."""
     runs = tmp_path_factory.mktemp("unfinished")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ltnas.search_module, "cosine", lambda epoch, *_: 1e-3 if epoch == 0 else 1e30)
+        patch.setattr(
+            ltnas.search_module, "weight_rate", lambda _, epoch, __: 1e-3 if epoch == 0 else 1e30
+        )
         with pytest.raises(UserError):
             search(composed("search", "space.nodes=1", f"runs={runs}"))
     (folder,) = runs.iterdir()

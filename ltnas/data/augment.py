@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ltnas.data.rand_augment import RandAugment
+
 GREY = (0.2989, 0.5870, 0.1140)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
@@ -36,18 +38,24 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class PlainView:
-    """Padded crop, mirror and cutout: the view that supervised training sees (DARTS)."""
+    """Padded crop, mirror, a policy, cutout: the view that supervised training sees (DARTS)."""
 
     normalisation: Normalisation
     padding: int
     flip: bool
     cutout: int = 0
-    draws: int = 5
+    policy: RandAugment | None = None
+
+    @property
+    def draws(self) -> int:
+        """Random numbers it needs for an image."""
+        return 5 if self.policy is None else 5 + self.policy.draws
 
     def __call__(self, images: Tensor, random: Tensor) -> Tensor:
-        """Views of uint8 images [B, 3, H, W] from draws [B, 5]: float [B, 3, H, W]."""
+        """Views of uint8 images [B, 3, H, W] from draws [B, draws]: float [B, 3, H, W]."""
         mirror = random[:, 2] < 0.5 if self.flip else None
         cropped = crop_and_mirror(images, self.padding, random[:, 0], random[:, 1], mirror)
+        cropped = cropped if self.policy is None else self.policy(cropped, random[:, 5:])
         view = self.normalisation(cropped.float().div_(255))
         return cutout(view, self.cutout, random[:, 3], random[:, 4]) if self.cutout else view
 

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 
-from ltnas.config import Branches, Sampler, TwoBranches
+from ltnas.config import Branches, Mix, Sampler, TwoBranches
 from ltnas.data.images import LabelledImages
 from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch, Stream, View
@@ -45,7 +45,8 @@ class TestBatches:
 class Plan:
     """A stream: positions in `LongTail.train`, what draws from them, what is made of each image.
 
-    `rebalancing` draws a second batch for each of the first, which counts as `mixing` says.
+    `rebalancing` draws a second batch for each of the first, which counts as `mixing` says; `mix`
+    mixes the images of a batch.
     """
 
     positions: Indices
@@ -53,6 +54,7 @@ class Plan:
     views: tuple[View, ...]
     rebalancing: Sampler | None = None
     mixing: str = "parabolic"
+    mix: Mix | None = None
 
 
 def second_stream(branches: Branches, sampler: Sampler) -> tuple[Sampler | None, str]:
@@ -121,6 +123,7 @@ class LongTailData(L.LightningDataModule):
             self.trainer.world_size,
             sampler,
             self.epochs,
+            plan.mix,
         )
 
     def val_dataloader(self) -> TestBatches:

@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ltnas.config import InstanceSampler, Sampler
+from ltnas.config import InstanceSampler, Mix, NoMix, Sampler
 from ltnas.data.images import LabelledImages
+from ltnas.data.mixing import draw, mix_views
 from ltnas.data.samplers import epoch_length, epoch_order
 from ltnas.seeds import derived_seed
 
@@ -70,6 +71,7 @@ class Stream:
         ranks: how many processes share each batch.
         sampler: which images an epoch shows.
         epochs: of the run, over which samplers may move.
+        mix: how each image is mixed with the one after it in its batch.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Stream:
         ranks: int = 1,
         sampler: Sampler | None = None,
         epochs: int = 1,
+        mix: Mix | None = None,
     ) -> None:
         self.data, self.views = data, views
         self.indices, self.labels = indices, data.labels.cpu()[indices]
@@ -93,6 +96,7 @@ class Stream:
         self.batch_size = min(batch_size, self.length // ranks * ranks)
         self.key = (seed, number)
         self.rank, self.ranks = rank, ranks
+        self.mix = None if isinstance(mix, NoMix) else mix
         self.epoch = 0
 
     @property
@@ -120,7 +124,25 @@ class Stream:
             own = generator(seed, number, self.epoch, step + 1)
             random = torch.rand(self.batch_size, draws, generator=own)
             rows = slice(self.rank, None, self.ranks)
-            yield self._batch(self.indices[order[step][rows]], random[rows])
+            if self.mix is None:
+                yield self._batch(self.indices[order[step][rows]], random[rows])
+            else:
+                yield self._mixed(self.mix, self.indices[order[step]], random, step)
+
+    def _mixed(self, mix: Mix, indices: Tensor, random: Tensor, step: int) -> Batch:
+        """This rank's rows of a whole batch, each mixed with the next one, whosever that is."""
+        own = torch.arange(self.rank, len(indices), self.ranks)
+        rows, where = torch.cat([own, (own + 1) % len(indices)]).unique(return_inverse=True)
+        batch = self._batch(indices[rows], random[rows])
+        first, second = where.to(batch.labels.device).chunk(2)
+        draws = draw(mix.alpha, len(indices), derived_seed(*self.key, self.epoch, step + 1, 1))
+        views, shares = mix_views(
+            mix,
+            tuple(view[first] for view in batch.views),
+            tuple(view[second] for view in batch.views),
+            draws.rows(slice(self.rank, None, self.ranks), batch.labels.device),
+        )
+        return Batch(views, batch.labels[first], Partner((), batch.labels[second], shares))
 
     def _batch(self, indices: Tensor, random: Tensor) -> Batch:
         device = self.data.images.device

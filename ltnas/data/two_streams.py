@@ -40,7 +40,7 @@ class TwoStreams:
     def __iter__(self) -> Iterator[Batch]:
         # Of a seed and not of torch's generator, which is another on each rank.
         random = np.random.default_rng(derived_seed(*self.second.key, self.first.epoch))
-        share = branch_share(self.mixing, self.first.epoch, self.first.epochs)
+        share = branch_share(self.mixing, self.first.epoch / self.first.epochs)
         for batch, other in zip(self.first, self.second, strict=False):
             own = random.beta(0.2, 0.2) if self.mixing == "beta" else share
             shares = (torch.full((), own, device=batch.labels.device),)

@@ -35,6 +35,11 @@ class Losses(NamedTuple):
     probe: Tensor | None
     logits: Tensor
 
+    @property
+    def total(self) -> Tensor:
+        """Of the objective and the probe."""
+        return self.objective if self.probe is None else self.objective + self.probe
+
 
 class Objective(nn.Module):
     """Base of the objectives: each has `forward(model, batch) -> Losses`.

@@ -7,11 +7,14 @@ from torch import Tensor
 from ltnas import config as c
 from ltnas.criteria.build import build_criterion, class_weights
 from ltnas.data.augment import Normalisation, PlainView, TwinView
+from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import View
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.objectives.classification import Classification
+from ltnas.objectives.glmc import MixtureConsistency
 from ltnas.objectives.two_branches import TwoBranches
+from ltnas.space.classifiers import make_classifier
 
 
 def build_objective(
@@ -41,6 +44,15 @@ def build_objective(
                 config.off_diagonal_weight,
                 config.center,
             )
+        case c.MixtureConsistency():
+            return MixtureConsistency(
+                _classification(c.CrossEntropy(), counts, classifier, 0.0),
+                _classification(config, counts, classifier, 0.0),
+                feature_size,
+                make_classifier(classifier)(feature_size, len(counts)),
+                config.width,
+                config.consistency,
+            )
         case c.Classification():
             first = _classification(config, counts, classifier, auxiliary)
             if rebalanced is None:
@@ -59,7 +71,11 @@ def _classification(
 
 
 def build_views(
-    config: c.Objective, data: c.Data, normalisation: Normalisation, cutout: int = 0
+    config: c.Objective,
+    data: c.Data,
+    normalisation: Normalisation,
+    cutout: int = 0,
+    augmentation: c.Augmentation | None = None,
 ) -> tuple[View, ...]:
     """What the objective sees of each image."""
     match config:
@@ -74,4 +90,10 @@ def build_views(
             )
             return (twin, twin)
         case _:
-            return (PlainView(normalisation, data.crop_padding, data.flip, cutout),)
+            policy = (
+                RandAugment(augmentation.count, augmentation.magnitude)
+                if isinstance(augmentation, c.RandAugment)
+                else None
+            )
+            view = PlainView(normalisation, data.crop_padding, data.flip, cutout, policy)
+            return (view, view) if isinstance(config, c.MixtureConsistency) else (view,)

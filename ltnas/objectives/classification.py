@@ -38,16 +38,28 @@ class Classification(Objective):
         self.weighs = progress >= self.start
 
     def forward(self, model: Model, batch: Batch) -> Losses:
-        """Of the batch's first views."""
+        """Of the batch's first views; of mixed ones, by the shares of both labels."""
         logits, *others = model.predictions(batch.views[0])
-        loss = self.loss(logits, batch.labels)
+        loss = self.mixed_loss(logits, batch)
         for auxiliary in others:
-            loss = loss + self.auxiliary_weight * self.loss(auxiliary, batch.labels)
+            loss = loss + self.auxiliary_weight * self.mixed_loss(auxiliary, batch)
         return Losses(loss, None, logits.detach())
+
+    def mixed_loss(self, logits: Tensor, batch: Batch, view: int = 0) -> Tensor:
+        """Of the logits [B, C] of a view, a scalar in fp32 or wider."""
+        if batch.partner is None:
+            return self.loss(logits, batch.labels)
+        share = batch.partner.shares[view]
+        own, other = (self.losses(logits, x) for x in (batch.labels, batch.partner.labels))
+        return (share * own + (1 - share) * other).mean()
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Of logits [B, C] and labels [B], a scalar in fp32 or wider."""
+        return self.losses(logits, labels).mean()
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Of each image, [B], weighed by its class; for logits [B, C] and labels [B]."""
         full = logits.to(torch.promote_types(logits.dtype, torch.float32))
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)
-            return (losses * self.weights[labels]).mean() if self.weighs else losses.mean()
+            return losses * self.weights[labels] if self.weighs else losses

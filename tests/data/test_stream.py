@@ -205,3 +205,45 @@ def test_lightning_reaches_set_epoch_through_the_sampler():
     stream = make()
     stream.sampler.set_epoch(3)
     assert same(list(stream), batches(make(), 3))
+
+
+@dataclass(frozen=True)
+class ShowImages:
+    """A view that gives back its images as numbers."""
+
+    draws: int = 1
+
+    def __call__(self, images, random):
+        return images.float()
+
+
+def test_each_image_is_mixed_with_the_next():
+    plain = batches(make(views=(ShowImages(),)), 2)
+    mixed = batches(make(views=(ShowImages(),), mix=c.Mixup()), 2)
+    assert len(plain) == len(mixed)
+    for before, after in zip(plain, mixed, strict=True):
+        assert torch.equal(after.labels, before.labels)
+        assert torch.equal(after.partner.labels, before.labels.roll(-1))
+        assert after.partner.views == ()
+        (share,) = after.partner.shares
+        assert len(set(share.tolist())) == 8
+        expected = share * before.labels + (1 - share) * before.labels.roll(-1)
+        torch.testing.assert_close(after.views[0][:, 0, 0, 0], expected)
+
+
+def test_ranks_mix_as_one_process_would():
+    views = (ShowImages(), ShowImages())
+    whole = batches(make(views=views, mix=c.MixupAndCutMix()), 1)
+    parts = [batches(make(views=views, mix=c.MixupAndCutMix(), rank=r, ranks=2), 1) for r in (0, 1)]
+    for batch, *own in zip(whole, *parts, strict=True):
+        for number, view in enumerate(batch.views):
+            merged = torch.stack([part.views[number] for part in own], 1).flatten(0, 1)
+            assert torch.equal(merged, view)
+            shares = torch.stack([part.partner.shares[number] for part in own], 1).flatten()
+            assert torch.equal(shares, batch.partner.shares[number])
+        merged = torch.stack([part.partner.labels for part in own], 1).flatten()
+        assert torch.equal(merged, batch.partner.labels)
+
+
+def test_no_mixing_is_the_plain_stream():
+    assert same(batches(make(mix=c.NoMix()), 0), batches(make(), 0))

@@ -7,7 +7,7 @@ from torch.nn import functional
 from ltnas import config as c
 from ltnas.criteria.build import build_criterion, class_weights
 from ltnas.criteria.cross_entropy import CrossEntropy
-from ltnas.data.stream import Batch
+from ltnas.data.stream import Batch, Partner
 from ltnas.objectives.classification import Classification
 
 COUNTS = torch.tensor([500, 100, 20])
@@ -103,3 +103,16 @@ def test_on_balanced_classes_all_are_the_plain_loss(config, batch):
     criterion = build_criterion(config, counts, scale=30.0)
     objective = Classification(criterion, class_weights(config, counts))
     torch.testing.assert_close(loss_of(objective, *batch), functional.cross_entropy(*batch))
+
+
+def test_losses_of_both_labels_count_by_the_shares_of_their_images(batch):
+    logits, labels = batch
+    others, share = torch.tensor([1, 0, 0, 2, 1, 2]), torch.rand(6)
+    weights = torch.tensor([0.2, 0.8, 2.0])
+    mixed = Batch((logits,), labels, Partner((), others, (share,)))
+    found = Classification(CrossEntropy(), weights)(Model(logits), mixed).objective
+    log_p = functional.log_softmax(logits, 1)
+    rows = torch.arange(6)
+    own = -log_p[rows, labels] * weights[labels] * share
+    other = -log_p[rows, others] * weights[others] * (1 - share)
+    torch.testing.assert_close(found, (own + other).mean())

@@ -1,0 +1,86 @@
+"""Mixture consistency: its three terms, and what each of them teaches."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.testing import assert_close
+
+from ltnas import config as c
+from ltnas.data.stream import Batch, Partner
+from ltnas.objectives.build import build_objective
+from ltnas.objectives.glmc import disagreement
+
+COUNTS = torch.tensor([60.0, 30.0, 10.0])
+FEATURES = 6
+
+
+class Model(nn.Module):
+    """Features that are a linear map of the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.map, self.classifier = nn.Linear(4, FEATURES), nn.Linear(FEATURES, 3)
+
+    def features(self, images):
+        return self.map(images)
+
+
+@pytest.fixture
+def setting():
+    torch.manual_seed(0)
+    model = Model()
+    config = c.MixtureConsistency(width=8, consistency=2.0)
+    objective = build_objective(config, FEATURES, COUNTS, c.LinearClassifier())
+    labels, others = torch.tensor([0, 0, 1, 0, 2]), torch.tensor([0, 1, 0, 2, 0])
+    shares = torch.rand(5), torch.rand(5)
+    batch = Batch((torch.randn(5, 4), torch.randn(5, 4)), labels, Partner((), others, shares))
+    return model, objective, batch
+
+
+def retyped(model, objective, batch, m, gamma):
+    """The authors' sum, with one-hot labels."""
+    weights = COUNTS**-1.2 / (COUNTS**-1.2).sum() * 3
+    features = model.features(torch.cat(batch.views))
+    z = objective.projector(features)
+    p = objective.predictor(z)
+    own, other = F.one_hot(batch.labels, 3), F.one_hot(batch.partner.labels, 3)
+    total = 0.0
+    for view, part in enumerate(features.chunk(2)):
+        share = batch.partner.shares[view][:, None]
+        target = share * own + (1 - share) * other
+        plain = F.log_softmax(objective.classifier(part), 1)
+        weighted = F.log_softmax(model.classifier(part), 1)
+        total = total - m * (plain * target).sum(1).mean()
+        total = total - (1 - m) * (weighted * target * weights).sum(1).mean()
+    (z1, z2), (p1, p2) = z.detach().chunk(2), p.chunk(2)
+    apart = F.cosine_similarity(p1, z2).mean() + F.cosine_similarity(p2, z1).mean()
+    return total - gamma * apart
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 0.95])
+def test_the_sum_is_that_of_the_paper(setting, progress):
+    model, objective, batch = setting
+    objective.set_progress(progress)
+    found = objective(model, batch)
+    assert_close(found.objective, retyped(model, objective, batch, 1 - progress**2, 2.0))
+    assert_close(found.logits, model.classifier(model.features(batch.views[0])).detach())
+    assert found.probe is None
+
+
+def test_at_first_the_models_classifier_learns_nothing_and_later_it_does(setting):
+    model, objective, batch = setting
+    for progress, learns in ((0.0, False), (0.5, True)):
+        objective.set_progress(progress)
+        loss = objective(model, batch).objective
+        (gradient,) = torch.autograd.grad(loss, [model.classifier.weight])
+        assert bool(gradient.abs().sum() > 0) is learns
+
+
+def test_no_gradient_reaches_the_target():
+    p, z = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    value = disagreement(p, z)
+    assert_close(value, -(F.normalize(p) * F.normalize(z)).sum(1).mean())
+    value.backward()
+    assert p.grad.abs().sum() > 0
+    assert z.grad is None
