@@ -24,6 +24,7 @@ from benchmarks import harness
 from benchmarks.plain import PlainSearch
 from ltnas import config as c
 from ltnas.data.stream import Batch
+from ltnas.evaluation import TestSets
 from ltnas.kernels import Kernels, kernels
 from ltnas.learner import Learner
 from ltnas.memory import keep_freed_memory, peak_memory
@@ -114,8 +115,7 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(),
         1,
-        CLASSES,
-        torch.arange(2),
+        TestSets(CLASSES, torch.arange(2), {}),
         0,
         autocast("gpu" if device == "cuda" else "cpu", words["precision"]),
     )

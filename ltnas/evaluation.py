@@ -1,7 +1,9 @@
-"""Accuracy over all, for each class, and for many-, medium- and few-shot classes."""
+"""How good predictions are: on all images, each class, many-, medium- and few-shot classes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,6 +35,23 @@ def shot_groups(counts: list[int], many_above: int | None, few_below: int | None
     return groups
 
 
+@dataclass(frozen=True)
+class TestSets:
+    """What is tested: `long_tailed` are the places of the long-tailed test set among all images.
+
+    Args:
+        classes: how many.
+        long_tailed: int64 [N].
+        groups: see `shot_groups`.
+    """
+
+    __test__ = False  # not a test of pytest's
+
+    classes: int
+    long_tailed: Tensor
+    groups: Groups
+
+
 def confusion_matrix(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
     """How often a class (row) was taken for a class (column), int64 [classes, classes]."""
     return torch.bincount(labels * classes + predictions, minlength=classes**2).view(classes, -1)
@@ -43,23 +62,56 @@ def accuracy(confusion: Tensor) -> float:
     return float(confusion.diagonal().sum().double() / confusion.sum())
 
 
-def report(confusion: Tensor, names: tuple[str, ...], groups: Groups) -> dict[str, Any]:
-    """Accuracy, in [0, 1], of all images, of each class, and the mean over each group's classes.
+def f1_scores(confusion: Tensor) -> list[float | None]:
+    """2 TP / (2 TP + FP + FN) of each class; None for one without test images."""
+    images, taken, hits = confusion.sum(1), confusion.sum(0), confusion.diagonal()
+    scores = (2 * hits.double() / (images + taken).clamp_min(1)).tolist()
+    return [score if count else None for score, count in zip(scores, images.tolist(), strict=True)]
+
+
+def calibration_error(confidences: Tensor, hits: Tensor) -> float:
+    """Expected calibration error: how far confidence is from accuracy, in 15 bins of confidence.
+
+    Guo et al. 2017, equation 3.
+
+    Args:
+        confidences: probability of the predicted class, [N].
+        hits: whether it was the right one, bool [N].
+    """
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    return float(binary_calibration_error(confidences, hits.long(), n_bins=15, norm="l1"))
+
+
+def mean_of(values: list[float | None], members: Iterable[int]) -> float | None:
+    """Over those members that have a value; None if none has."""
+    known = [value for value in (values[label] for label in members) if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def report(
+    confusion: Tensor, error: float, names: tuple[str, ...], groups: Groups
+) -> dict[str, Any]:
+    """Accuracy, in [0, 1], of all images, of each class, the mean over each group's classes; F1.
 
     A group without classes is None; so is a class without test images.
+
+    Args:
+        confusion: see `confusion_matrix`.
+        error: see `calibration_error`.
+        names: of the classes.
+        groups: see `shot_groups`.
     """
     totals = confusion.sum(1).tolist()
     hits = confusion.diagonal().tolist()
     per_class = [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
-
-    def mean(members: list[int]) -> float | None:
-        known = [value for value in (per_class[label] for label in members) if value is not None]
-        return sum(known) / len(known) if known else None
-
+    everyone = range(len(names))
     return {
         "accuracy": accuracy(confusion),
-        "macro_accuracy": mean(list(range(len(names)))),
-        **{group: mean(members) for group, members in groups.items()},
+        "macro_accuracy": mean_of(per_class, everyone),
+        "macro_f1": mean_of(f1_scores(confusion), everyone),
+        "calibration_error": error,
+        **{group: mean_of(per_class, members) for group, members in groups.items()},
         "per_class": dict(zip(names, per_class, strict=True)),
         "images": int(confusion.sum()),
         "confusion": confusion.tolist(),

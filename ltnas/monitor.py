@@ -11,7 +11,7 @@ from torch import Tensor
 from ltnas.data.stream import Batch
 from ltnas.distributed import mean_over_ranks
 from ltnas.errors import UserError
-from ltnas.evaluation import accuracy, confusion_matrix, report
+from ltnas.evaluation import TestSets, accuracy, calibration_error, confusion_matrix, report
 from ltnas.learner import Learner
 from ltnas.seeds import derived_seed
 
@@ -23,17 +23,18 @@ class MeasuringModule(L.LightningModule):
     is a part.
     """
 
-    def __init__(self, learner: Learner, classes: int, long_tailed_test: Tensor, seed: int) -> None:
+    def __init__(self, learner: Learner, tests: TestSets, seed: int) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.seed = seed
         self.learner = learner
-        self.classes = classes
-        self.long_tailed_test = long_tailed_test
+        self.tests = tests
         self.losses: dict[str, list[Tensor]] = {}
         self.predictions: list[Tensor] = []
+        self.confidences: list[Tensor] = []
         self.labels: list[Tensor] = []
         self.confusions: dict[str, Tensor] = {}
+        self.calibration_errors: dict[str, float] = {}
 
     def on_train_epoch_start(self) -> None:
         """Forget the epoch before."""
@@ -79,7 +80,9 @@ class MeasuringModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict a batch of test images."""
-        self.predictions.append(self.test_logits(batch.views[0]).argmax(1))
+        confidences, predictions = self.test_logits(batch.views[0]).float().softmax(1).max(1)
+        self.predictions.append(predictions)
+        self.confidences.append(confidences)
         self.labels.append(batch.labels)
 
     def test_logits(self, images: Tensor) -> Tensor:
@@ -89,26 +92,43 @@ class MeasuringModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Count hits and misses on both test sets."""
-        predictions, labels = torch.cat(self.predictions), torch.cat(self.labels)
-        self.predictions, self.labels = [], []
-        part = self.long_tailed_test.to(labels.device)
-        self.confusions = {
-            "balanced": confusion_matrix(predictions, labels, self.classes).cpu(),
-            "long_tailed": confusion_matrix(predictions[part], labels[part], self.classes).cpu(),
-        }
+        found = [torch.cat(x).cpu() for x in (self.predictions, self.labels, self.confidences)]
+        self.predictions, self.labels, self.confidences = [], [], []
+        everything = torch.arange(len(found[0]))
+        parts = {"balanced": everything, "long_tailed": self.tests.long_tailed.cpu()}
+        for name, part in parts.items():
+            predictions, labels, confidences = (values[part] for values in found)
+            self.confusions[name] = confusion_matrix(predictions, labels, self.tests.classes)
+            self.calibration_errors[name] = calibration_error(confidences, predictions == labels)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the tests, for a run that dies after its last epoch and has none to repeat."""
         checkpoint["confusions"] = self.confusions
+        checkpoint["calibration_errors"] = self.calibration_errors
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the tests of the epoch before."""
         self.confusions = checkpoint["confusions"]
+        self.calibration_errors = checkpoint["calibration_errors"]
+
+    def test_numbers(self) -> dict[str, float]:
+        """What an epoch's tests come to; groups that nothing is known of are left out."""
+        reports = self.test_reports(tuple(str(label) for label in range(self.tests.classes)))
+        kept = ("accuracy", "macro_accuracy", "macro_f1", "calibration_error", *self.tests.groups)
+        return {
+            f"{key}_{name}": report[key]
+            for key in kept
+            for name, report in reports.items()
+            if report[key] is not None
+        }
 
     def test_accuracies(self) -> dict[str, float]:
         """Accuracy on both test sets, in [0, 1]."""
         return {f"accuracy_{name}": accuracy(matrix) for name, matrix in self.confusions.items()}
 
-    def test_reports(self, names: tuple[str, ...], groups: dict[str, list[int]]) -> dict[str, Any]:
-        """Everything that is known of the accuracy on both test sets."""
-        return {name: report(matrix, names, groups) for name, matrix in self.confusions.items()}
+    def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Everything that is known of both test sets, for classes of these names."""
+        return {
+            name: report(matrix, self.calibration_errors[name], names, self.tests.groups)
+            for name, matrix in self.confusions.items()
+        }

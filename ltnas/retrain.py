@@ -159,7 +159,7 @@ def _fit(
     module.keep_average()
     if folder.writes:
         plot_curves(folder)
-    return history, module.test_reports(long_tail.classes, long_tail.groups)
+    return history, module.test_reports(long_tail.classes)
 
 
 def _draw_classifier(network: BranchedModel, seed: int) -> None:
@@ -212,8 +212,7 @@ def _module(
         stage.weights,
         stage.drop_path,
         stage.epochs,
-        len(long_tail.classes),
-        torch.from_numpy(long_tail.test_indices),
+        long_tail.test_sets,
         config.seed,
         autocast(accelerator, config.precision),
         stage.adjust * log_priors(counts).float() if stage.adjust else None,

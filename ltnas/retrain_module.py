@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ltnas.config import WeightOptimiser
 from ltnas.data.stream import Batch
+from ltnas.evaluation import TestSets
 from ltnas.learner import Learner
 from ltnas.monitor import MeasuringModule
 from ltnas.objectives import Losses
@@ -32,8 +33,7 @@ class RetrainModule(MeasuringModule):
         weights: constants of the optimiser.
         drop_path: probability that the last epoch comes close to.
         epochs: of the whole training.
-        classes: of the data.
-        long_tailed_test: the test images of the long-tailed test set.
+        tests: what is tested after each epoch.
         seed: of the run.
         autocast: makes the context of a forward pass, for mixed precision.
         adjustment: what is taken off logits in a test, [classes] (post-hoc logit adjustment, Menon
@@ -51,8 +51,7 @@ class RetrainModule(MeasuringModule):
         weights: WeightOptimiser,
         drop_path: float,
         epochs: int,
-        classes: int,
-        long_tailed_test: Tensor,
+        tests: TestSets,
         seed: int,
         autocast: Callable[[], AbstractContextManager[object]],
         adjustment: Tensor | None = None,
@@ -60,7 +59,7 @@ class RetrainModule(MeasuringModule):
         averaging: float = 0.0,
         trains_trunk: bool = True,
     ) -> None:
-        super().__init__(learner, classes, long_tailed_test, seed)
+        super().__init__(learner, tests, seed)
         self.adjustment, self.sharpness, self.trains_trunk = adjustment, sharpness, trains_trunk
         self.average = average_of(learner.model, averaging) if averaging else None
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs

@@ -161,8 +161,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         config.weights,
         config.architecture,
         config.epochs,
-        len(long_tail.classes),
-        torch.from_numpy(long_tail.test_indices),
+        long_tail.test_sets,
         config.seed,
         autocast(accelerator, config.precision),
     )

@@ -19,6 +19,7 @@ from ltnas.config import (
 )
 from ltnas.data.stream import Batch
 from ltnas.distributed import mean_over_ranks
+from ltnas.evaluation import TestSets
 from ltnas.gradients import Loss, Tensors, first_order, second_order
 from ltnas.learner import Learner
 from ltnas.monitor import MeasuringModule
@@ -47,8 +48,7 @@ class SearchModule(MeasuringModule):
         weights: constants of the weights' optimiser.
         architecture: constants of the architecture's optimiser.
         epochs: of the whole search.
-        classes: of the data.
-        long_tailed_test: the test images of the long-tailed test set.
+        tests: what is tested after each epoch.
         seed: of the run.
         autocast: makes the context of a forward pass, for mixed precision.
     """
@@ -65,12 +65,11 @@ class SearchModule(MeasuringModule):
         weights: WeightOptimiser,
         architecture: ArchitectureOptimiser,
         epochs: int,
-        classes: int,
-        long_tailed_test: Tensor,
+        tests: TestSets,
         seed: int,
         autocast: Context,
     ) -> None:
-        super().__init__(learner, classes, long_tailed_test, seed)
+        super().__init__(learner, tests, seed)
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture

@@ -6,6 +6,7 @@ import torch
 
 from ltnas import config as c
 from ltnas.data.stream import Batch
+from ltnas.evaluation import TestSets
 from ltnas.learner import Learner
 from ltnas.objectives.build import build_objective
 from ltnas.regularisers import build_regulariser
@@ -72,8 +73,7 @@ def search_module(
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(learning_rate=0.01),
         1,
-        CLASSES,
-        torch.arange(2),
+        TestSets(CLASSES, torch.arange(2), {}),
         0,
         contextlib.nullcontext,
     )

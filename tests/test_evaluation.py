@@ -5,7 +5,14 @@ import pytest
 import torch
 from sklearn import metrics
 
-from ltnas.evaluation import accuracy, confusion_matrix, report, shot_groups
+from ltnas.evaluation import (
+    accuracy,
+    calibration_error,
+    confusion_matrix,
+    f1_scores,
+    report,
+    shot_groups,
+)
 
 EXP_01 = [5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500]
 EXP_001 = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
@@ -88,7 +95,7 @@ def test_report_is_that_of_scikit_learn(answers):
     names = tuple("abcdef")
     groups = {"many": [0, 1, 2], "medium": [3], "few": [4, 5]}
     confusion = confusion_matrix(torch.tensor(predictions), torch.tensor(labels), 6)
-    result = report(confusion, names, groups)
+    result = report(confusion, 0.25, names, groups)
     recall = metrics.recall_score(labels, predictions, average=None)
     assert result["per_class"] == pytest.approx(dict(zip(names, recall, strict=True)))
     # to the last digits of a double: these numbers go into files and tables
@@ -101,6 +108,9 @@ def test_report_is_that_of_scikit_learn(answers):
     )
     for name, members in groups.items():
         assert result[name] == pytest.approx(recall[members].mean(), rel=1e-12)
+    f1 = metrics.f1_score(labels, predictions, average="macro")
+    assert result["macro_f1"] == pytest.approx(f1, rel=1e-12)
+    assert result["calibration_error"] == 0.25
     assert result["images"] == 700
     assert result["confusion"] == metrics.confusion_matrix(labels, predictions).tolist()
 
@@ -112,11 +122,45 @@ def test_an_image_counts_in_the_row_of_its_label():
 
 def test_a_class_without_test_images_is_none_and_left_out_of_means():
     confusion = torch.tensor([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
-    result = report(confusion, ("a", "b", "c"), {"many": [0, 2], "medium": [], "few": [2]})
+    result = report(confusion, 0.0, ("a", "b", "c"), {"many": [0, 2], "medium": [], "few": [2]})
     assert result["per_class"] == {"a": 0.75, "b": 0.5, "c": None}
     assert result["many"] == 0.75
     assert result["medium"] is None
     assert result["few"] is None
     assert result["macro_accuracy"] == 0.625
+    assert result["macro_f1"] == pytest.approx((6 / 9 + 4 / 7) / 2)
     assert result["accuracy"] == 0.625
     assert result["images"] == 8
+
+
+def test_f1_of_each_class(answers):
+    labels, predictions = answers
+    found = f1_scores(confusion_matrix(torch.tensor(predictions), torch.tensor(labels), 7))
+    expected = metrics.f1_score(labels, predictions, average=None, labels=range(6))
+    assert found[:6] == pytest.approx(expected.tolist())
+    assert found[6] is None  # no test image
+    never = f1_scores(torch.tensor([[2, 0], [3, 0]]))
+    assert never == pytest.approx([4 / 7, 0.0])
+
+
+def test_calibration_error_is_its_equation():
+    generator = np.random.RandomState(1)
+    confidences = generator.uniform(0.1, 0.999, size=500)
+    hits = generator.rand(500) < confidences**2
+    expected = 0.0
+    for low in np.linspace(0, 1, 16)[:-1]:
+        inside = (confidences >= low) & (confidences < low + 1 / 15)
+        if inside.any():
+            gap = abs(hits[inside].mean() - confidences[inside].mean())
+            expected += inside.mean() * gap
+    found = calibration_error(torch.tensor(confidences), torch.tensor(hits))
+    assert found == pytest.approx(expected)
+    assert found > 0.1
+
+
+@pytest.mark.parametrize(
+    ("confidence", "hit", "expected"), [(1.0, True, 0), (1.0, False, 1), (0.5, True, 0.5)]
+)
+def test_calibration_error_of_one_answer(confidence, hit, expected):
+    found = calibration_error(torch.full((9,), confidence), torch.full((9,), hit))
+    assert found == pytest.approx(expected)

@@ -39,6 +39,17 @@ TWO_STAGES = (
 )
 
 
+TESTED = [
+    f"{key}_{test_set}"
+    for key in (
+        *("accuracy", "macro_accuracy", "macro_f1", "calibration_error"),
+        *("many", "medium", "few"),
+    )
+    for test_set in ("balanced", "long_tailed")
+]
+"""Columns of the history that tests fill."""
+
+
 def last_stage(folder):
     """Where the history is that the result ends."""
     return folder / "crt" if (folder / "crt").exists() else folder
@@ -164,7 +175,7 @@ def test_history(run):
     found = rows(folder / "history.csv")
     assert list(found[0]) == [
         *("epoch", "learning_rate", "train_loss", "train_accuracy"),
-        *("accuracy_balanced", "accuracy_long_tailed"),
+        *TESTED,
     ]
     assert [int(row["epoch"]) for row in found] == list(range(config.epochs))
     rates = [0.025 * (1 + math.cos(math.pi * e / config.epochs)) / 2 for e in range(config.epochs)]
@@ -189,7 +200,9 @@ def test_metrics(run):
     last = rows(last_stage(folder) / "history.csv")[-1]
     assert set(metrics["test"]) == {"balanced", "long_tailed"}
     for test_set, report in metrics["test"].items():
-        assert float(last[f"accuracy_{test_set}"]) == report["accuracy"]
+        for column in TESTED:
+            if column.endswith(f"_{test_set}"):
+                assert float(last[column]) == report[column.removesuffix(f"_{test_set}")]
 
 
 def test_reports_agree_with_their_confusion_matrices(run):
@@ -204,6 +217,9 @@ def test_reports_agree_with_their_confusion_matrices(run):
         per_class = confusion.diagonal().double() / confusion.sum(1)
         assert list(report["per_class"]) == list(long_tail.classes)
         assert list(report["per_class"].values()) == per_class.tolist()
+        scores = 2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))
+        assert report["macro_f1"] == pytest.approx(float(scores.double().mean()))
+        assert 0 <= report["calibration_error"] <= 1
         assert report["macro_accuracy"] == pytest.approx(float(per_class.mean()))
         for group in ("many", "medium", "few"):
             members = metrics["data"]["groups"][group]

@@ -35,6 +35,17 @@ OF_A_TRAINING = {
 }
 
 
+TESTED = [
+    f"{key}_{test_set}"
+    for key in (
+        *("accuracy", "macro_accuracy", "macro_f1", "calibration_error"),
+        *("many", "medium", "few"),
+    )
+    for test_set in ("balanced", "long_tailed")
+]
+"""Columns of the history that tests fill."""
+
+
 def configured(scheme, *arguments):
     small = ("objective.hidden=8", "objective.outputs=6") if scheme == "fairdarts_ssl" else ()
     return composed(
@@ -175,7 +186,8 @@ def test_history(runs, scheme):
     found = rows(runs(scheme) / "history.csv")
     assert list(found[0]) == [
         *("epoch", "learning_rate", "architecture_loss", "train_loss", "train_accuracy"),
-        *("accuracy_balanced", "accuracy_long_tailed", "architecture_rate"),
+        *TESTED,
+        "architecture_rate",
         *("entropy_normal", "entropy_reduce", "skip_connections", "parametric_operations"),
     ]
     rates = [0.05, 0.05 * 0.75] if scheme == "darts_bbn" else [0.05, 0.05]

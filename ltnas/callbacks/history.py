@@ -49,7 +49,7 @@ class History(L.Callback):
             "epoch": trainer.current_epoch,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             **module.epoch_means(),
-            **module.test_accuracies(),
+            **module.test_numbers(),
             **module.epoch_details(),
         }
         cost: Row = {

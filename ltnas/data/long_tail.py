@@ -14,7 +14,7 @@ from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
 from ltnas.errors import UserError
-from ltnas.evaluation import Groups, shot_groups
+from ltnas.evaluation import Groups, TestSets, shot_groups
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class LongTail:
     def image_size(self) -> int:
         """Side of the images, pixels."""
         return self.train.images.shape[-1]
+
+    @property
+    def test_sets(self) -> TestSets:
+        """Both test sets."""
+        return TestSets(len(self.classes), torch.from_numpy(self.test_indices), self.groups)
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
