@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench bench-longtail clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -37,6 +37,9 @@ bench: $(READY) ## ours against plain implementations, in the same run; ten minu
 	$(BIN)/python -m benchmarks.loss_curve steps=8
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.augmentation
+
+bench-longtail: $(READY) ## what helps against a long tail, on CIFAR-10; an hour
+	$(BIN)/python -m benchmarks.longtail
 
 clean: ## away with the environment; runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

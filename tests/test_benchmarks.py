@@ -1,5 +1,6 @@
 """What the benchmarks compare is the same computation; those in the documents run."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -44,6 +45,37 @@ def test_two_searches_in_float64_stay_together():
     for start, theirs, own in pairs:
         assert (theirs - own).abs().max() < 1e-12
         assert (theirs - start).abs().max() > 1e-4
+
+
+def longtail(tmp_path):
+    sizes = "data=digits imbalances=exp0.1 seeds=2 epochs=1 steps=1 width=2 jobs=1"
+    words = (*sizes.split(), f"runs={tmp_path}/runs", f"out={tmp_path}/out")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.longtail", "methods=LDAM-DRW,strong", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads((tmp_path / "out" / "longtail-cpu.json").read_text())["rows"]
+
+
+def test_a_study_of_methods_goes_on_where_it_was_cut_off(tmp_path):
+    first, rows = longtail(tmp_path)
+    assert first.count(" seed ") == 4
+    assert [row["method"] for row in rows] == ["LDAM-DRW", "strong"]
+    for row in rows:
+        assert row["seeds"] == [0, 1]
+        mean = sum(row["accuracies"]) / 2
+        assert row["mean"]["accuracy"] == pytest.approx(mean, abs=1e-4)
+        assert row["deviation"]["few"] >= 0
+        assert f"{100 * row['mean']['few']:.1f} ±" in first
+    (lost,) = (tmp_path / "runs" / "exp0.1" / "strong" / "1").glob("*/metrics.json")
+    lost.unlink()
+    second, again = longtail(tmp_path)
+    assert second.count(" seed ") == 1
+    assert [row["mean"] for row in again] == [row["mean"] for row in rows]
 
 
 @pytest.mark.parametrize(
