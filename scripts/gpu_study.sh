@@ -43,4 +43,15 @@ for scheme in fairdarts_ssl darts fairdarts; do
   piece "retrain-$scheme" "$python" -m ltnas.retrain \
     genotype="$(cat "$out/search-$scheme.done")" "${common[@]}" "$@"
 done
+# What the field trains, and what we make of the found network; a search's own retraining comes first.
+longtail() { # NAME IMBALANCE OVERRIDE...
+  piece "$1-$2" "$python" -m ltnas.retrain "${common[@]}" imbalance="$2" "${@:3}"
+}
+for imbalance in exp0.1 exp0.01; do
+  longtail cross_entropy "$imbalance" network=resnet32 recipe=cross_entropy "$@"
+  longtail ldam_drw "$imbalance" network=resnet32 recipe=paper_ldam_drw "$@"
+done
+longtail strong exp0.1 genotype="$(cat "$out/search-fairdarts_ssl.done")" recipe=strong "$@"
+longtail strong_resnet32 exp0.1 network=resnet32 recipe=strong "$@"
+longtail glmc exp0.1 network=resnet32 network.width=64 recipe=glmc "$@"
 echo "all done"

@@ -12,6 +12,7 @@ from ltnas.objectives.build import build_objective
 from ltnas.regularisers import build_regulariser
 from ltnas.relaxations import build_relaxation
 from ltnas.search_module import SearchModule
+from ltnas.space.build import branch_depth
 from ltnas.space.supernet import Supernet
 
 CLASSES = 4
@@ -37,6 +38,7 @@ def search_module(
     gradient=None,
     relaxation=None,
     regulariser=None,
+    branches=None,
     channels=4,
     nodes=2,
     dtype=torch.float64,
@@ -53,6 +55,7 @@ def search_module(
         CLASSES,
         build_relaxation(relaxation),
         relaxation.initial_deviation,
+        branch_depth=branch_depth(branches or c.OneBranch()),
     )
     learner = Learner(
         supernet,
@@ -61,6 +64,7 @@ def search_module(
             supernet.feature_size,
             torch.ones(CLASSES),
             c.LinearClassifier(),
+            rebalanced=torch.ones(CLASSES) if branches else None,
         ),
     ).to(dtype)
     prepare(learner)

@@ -7,7 +7,7 @@ from modules import batches, search_module, state
 from torch import nn
 
 from ltnas import config as c
-from ltnas.data.stream import Batch
+from ltnas.data.stream import Batch, Partner
 from ltnas.distributed import (
     GlobalBatchNorm,
     mean_over_ranks,
@@ -19,6 +19,7 @@ SSL = c.BarlowTwins(hidden=8, outputs=6)
 CASES = {
     "darts": {},
     "darts_2nd": {"gradient": c.SecondOrder()},
+    "darts_bbn": {"branches": c.TwoBranches(), "gradient": c.SecondOrder()},
     "fairdarts_ssl": {
         "objective": SSL,
         "relaxation": c.Sigmoid(0.1),
@@ -34,15 +35,22 @@ def steps(case, rank, ranks):
     )
     for step in range(3):
         data = batches(1 + (case == "fairdarts_ssl"), seed=step)
-        share = slice(rank, None, ranks)
+        others = batches(seed=100 + step) if case == "darts_bbn" else {}
+        rows = slice(rank, None, ranks)
         module.training_step(
-            {
-                name: Batch(tuple(view[share] for view in batch.views), batch.labels[share])
-                for name, batch in data.items()
-            },
+            {name: own_share(batch, rows, others.get(name)) for name, batch in data.items()},
             step,
         )
     return state(module)
+
+
+def own_share(batch, rows, other):
+    """A rank's rows of a batch, and of the one that the second branch sees."""
+    partner = None
+    if other is not None:
+        views = tuple(view[rows] for view in other.views)
+        partner = Partner(views, other.labels[rows], (torch.tensor(0.7),))
+    return Batch(tuple(view[rows] for view in batch.views), batch.labels[rows], partner)
 
 
 def process(rank, folder):

@@ -115,6 +115,15 @@ def test_the_architectures_rate_follows_its_schedule(tmp_path, no_pictures):
     assert weights["0"] == weights["1"]  # a frozen architecture stays
 
 
+def test_branches_that_are_heads_alone_in_a_second_order_search(tmp_path, no_pictures):
+    arguments = ("gradient=second_order", "branches.depth=0", "branches.mixing=beta", "epochs=1")
+    own = ("rebalancing_sampler=class_balanced", f"runs={tmp_path}")
+    folder = search(configured("darts_bbn", *arguments, *own))
+    (row,) = rows(folder / "history.csv")
+    assert math.isfinite(float(row["architecture_loss"]))
+    assert float(row["architecture_rate"]) == 0.05
+
+
 def test_one_projector_serves_both_steps():
     module = build_search(configured("fairdarts_ssl"), "cpu", load_long_tail_of("fairdarts_ssl"))
     assert module.learner.architecture_objective is None
