@@ -62,7 +62,8 @@ class GlobalBatchNorm(nn.Module):
 
     def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
-        self.eps, self.momentum = layer.eps, layer.momentum
+        self.eps = layer.eps
+        self.momentum = 0.1 if layer.momentum is None else layer.momentum
         self.track_running_stats = layer.track_running_stats
         self.weight, self.bias = layer.weight, layer.bias
         for name, buffer in layer.named_buffers():
@@ -87,8 +88,8 @@ class GlobalBatchNorm(nn.Module):
         if self.track_running_stats:
             with torch.no_grad():
                 running = self._running()
-                running[0].lerp_(mean, self.momentum or 0.1)
-                running[1].lerp_(variance * count / (count - 1), self.momentum or 0.1)
+                running[0].lerp_(mean, self.momentum)
+                running[1].lerp_(variance * count / (count - 1), self.momentum)
                 self.get_buffer("num_batches_tracked").add_(1)
         return mean, variance
 

@@ -14,6 +14,7 @@ from ltnas.distributed import (
     sum_over_ranks,
     synchronise_batch_norm,
 )
+from ltnas.statistics import unmoved_statistics
 
 SSL = c.BarlowTwins(hidden=8, outputs=6)
 CASES = {
@@ -104,6 +105,18 @@ def test_global_batch_norm_is_batch_norm_for_one_process():
     torch.testing.assert_close(model(x), plain(x))
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(model.state_dict()[f"0.{name}"], value)
+
+
+def test_global_batch_norm_can_be_told_not_to_remember():
+    model = nn.Sequential(nn.BatchNorm2d(3))
+    synchronise_batch_norm(model, "cpu")
+    x = torch.randn(4, 3, 2, 2) + 5
+    with unmoved_statistics(model):
+        model(x)
+    assert model[0].running_mean.eq(0).all()
+    assert model[0].num_batches_tracked == 0
+    model(x)
+    assert model[0].running_mean.gt(0.3).all()
 
 
 def test_alone_nothing_is_exchanged():

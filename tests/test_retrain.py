@@ -356,6 +356,12 @@ def test_a_second_stage_trains_the_classifier_of_the_average_and_nothing_else(in
     assert any(not torch.equal(learned[name], average[name]) for name in learned)
 
 
+def test_the_second_pass_of_a_sharpness_aware_step_moves_no_statistics(in_two_stages):
+    config, folder = in_two_stages
+    learned, _ = weights_of(folder / "checkpoint.ckpt")
+    assert learned["stem.1.num_batches_tracked"] == 3 * config.epochs
+
+
 def test_a_second_stage_has_its_rate_and_its_stream(in_two_stages):
     _, folder = in_two_stages
     (row,) = rows(folder / "crt" / "history.csv")
