@@ -10,7 +10,8 @@ import difflib
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,8 +113,15 @@ def register_configs() -> None:
     for axis, values in AXES.items():
         for name, value in values.items():
             store.store(group=axis, name=name, node=value, provider="ltnas")
+
+
+def help_text(name: str) -> str:
+    """Of a command. Hydra's own way there takes seconds: it loads every choice of every group."""
+    from omegaconf import OmegaConf
+
     OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
     OmegaConf.register_new_resolver("ltnas.choices", _choices, replace=True)
+    return str(OmegaConf.load(Path(CONF) / f"{name}.yaml").hydra.help.template)
 
 
 def _choices(group: str) -> str:
@@ -139,6 +147,11 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
 
     User errors, of ours or of the composition, become one line on stderr and exit code 2.
     """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        with readers_may_leave():
+            print(help_text(name), end="", flush=True)
+        return
+
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -176,13 +189,11 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             print(folder, flush=True)
 
     try:
-        task()
-        sys.stdout.flush()
-        if failure:
-            raise failure[0]
-    except BrokenPipeError:  # the reader, head for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        with readers_may_leave():
+            task()
+            sys.stdout.flush()
+            if failure:
+                raise failure[0]
     except KeyboardInterrupt:
         print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
         sys.exit(130)
@@ -192,6 +203,16 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             raise
         print(f"ltnas: {message}", file=sys.stderr)
         sys.exit(2)
+
+
+@contextmanager
+def readers_may_leave() -> Iterator[None]:
+    """Whoever reads what is printed, `head` for example, may have seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:

@@ -356,11 +356,12 @@ def test_every_requirement_is_refused_by_one_of_the_cases():
 
 
 def requirements():
-    """Calls of `require...` in config.py, other than by one another."""
-    tree = ast.parse(Path(c.__file__).read_text())
+    """Calls of `require...` in the configurations, other than by one another."""
+    files = Path(c.__file__).parent.glob("*.py")
     calls = [
         node
-        for method in ast.walk(tree)
+        for file in files
+        for method in ast.walk(ast.parse(file.read_text()))
         if isinstance(method, ast.FunctionDef)
         and (method.name == "__post_init__" or method.name.startswith("_check"))
         for node in ast.walk(method)

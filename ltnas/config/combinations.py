@@ -1,0 +1,41 @@
+"""What goes together, for both commands."""
+
+from __future__ import annotations
+
+from ltnas.config.models import Branches, Classifier, CosineClassifier, TwoBranches
+from ltnas.config.objectives import BarlowTwins, Ldam, MixtureConsistency, Objective
+from ltnas.config.requirements import require
+from ltnas.config.streams import Mix, MixupAndCutMix, ReversedSampler, Sampler
+
+
+def require_two_views(mix: Mix, objective: Objective) -> None:
+    """Raise a `UserError` for two views that no objective compares, or one where two are needed."""
+    require(
+        isinstance(objective, MixtureConsistency) == isinstance(mix, MixupAndCutMix),
+        "objective=mixture_consistency and mix=mixup_and_cutmix go together: it compares both "
+        "views of an image, and no other objective sees the second; set both, or neither",
+    )
+
+
+def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Objective) -> None:
+    """Raise a `UserError` for branches without labels, and for a second stream without branch."""
+    two = isinstance(branches, TwoBranches)
+    require(
+        two or isinstance(rebalancing, ReversedSampler),
+        "rebalancing_sampler with branches=one: there is no second stream to draw; take "
+        "branches=two, or sampler=... for the only one",
+    )
+    require(
+        not (two and any(isinstance(objective, BarlowTwins) for objective in objectives)),
+        "branches=two with objective=barlow_twins: the branches are mixed by their losses of "
+        "labels; take branches=one, or an objective with labels",
+    )
+
+
+def require_cosines(key: str, objective: Objective, classifier: Classifier) -> None:
+    """Raise a `UserError` for margins between logits that are no cosines."""
+    require(
+        not isinstance(objective, Ldam) or isinstance(classifier, CosineClassifier),
+        f"{key}=ldam needs a normalised classifier, for its margins are those of cosines: add "
+        "classifier=cosine",
+    )

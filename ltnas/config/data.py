@@ -1,0 +1,103 @@
+"""Which images, and how long their tail is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltnas.config.requirements import require, require_choice, require_seed
+
+
+@dataclass
+class Imbalance:
+    """The long tail: `kind` and, for `exp` and `step`, the factor mu of Cao et al. (2019)."""
+
+    kind: str = "balance"
+    factor: float | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("imbalance.kind", self.kind, ("balance", "exp", "step", "natural"))
+        if self.kind not in ("exp", "step"):
+            require(
+                self.factor is None,
+                f"imbalance.factor={self.factor} means nothing for imbalance={self.kind}: "
+                "leave it out, or take imbalance=exp or imbalance=step",
+            )
+            return
+        require(
+            self.factor is not None,
+            f"imbalance={self.kind} needs a factor: add imbalance.factor=0.1",
+        )
+        assert self.factor is not None
+        require(
+            0.0 < self.factor <= 1.0,
+            f"imbalance.factor={self.factor:g} is outside (0, 1]: it is the smallest class over "
+            "the largest, for example 0.1",
+        )
+
+    @property
+    def name(self) -> str:
+        """`exp0.1`, `step0.01`, `balance` or `natural`, as the shipped choices are called."""
+        return self.kind if self.factor is None else f"{self.kind}{self.factor:g}"
+
+
+@dataclass
+class Data:
+    """Where images come from and how a plain training view of them is made."""
+
+    source: str = "cifar10"
+    root: str | None = None
+    """Folder of the files; where `cifar10` is downloaded to."""
+    image_size: int | None = None
+    """Side in pixels; None keeps the source's own."""
+    mean: list[float] | None = None
+    """Per channel, of pixels in [0, 1]; None: measured on the training subset."""
+    std: list[float] | None = None
+    crop_padding: int = 4
+    flip: bool = True
+    subset_seed: int = 0
+    """Seed of the subset and of the halves; 0 gives the images of Cao et al."""
+    cache: str | None = None
+    """Folder of decoded images; None: the user's cache folder."""
+    few_below: int | None = None
+    """Classes with fewer training images are few-shot; None: the last third of the log range."""
+    many_above: int | None = None
+    """Classes with more training images are many-shot; None: the first third of the log range."""
+
+    def __post_init__(self) -> None:
+        sources = ("cifar10", "cifar10_parquet", "digits", "folder")
+        require_choice("data.source", self.source, sources)
+        if self.source in ("cifar10_parquet", "folder"):
+            require(
+                self.root is not None,
+                f"data={self.source} needs the folder of its files: add data.root=PATH",
+            )
+        size = self.image_size
+        require(
+            size is None or size >= 4,
+            f"data.image_size={size} is too small: take 4 or more",
+        )
+        require(
+            self.crop_padding >= 0,
+            f"data.crop_padding={self.crop_padding} must be 0 or more pixels",
+        )
+        require_seed("data.subset_seed", self.subset_seed)
+        if self.many_above is not None and self.few_below is not None:
+            require(
+                self.few_below <= self.many_above + 1,
+                f"data.few_below={self.few_below} data.many_above={self.many_above}: a class would "
+                "be both few- and many-shot; few_below must not be the larger",
+            )
+        require(
+            (self.mean is None) == (self.std is None),
+            f"data.mean={self.mean} data.std={self.std} go together: set both, or neither to have "
+            "them measured",
+        )
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            require(
+                values is None or len(values) == 3,
+                f"data.{key}={values} must be three numbers: of red, green and blue",
+            )
+        require(
+            self.std is None or min(self.std) > 0,
+            f"data.std={self.std} must be above 0 in each channel",
+        )

@@ -1,0 +1,21 @@
+"""What every value is held to: one line that names key, value and cure."""
+
+from __future__ import annotations
+
+from ltnas.errors import UserError
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `UserError(message)` unless the condition holds."""
+    if not condition:
+        raise UserError(message)
+
+
+def require_seed(key: str, value: int) -> None:
+    """Raise a `UserError` unless every random generator takes the value."""
+    require(0 <= value < 2**32, f"{key}={value} must lie in [0, {2**32 - 1}]")
+
+
+def require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise a `UserError` that lists the choices unless `value` is one of them."""
+    require(value in choices, f"{key}={value} is not known: choose one of {', '.join(choices)}")

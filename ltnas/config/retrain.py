@@ -1,0 +1,179 @@
+"""`python -m ltnas.retrain`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
+from ltnas.config.models import (
+    Branches,
+    Classifier,
+    LinearClassifier,
+    NetworkChoice,
+    OneBranch,
+    SearchedNetwork,
+    SimplexClassifier,
+    TwoBranches,
+)
+from ltnas.config.objectives import (
+    BarlowTwins,
+    Classification,
+    CrossEntropy,
+    MixtureConsistency,
+    Objective,
+    VectorScaling,
+)
+from ltnas.config.requirements import require, require_choice
+from ltnas.config.run import Run, WeightOptimiser
+from ltnas.config.streams import (
+    Augmentation,
+    ClassBalancedSampler,
+    InstanceSampler,
+    Mix,
+    NoMix,
+    PlainAugmentation,
+    ReversedSampler,
+    Sampler,
+)
+
+
+@dataclass
+class ClassifierStage:
+    """A second stage in which the classifier alone is trained (cRT, Kang et al. 2020)."""
+
+    epochs: int = 0
+    """0: no second stage."""
+    learning_rate: float = 0.1
+    fresh: bool = True
+    """Whether the classifier is drawn anew."""
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 0, f"crt.epochs={self.epochs} must be 0 or more")
+        require(self.learning_rate > 0, f"crt.learning_rate={self.learning_rate} must be above 0")
+
+
+@dataclass
+class RetrainConfig(Run):
+    """`python -m ltnas.retrain`."""
+
+    network: NetworkChoice = field(default_factory=SearchedNetwork)
+    genotype: str = ""
+    objective: Objective = field(default_factory=CrossEntropy)
+    sampler: Sampler = field(default_factory=InstanceSampler)
+    branches: Branches = field(default_factory=OneBranch)
+    rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
+    """Of the second branch."""
+    classifier: Classifier = field(default_factory=LinearClassifier)
+    mix: Mix = field(default_factory=NoMix)
+    augmentation: Augmentation = field(default_factory=PlainAugmentation)
+    sharpness: float = 0.0
+    """Radius of sharpness-aware minimisation (Foret et al. 2021); 0: none."""
+    averaging: float = 0.0
+    """Decay, by step, of an average of the weights that is tested and kept; 0: none."""
+    crt: ClassifierStage = field(default_factory=ClassifierStage)
+    crt_objective: Objective = field(default_factory=CrossEntropy)
+    crt_sampler: Sampler = field(default_factory=ClassBalancedSampler)
+    adjust: float = 0.0
+    """tau of logit adjustment after training; 0: none."""
+    epochs: int = 150
+    channels: int = 36
+    cells: int = 20
+    weights: WeightOptimiser = field(
+        default_factory=lambda: WeightOptimiser(final_learning_rate=0.0)
+    )
+    stem: str = "cifar"
+    drop_path: float = 0.2
+    """Probability in the last epoch; it grows linearly from 0."""
+    auxiliary: float = 0.4
+    """Weight of the auxiliary classifier; 0 leaves it out."""
+    cutout: int = 16
+    """Side of the erased square in pixels; 0: none."""
+    pretrain: str = "none"
+    pretrain_epochs: int = 0
+    barlow_twins: BarlowTwins = field(default_factory=BarlowTwins)
+    """Of `pretrain=barlow_twins`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_network()
+        require(
+            isinstance(self.objective, Classification),
+            "objective=barlow_twins has no labels to train the classifier with: take "
+            "pretrain=barlow_twins pretrain_epochs=50, and an objective with labels",
+        )
+        require_cosines("objective", self.objective, self.classifier)
+        require_cosines("crt_objective", self.crt_objective, self.classifier)
+        require_two_views(self.mix, self.objective)
+        self._check_adjustment()
+        self._check_second_stage()
+        require(self.sharpness >= 0, f"sharpness={self.sharpness} must be 0 or more: a radius")
+        require(0 <= self.averaging < 1, f"averaging={self.averaging} must lie in [0, 1)")
+        require_choice("stem", self.stem, ("cifar", "imagenet"))
+        require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
+        require(
+            (self.pretrain == "none") == (self.pretrain_epochs == 0),
+            f"pretrain={self.pretrain} pretrain_epochs={self.pretrain_epochs}: set both, for "
+            "example pretrain=barlow_twins pretrain_epochs=50, or neither",
+        )
+        require(
+            self.pretrain_epochs >= 0, f"pretrain_epochs={self.pretrain_epochs} must be 0 or more"
+        )
+        require(0 <= self.drop_path < 1, f"drop_path={self.drop_path} must lie in [0, 1)")
+        require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
+        require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")
+
+    def _check_second_stage(self) -> None:
+        require(
+            isinstance(self.crt_objective, Classification)
+            and not isinstance(self.crt_objective, MixtureConsistency),
+            "crt_objective must be a loss of labels and of single views: the second stage trains "
+            "a classifier alone; take crt_objective=cross_entropy",
+        )
+        require(
+            self.crt.epochs == 0 or not isinstance(self.classifier, SimplexClassifier),
+            "crt.epochs with classifier=simplex: it is never trained, so that a second stage has "
+            "nothing to do; take crt.epochs=0, or another classifier",
+        )
+        require(
+            self.crt.epochs == 0 or isinstance(self.branches, OneBranch),
+            "crt.epochs with branches=two: the re-balancing branch does what a second stage "
+            "would; take crt.epochs=0 or branches=one",
+        )
+
+    def _check_network(self) -> None:
+        searched = isinstance(self.network, SearchedNetwork)
+        require(
+            not searched or self.genotype != "",
+            "genotype is missing: give a run folder of ltnas.search, a genotype.json, or a "
+            "published name, for example genotype=darts_v2; or take network=resnet32",
+        )
+        require(
+            searched or self.genotype == "",
+            f"genotype={self.genotype} with network=resnet: a residual network has none; leave "
+            "one of them out",
+        )
+        require_one_stream(self.branches, self.rebalancing_sampler)
+        require(
+            isinstance(self.mix, NoMix) or isinstance(self.branches, OneBranch),
+            "mix with branches=two: branches mix features already, with images of another "
+            "stream; take mix=none or branches=one",
+        )
+        require(
+            not (searched and self.auxiliary > 0 and isinstance(self.branches, TwoBranches)),
+            f"auxiliary={self.auxiliary} with branches=two: the auxiliary classifier has no "
+            "branches; take auxiliary=0",
+        )
+
+    def _check_adjustment(self) -> None:
+        require(self.adjust >= 0, f"adjust={self.adjust} must be 0 or more: it is a tau")
+        moves = isinstance(self.objective, VectorScaling) and self.objective.tau > 0
+        require(
+            self.adjust == 0 or not moves,
+            f"adjust={self.adjust} with an objective that moves logits by class frequencies "
+            "already: it would be done twice; leave one of them out",
+        )
+        require(
+            self.adjust == 0 or isinstance(self.classifier, LinearClassifier),
+            f"adjust={self.adjust} moves a classifier's bias, and a cosine has none: take "
+            "classifier=linear, or objective=logit_adjusted",
+        )
