@@ -304,6 +304,18 @@ REFUSED = {
         "adjust=1.0",
         "leave one of them out",
     ),
+    "adjusted by the second stage": (
+        lambda: c.RetrainConfig(
+            genotype="a", adjust=1.0, crt=c.ClassifierStage(1), crt_objective=c.BalancedSoftmax()
+        ),
+        "adjust=1.0",
+        "leave one of them out",
+    ),
+    "adjusted branches": (
+        lambda: c.RetrainConfig(genotype="a", adjust=1.0, branches=c.TwoBranches(), auxiliary=0.0),
+        "adjust=1.0 with branches=two",
+        "branches=one",
+    ),
     "no bias": (
         lambda: c.RetrainConfig(genotype="a", adjust=1.0, classifier=c.CosineClassifier()),
         "adjust=1.0",

@@ -166,7 +166,15 @@ class RetrainConfig(Run):
 
     def _check_adjustment(self) -> None:
         require(self.adjust >= 0, f"adjust={self.adjust} must be 0 or more: it is a tau")
-        moves = isinstance(self.objective, VectorScaling) and self.objective.tau > 0
+        moves = any(
+            isinstance(objective, VectorScaling) and objective.tau > 0
+            for objective in (self.objective, *([self.crt_objective] if self.crt.epochs else []))
+        )
+        require(
+            self.adjust == 0 or isinstance(self.branches, OneBranch),
+            f"adjust={self.adjust} with branches=two: their streams have other class frequencies, "
+            "and it would move logits by those of one; take adjust=0 or branches=one",
+        )
         require(
             self.adjust == 0 or not moves,
             f"adjust={self.adjust} with an objective that moves logits by class frequencies "
