@@ -45,20 +45,21 @@ def test_wheel_holds_package_and_configuration(installed):
     tree, target = installed
     for folder, inside in ((tree / "conf", "conf"), (tree / "ltnas", "")):
         for path in folder.rglob("*"):
-            if path.suffix in (".yaml", ".json", ".py", ".cpp"):
+            if path.suffix in (".yaml", ".json", ".py", ".cpp", ".html"):
                 copy = target / "ltnas" / inside / path.relative_to(folder)
                 assert copy.read_bytes() == path.read_bytes(), path
     names = {path.name for path in target.iterdir()}
     assert names - {"bin"} == {"ltnas", "ltnas-0.1.0.dist-info"}  # no tests, no conf beside it
 
 
-def test_wheel_has_both_console_scripts(installed):
+def test_wheel_has_the_console_scripts(installed):
     (metadata,) = installed[1].glob("*.dist-info")
     scripts = ConfigParser()
     scripts.read(metadata / "entry_points.txt")
     assert dict(scripts["console_scripts"]) == {
         "ltnas-search": "ltnas.search:main",
         "ltnas-retrain": "ltnas.retrain:main",
+        "ltnas-report": "ltnas.report:main",
     }
 
 

@@ -56,6 +56,7 @@ class ClassifierStage:
 class RetrainConfig(Run):
     """`python -m ltnas.retrain`."""
 
+    recipe: str = "paper"
     network: NetworkChoice = field(default_factory=SearchedNetwork)
     genotype: str = ""
     objective: Objective = field(default_factory=CrossEntropy)

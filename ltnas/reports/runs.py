@@ -1,0 +1,106 @@
+"""Run folders as they lie on the disk: finished, cut off, or not to be read."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NOT_OF_A_GROUP = ("seed", "genotype", "types")
+"""Keys of a fingerprint in which the runs of one row of a table may differ."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    `state` is `finished`, `running`, `unfinished`, or `unreadable`, and then `reason` says why.
+    `settings` are what decided its result, by dotted keys; `metrics` those of a finished run.
+    """
+
+    folder: Path
+    state: str
+    settings: dict[str, str]
+    metrics: dict[str, Any]
+    reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`search` or `retrain`."""
+        return self.folder.name.partition("-")[0]
+
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """The same for runs that differ in their seeds alone."""
+        kept = {key: value for key, value in self.settings.items() if key not in NOT_OF_A_GROUP}
+        names = {"kind": self.kind, "scheme": str(self.metrics.get("scheme", ""))}
+        return tuple(sorted((kept | names).items()))
+
+
+def find_runs(folders: Iterable[Path]) -> list[Run]:
+    """All runs in and below the folders, each once, by name."""
+    found = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    return sorted((read_run(path) for path in found.values()), key=lambda run: run.folder.name)
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    for where, below, files in os.walk(folder, followlinks=True):
+        if "fingerprint.json" in files:
+            below.clear()  # stages of a run are no runs
+            yield Path(where)
+
+
+def read_run(folder: Path) -> Run:
+    """A run as it is now."""
+    try:
+        settings = flat(json.loads((folder / "fingerprint.json").read_text(encoding="utf-8")))
+        path = folder / "metrics.json"
+        if not path.exists():
+            return Run(folder, "running" if is_busy(folder) else "unfinished", settings, {})
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        reason = wrong_with(metrics)
+    except (OSError, ValueError) as error:
+        return Run(folder, "unreadable", {}, {}, str(error).splitlines()[0])
+    if reason:
+        return Run(folder, "unreadable", settings, {}, reason)
+    return Run(folder, "finished", settings, metrics)
+
+
+def wrong_with(metrics: object) -> str:
+    """Why metrics.json is none of ours; empty if it is."""
+    if not isinstance(metrics, dict):
+        return "metrics.json is no object"
+    needed: tuple[str, ...] = ("kind", "scheme", "imbalance", "seed", "data", "provenance")
+    if metrics.get("kind") == "retrain":
+        needed += ("test", "parameters", "multiply_accumulates", "seconds", "peak_memory_gib")
+    missing = [key for key in needed if key not in metrics]
+    return f"metrics.json has no {missing[0]}: written by another version?" if missing else ""
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether a living process works in a run folder."""
+    try:
+        with (folder / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings by dotted keys; the type of a value on an axis under the axis's name."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        if key == "types" and not prefix:
+            found |= {axis: str(name) for axis, name in value.items()}
+        elif isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = str(value)
+    return found

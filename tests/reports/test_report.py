@@ -1,0 +1,294 @@
+"""`python -m ltnas.report`: what it makes of run folders, whole and broken ones."""
+
+import csv
+import fcntl
+import io
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ltnas.config import Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
+from ltnas.errors import UserError
+from ltnas.report import report
+from ltnas.reports.formats import duration, latex, markdown, runs_csv
+from ltnas.reports.page import page
+from ltnas.reports.rows import doubts, make_rows
+from ltnas.reports.runs import find_runs, read_run
+from ltnas.runs import fingerprint
+
+COMMIT = "a" * 40
+
+
+def reported(accuracy):
+    return {
+        **{"accuracy": accuracy, "macro_accuracy": accuracy, "macro_f1": accuracy - 0.1},
+        **{"calibration_error": 0.05, "many": accuracy + 0.1, "medium": None, "few": 0.25},
+    }
+
+
+def write(root, name, config, scheme, **changes):
+    """A run folder as a command leaves it, a finished one."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "fingerprint.json").write_text(json.dumps(fingerprint(config)))
+    metrics = {
+        **{"kind": name.split("-")[0], "scheme": scheme, "imbalance": config.imbalance.name},
+        **{"seed": config.seed, "seconds": 100.0, "peak_memory_gib": 1.5},
+        "data": {"subset_checksum": "f00d"},
+        "provenance": {"commit": COMMIT, "command": f"python -m ltnas {name}"},
+        **changes,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def trained(root, scheme, seed, accuracy, genotype="x", suffix="", imbalance="exp", **settings):
+    config = RetrainConfig(
+        genotype=genotype, seed=seed, imbalance=Imbalance(imbalance, 0.1), **settings
+    )
+    folder = write(
+        root,
+        f"retrain-{scheme}-{config.imbalance.name}-s{seed}{suffix}",
+        config,
+        scheme,
+        test={"balanced": reported(accuracy), "long_tailed": reported(accuracy + 0.05)},
+        parameters=3_300_000,
+        multiply_accumulates=540_000_000,
+    )
+    lines = [f"{epoch},{accuracy - 0.1 * (1 - epoch)}" for epoch in (0, 1)]
+    (folder / "history.csv").write_text("\n".join(["epoch,accuracy_balanced", *lines]) + "\n")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two schemes, one of them with two seeds and a found genotype, and one with a recipe."""
+    root = tmp_path / "runs"
+    for seed in (0, 1):
+        name = f"search-darts-exp0.1-s{seed}"
+        search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1))
+        write(root, name, search, "darts", seconds=7200.0)
+        trained(root, "darts", seed, 0.8 + 0.02 * seed, str(root / name))
+    strong = {"recipe": "strong", "objective": LogitAdjusted()}
+    (trained(root, "darts", 0, 0.9, suffix="b", **strong) / "cells.svg").write_text("<svg/>")
+    trained(root, "fairdarts_ssl", 0, 0.85)
+    return root
+
+
+def rows_of(root):
+    return make_rows(find_runs([root]))
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_seeds_of_a_configuration_are_one_row(runs):
+    rows = rows_of(runs)
+    assert [(row.scheme, row.label, row.seeds) for row in rows] == [
+        ("darts", "strong", [0]),
+        ("fairdarts_ssl", "", [0]),
+        ("darts", "", [0, 1]),
+    ]
+    plain = rows[2]
+    assert plain.mean("accuracy_balanced") == pytest.approx(0.81)
+    assert plain.deviation("accuracy_balanced") == pytest.approx(0.02 / 2**0.5)
+    assert plain.mean("accuracy_long_tailed") == pytest.approx(0.86)
+    assert plain.mean("medium_balanced") is None
+    assert plain.values["search_seconds"] == [7200.0, 7200.0]
+    assert rows[0].values["search_seconds"] == []
+    assert rows[0].deviation("accuracy_balanced") is None
+    assert [row.published for row in rows] == [0.7826, 0.8264, 0.7826]
+
+
+def test_other_settings_are_another_row_and_named_as_on_a_command_line(runs):
+    trained(runs, "darts", 3, 0.7, suffix="c", objective=LogitAdjusted(), epochs=600)
+    labels = {row.label for row in rows_of(runs) if row.scheme == "darts"}
+    assert labels == {"", "strong", "epochs=600 objective=logit_adjusted"}
+
+
+def test_the_paper_has_values_for_one_imbalance_alone(runs):
+    trained(runs, "darts", 0, 0.6, imbalance="step")
+    (row,) = (row for row in rows_of(runs) if row.imbalance == "step0.1")
+    assert row.published is None
+
+
+# --- doubts -------------------------------------------------------------------------------------
+
+
+def test_what_a_reader_must_doubt(runs):
+    found = doubts(rows_of(runs), find_runs([runs]))
+    assert found == [
+        "fewer than 3 seeds: darts exp0.1, fairdarts_ssl exp0.1",
+        "exp0.1: no random genotype to compare with (scheme=random)",
+    ]
+    folder = trained(runs, "random", 0, 0.75)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["data"]["subset_checksum"] = "beef"
+    metrics["provenance"]["commit"] = "b" * 40 + "+"
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    assert doubts(rows_of(runs), find_runs([runs]))[1:] == [
+        "exp0.1: trained on different subsets (beef, f00d)",
+        "runs of 2 different commits",
+        "runs of code that was not committed",
+    ]
+
+
+def test_three_seeds_and_a_random_genotype_leave_no_doubt(tmp_path):
+    for scheme in ("darts", "random"):
+        for seed in range(3):
+            trained(tmp_path, scheme, seed, 0.8)
+    assert doubts(rows_of(tmp_path), find_runs([tmp_path])) == []
+
+
+# --- folders ------------------------------------------------------------------------------------
+
+
+def test_states_of_runs(runs):
+    names = {run.folder.name: run for run in find_runs([runs])}
+    assert {run.state for run in names.values()} == {"finished"}
+    cut_off = runs / "retrain-fairdarts_ssl-exp0.1-s0"
+    (cut_off / "metrics.json").unlink()
+    assert read_run(cut_off).state == "unfinished"
+    with (cut_off / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert read_run(cut_off).state == "running"
+    assert read_run(cut_off).state == "unfinished"
+    for text in ("{", "[]", '{"kind": "retrain"}', "\x00"):
+        (cut_off / "metrics.json").write_text(text)
+        broken = read_run(cut_off)
+        assert broken.state == "unreadable"
+        assert broken.reason
+    (cut_off / "fingerprint.json").write_text("no")
+    assert read_run(cut_off).state == "unreadable"
+
+
+def test_a_run_is_found_once_and_its_stages_are_none(runs):
+    (runs / "retrain-darts-exp0.1-s0" / "pretrain").mkdir()
+    (runs / "retrain-darts-exp0.1-s0" / "pretrain" / "fingerprint.json").write_text("{}")
+    (runs.parent / "again").symlink_to(runs)
+    assert len(find_runs([runs, runs.parent, runs / "retrain-darts-exp0.1-s0"])) == 6
+
+
+def test_unfinished_runs_are_listed_and_not_hidden(runs):
+    (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "metrics.json").write_text("{}")
+    found = find_runs([runs])
+    text = page(make_rows(found), found, [])
+    assert "retrain-fairdarts_ssl-exp0.1-s0: unreadable (metrics.json has no kind" in text
+    lines = list(csv.DictReader(io.StringIO(runs_csv(found))))
+    assert [line["state"] for line in lines].count("finished") == 5
+    (broken,) = (line for line in lines if line["state"] == "unreadable")
+    assert broken["reason"].startswith("metrics.json has no kind")
+
+
+# --- formats ------------------------------------------------------------------------------------
+
+
+def test_markdown(runs):
+    head, rule, *body = markdown(rows_of(runs)).splitlines()
+    assert head.startswith("| scheme | imbalance | seeds | balanced | paper | many |")
+    assert rule.count("|") == head.count("|")
+    assert body[2].split(" | ")[:6] == [
+        *("| darts", "exp0.1", "2", "81.00 ± 1.41", "78.26", "91.00 ± 1.41"),
+    ]
+    assert " | 2 h 00 min | 1.7 min | 1.50 |" in body[2]
+    assert len(body) == 3
+
+
+def test_latex(runs):
+    text = latex(rows_of(runs))
+    assert r"darts & exp0.1 & 2 & 81.00 $\pm$ 1.41 & 78.26" in text
+    assert r"fairdarts\_ssl & exp0.1" in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({line.count(" & ") for line in rows}) == 1
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.4, "0 s"), (59, "59 s"), (90, "1.5 min"), (3600, "1 h 00 min")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def data_of(text):
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    return json.loads(found)
+
+
+def test_page_holds_all_that_it_draws(runs):
+    found = find_runs([runs])
+    text = page(make_rows(found), found, ["a < b"])
+    assert "{{" not in text
+    assert "6 runs, 6 finished" in text
+    assert "a &lt; b" in text
+    data = data_of(text)
+    assert data["rows"][0]["name"] == "darts strong · exp0.1"
+    for row in data["rows"]:
+        assert len(row["cells"]) == len(row["keys"]) == len(data["headings"])
+    plain = data["rows"][2]
+    assert plain["curve"] == [0.71, 0.81]
+    assert len(plain["commands"]) == 2
+    assert data["rows"][0]["drawing"].startswith("data:image/svg+xml;base64,")
+    assert plain["drawing"] == ""
+    outside = re.findall(r'(?:src|href)="(?!data:)([^"]+)"|https?://[^\s"]+', text)
+    assert set(outside) <= {""}  # the namespace of SVG is the only address
+    assert re.findall(r"https?://[^\s\"]+", text) == ["http://www.w3.org/2000/svg"]
+
+
+def test_a_name_cannot_leave_the_script(runs):
+    trained(runs, "</script><b>", 0, 0.5, suffix="/../retrain-x")
+    found = find_runs([runs])
+    text = page(make_rows(found), found, [])
+    assert any("</script><b>" in row["name"] for row in data_of(text)["rows"])
+    assert text.count("</script>") == 2
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "ltnas.report", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_command(runs, tmp_path):
+    done = command(runs, "--out", tmp_path / "ä out")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == str(tmp_path / "ä out" / "index.html")
+    assert "6 finished" in lines
+    assert any(line.startswith("darts strong") and "90.00" in line for line in lines)
+    assert any(line.startswith("note: fewer than 3 seeds") for line in lines)
+    names = {path.name for path in (tmp_path / "ä out").iterdir()}
+    assert names == {"report.md", "report.tex", "runs.csv", "index.html"}
+
+
+def test_nothing_to_report(tmp_path):
+    done = command(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"ltnas: no run in {tmp_path}: give the folder that runs are in, " + (
+        "for example runs\n"
+    )
+
+
+def test_a_folder_that_cannot_be_made(runs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        report([runs], tmp_path / "file")
+
+
+def test_searches_alone_make_a_report_too(tmp_path):
+    write(tmp_path, "search-darts-exp0.1-s0", SearchConfig(imbalance=Imbalance("exp", 0.1)), "d")
+    path = report([tmp_path], tmp_path / "out")
+    assert data_of(path.read_text())["rows"] == []
