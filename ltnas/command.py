@@ -110,6 +110,7 @@ def register_configs() -> None:
             if axis in node:
                 node[axis] = MISSING
         store.store(name=f"{name}_schema", node=node, provider="ltnas")
+    store.store(group="hydra/launcher", name="gpus", node=c.GpusLauncher, provider="ltnas")
     for axis, values in AXES.items():
         for name, value in values.items():
             store.store(group=axis, name=name, node=value, provider="ltnas")

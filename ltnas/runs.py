@@ -119,6 +119,16 @@ def fingerprint(config: Run) -> dict[str, Any]:
     return data
 
 
+def fingerprint_of(config: Run) -> Any:  # noqa: ANN401 - as it is read back
+    """The fingerprint as a file holds it."""
+    return json.loads(json.dumps(fingerprint(config)))
+
+
+def stored_fingerprint(folder: Path) -> Any:  # noqa: ANN401 - whatever was written
+    """That of a run folder; None if it has none."""
+    return RunFolder(folder).read_json("fingerprint.json")
+
+
 def open_run(config: Run, name: str) -> RunFolder:
     """The folder that this process works in: a new one, or the one to go on with.
 
@@ -163,7 +173,7 @@ def _create(config: Run, name: str) -> RunFolder:
 
 
 def _newest_unfinished(config: Run, name: str) -> RunFolder | None:
-    wanted = json.loads(json.dumps(fingerprint(config)))
+    wanted = fingerprint_of(config)
     for path in sorted(Path(config.runs).expanduser().glob(f"{name}-*"), reverse=True):
         folder = RunFolder(path)
         if (
@@ -180,7 +190,7 @@ def _named(config: Run, path: Path) -> RunFolder:
     stored = folder.read_json("fingerprint.json")
     if stored is None:
         raise UserError(f"resume={path} is no run folder: give one that a run printed, or auto")
-    wanted = json.loads(json.dumps(fingerprint(config)))
+    wanted = fingerprint_of(config)
     changed = sorted(key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key))
     if changed:
         key = changed[0]

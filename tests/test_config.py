@@ -239,6 +239,12 @@ REFUSED = {
         "crt.epochs with branches=two",
         "branches=one",
     ),
+    "jobs of a GPU": (
+        lambda: c.GpusLauncher(jobs_per_gpu=0),
+        "hydra.launcher.jobs_per_gpu=0",
+        "1 or more",
+    ),
+    "jobs at once": (lambda: c.GpusLauncher(jobs=0), "hydra.launcher.jobs=0", "leave it out"),
     "branch depth": (lambda: c.TwoBranches(depth=2), "branches.depth=2", "0 or 1"),
     "mixing": (lambda: c.TwoBranches(mixing="half"), "branches.mixing=half", "parabolic"),
     "a second stream": (

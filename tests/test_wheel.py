@@ -20,7 +20,7 @@ def run(*command, **options):
 def installed(tmp_path_factory):
     """A copy of the checkout, and a folder with the package as its wheel brings it."""
     tree, wheels, target = (tmp_path_factory.mktemp(name) for name in ("tree", "wheels", "target"))
-    for name in ("ltnas", "conf"):
+    for name in ("ltnas", "conf", "hydra_plugins"):
         shutil.copytree(
             REPOSITORY / name, tree / name, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -49,7 +49,7 @@ def test_wheel_holds_package_and_configuration(installed):
                 copy = target / "ltnas" / inside / path.relative_to(folder)
                 assert copy.read_bytes() == path.read_bytes(), path
     names = {path.name for path in target.iterdir()}
-    assert names - {"bin"} == {"ltnas", "ltnas-0.1.0.dist-info"}  # no tests, no conf beside it
+    assert names - {"bin"} == {"ltnas", "hydra_plugins", "ltnas-0.1.0.dist-info"}  # no tests, no conf beside it
 
 
 def test_wheel_has_the_console_scripts(installed):

@@ -7,6 +7,7 @@ members by name. Nothing here imports torch, so `--help` is quick.
 
 from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
 from ltnas.config.data import Data, Imbalance
+from ltnas.config.launcher import GpusLauncher
 from ltnas.config.models import (
     MIXINGS,
     Branches,
@@ -114,6 +115,7 @@ __all__ = [
     "FirstOrder",
     "Focal",
     "Freeze",
+    "GpusLauncher",
     "Gradient",
     "GradientHarmonising",
     "Heterogeneous",

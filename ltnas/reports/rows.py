@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import Any
 from ltnas.command import AXES
 from ltnas.config import RetrainConfig
 from ltnas.reports.runs import Run, flat
-from ltnas.runs import fingerprint
+from ltnas.runs import fingerprint_of
 
 PUBLISHED = {"darts": 0.7826, "fairdarts": 0.7935, "fairdarts_ssl": 0.8264}
 """Balanced test accuracy at exp0.1 in table I of arXiv 2406.16949."""
 PUBLISHED_AT = "exp0.1"
 SHOWN = (*("accuracy", "many", "medium", "few", "macro_accuracy", "macro_f1", "calibration_error"),)
 ENOUGH_SEEDS = 3
-DEFAULTS = flat(json.loads(json.dumps(fingerprint(RetrainConfig(genotype="-")))))
+DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-")))
 """Settings that need not be said."""
 
 

@@ -43,11 +43,12 @@ class Run:
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
     """All runs in and below the folders, each once, by name."""
-    found = {path.resolve(): path for folder in folders for path in _run_folders(folder)}
+    found = {path.resolve(): path for folder in folders for path in run_folders(folder)}
     return sorted((read_run(path) for path in found.values()), key=lambda run: run.folder.name)
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
+def run_folders(folder: Path) -> Iterator[Path]:
+    """All run folders in and below a folder."""
     for where, below, files in os.walk(folder, followlinks=True):
         if "fingerprint.json" in files:
             below.clear()  # stages of a run are no runs

@@ -1,0 +1,69 @@
+"""All jobs of a sweep as one table that moves, or as lines where nothing can move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ltnas.reports.formats import duration
+from ltnas.sweeps.jobs import Job
+
+
+def names(jobs: Sequence[Job]) -> dict[int, str]:
+    """Each job by the overrides in which jobs differ; all of them, for a job that is alone."""
+    shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
+    return {
+        job.number: " ".join(word for word in job.overrides if word not in shared) for job in jobs
+    }
+
+
+def table(jobs: Sequence[Job]) -> Table:
+    """State, epoch, accuracy and time left of each job."""
+    found = Table(box=None, pad_edge=False)
+    for heading in ("job", "where", "state", "epoch", "test, %", "left"):
+        found.add_column(
+            heading, justify="left" if heading in ("job", "where", "state") else "right"
+        )
+    named = names(jobs)
+    for job in jobs:
+        progress = job.progress() if job.state != "waiting" else None
+        epoch = f"{progress[1]}/{progress[2]}" if progress else ""
+        left = job.seconds_left()
+        found.add_row(
+            *(named[job.number], job.place, job.state, epoch),
+            *(progress[3] if progress else "", duration(left) if left is not None else ""),
+        )
+    return found
+
+
+class Board:
+    """Shows the jobs of a sweep while they run; in a `with` statement."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs, self.console = jobs, Console(stderr=True, highlight=False)
+        self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=1)
+
+    def _table(self) -> Table:
+        return table(self.jobs)
+
+    def __enter__(self) -> Board:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def tell(self, job: Job) -> None:
+        """A line for a job whose state has changed, where there is no moving table."""
+        if not self.console.is_terminal:
+            tail = {"failed": f": {job.last_words()}", "running": f" on {job.place}"}
+            self.console.print(
+                f"job {job.number} {' '.join(job.overrides)}: {job.state}{tail.get(job.state, '')}",
+                soft_wrap=True,
+                markup=False,
+            )
