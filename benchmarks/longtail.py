@@ -83,6 +83,7 @@ def row(imbalance: str, method: str, runs: list[dict[str, Any]]) -> dict[str, An
             for key, found in values.items()
         },
         "accuracies": values["accuracy"],
+        "commits": sorted({run["provenance"]["commit"][:7] for run in runs}),
     }
 
 
