@@ -49,7 +49,8 @@ def test_wheel_holds_package_and_configuration(installed):
                 copy = target / "ltnas" / inside / path.relative_to(folder)
                 assert copy.read_bytes() == path.read_bytes(), path
     names = {path.name for path in target.iterdir()}
-    assert names - {"bin"} == {"ltnas", "hydra_plugins", "ltnas-0.1.0.dist-info"}  # no tests, no conf beside it
+    # no tests, no conf beside it
+    assert names - {"bin"} == {"ltnas", "hydra_plugins", "ltnas-0.1.0.dist-info"}
 
 
 def test_wheel_has_the_console_scripts(installed):
