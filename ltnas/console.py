@@ -41,7 +41,7 @@ def percent(value: float | None) -> str:
 
 def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
     """Accuracy on both test sets: of all, of groups, of classes."""
-    table = Table(title="accuracy, %", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="accuracy and more, %", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column("training images", justify="right")
     for name in reports:
@@ -54,9 +54,9 @@ def print_results(console: Console, reports: dict[str, Any], counts: list[int]) 
     row("all", f"{sum(counts):,}", *(report["accuracy"] for report in rows), style="bold")
     for group in ("many", "medium", "few"):
         row(f"{group}-shot", "", *(report[group] for report in rows))
+    for name, count in zip(rows[0]["per_class"], counts, strict=True):
+        row(f"  {name}", f"{count:,}", *(report["per_class"][name] for report in rows))
     for key in ("macro_accuracy", "macro_f1", "calibration_error"):
         label = key.replace("_", " ").replace("f1", "F1")
         row(label, "", *(report[key] for report in rows))
-    for name, count in zip(rows[0]["per_class"], counts, strict=True):
-        row(f"  {name}", f"{count:,}", *(report["per_class"][name] for report in rows))
     console.print(table)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+CALIBRATION_BINS = 15
 Groups = dict[str, list[int]]
 """`many`, `medium` and `few`, each with its class numbers."""
 
@@ -70,17 +71,20 @@ def f1_scores(confusion: Tensor) -> list[float | None]:
 
 
 def calibration_error(confidences: Tensor, hits: Tensor) -> float:
-    """Expected calibration error: how far confidence is from accuracy, in 15 bins of confidence.
+    """Expected calibration error: how far confidence is from accuracy, in bins of confidence.
 
-    Guo et al. 2017, equation 3.
+    Guo et al. 2017, equation 3, with bins ((m - 1) / M, m / M]. torchmetrics closes them below,
+    which gives a confidence of 1 a bin of its own.
 
     Args:
         confidences: probability of the predicted class, [N].
         hits: whether it was the right one, bool [N].
     """
-    from torchmetrics.functional.classification import binary_calibration_error
-
-    return float(binary_calibration_error(confidences, hits.long(), n_bins=15, norm="l1"))
+    edges = torch.arange(1, CALIBRATION_BINS, dtype=torch.float64) / CALIBRATION_BINS
+    bins = torch.bucketize(confidences.double(), edges)
+    gaps = hits.double() - confidences.double()
+    sums = torch.bincount(bins, weights=gaps, minlength=CALIBRATION_BINS)
+    return float(sums.abs().sum() / len(confidences))
 
 
 def mean_of(values: list[float | None], members: Iterable[int]) -> float | None:

@@ -80,9 +80,9 @@ class MeasuringModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict a batch of test images."""
-        confidences, predictions = self.test_logits(batch.views[0]).float().softmax(1).max(1)
-        self.predictions.append(predictions)
-        self.confidences.append(confidences)
+        logits = self.test_logits(batch.views[0]).float()
+        self.predictions.append(logits.argmax(1))  # of logits: probabilities tie sooner
+        self.confidences.append(logits.softmax(1).amax(1))
         self.labels.append(batch.labels)
 
     def test_logits(self, images: Tensor) -> Tensor:

@@ -145,17 +145,24 @@ def test_f1_of_each_class(answers):
 
 def test_calibration_error_is_its_equation():
     generator = np.random.RandomState(1)
-    confidences = generator.uniform(0.1, 0.999, size=500)
+    confidences = generator.uniform(0.1, 1.0, size=500)
+    confidences[:20] = 1.0
+    confidences[20:30] = 3 / 15  # edges belong to the bin below
     hits = generator.rand(500) < confidences**2
     expected = 0.0
-    for low in np.linspace(0, 1, 16)[:-1]:
-        inside = (confidences >= low) & (confidences < low + 1 / 15)
+    for m in range(1, 16):
+        inside = (confidences > (m - 1) / 15) & (confidences <= m / 15)
         if inside.any():
             gap = abs(hits[inside].mean() - confidences[inside].mean())
             expected += inside.mean() * gap
     found = calibration_error(torch.tensor(confidences), torch.tensor(hits))
     assert found == pytest.approx(expected)
     assert found > 0.1
+
+
+def test_a_full_confidence_has_no_bin_of_its_own():
+    found = calibration_error(torch.tensor([0.95, 1.0]), torch.tensor([True, False]))
+    assert found == pytest.approx(0.475)
 
 
 @pytest.mark.parametrize(
