@@ -122,7 +122,7 @@ def main() -> None:
     for imbalance in words["imbalances"].split(","):
         table(
             f"{imbalance}: balanced test, %, mean and deviation of {len(seeds)} seeds",
-            ("method", "all", "many", "medium", "few", "calibration error"),
+            ("method", "all", "many", "medium", "few", "calibration"),
             [
                 [
                     found["method"],
