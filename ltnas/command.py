@@ -10,7 +10,7 @@ import difflib
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,12 +104,19 @@ def register_configs() -> None:
     from omegaconf import MISSING, OmegaConf
 
     store = ConfigStore.instance()
-    for name, schema in (("search", c.SearchConfig), ("retrain", c.RetrainConfig)):
+    schemas = {
+        "search": c.SearchConfig,
+        "retrain": c.RetrainConfig,
+        "pipeline": c.PipelineConfig,
+    }
+    for name, schema in schemas.items():
         node = OmegaConf.structured(schema)
         for axis in AXES:  # open: a value on an axis is no subclass of the default one
             if axis in node:
                 node[axis] = MISSING
-        store.store(name=f"{name}_schema", node=node, provider="ltnas")
+        if "retrain" in node:  # read word by word; see ltnas.pipeline
+            OmegaConf.set_struct(node.retrain, False)
+        store.store(group="schema", name=name, node=node, package="_global_", provider="ltnas")
     store.store(group="hydra/launcher", name="gpus", node=c.GpusLauncher, provider="ltnas")
     for axis, values in AXES.items():
         for name, value in values.items():
@@ -206,6 +213,45 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
         sys.exit(2)
 
 
+def task_words() -> list[str]:
+    """The words of the command line that set keys and choices, of the job that runs now."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return list(HydraConfig.get().overrides.task)
+
+
+def compose_beside(name: str, words: Sequence[str]) -> object:
+    """The typed configuration of another command, while one runs."""
+    from hydra import compose
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_object(compose(name, list(words)))
+
+
+def words_of(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Nested settings as the words of a command line that would set them."""
+    found = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found += words_of(value, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key}={_spoken(value)}")
+    return found
+
+
+def _spoken(value: object) -> str:
+    """A value in Hydra's grammar."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(map(_spoken, value))}]"
+    if isinstance(value, str):
+        return QuotedString(value, Quote.single).with_quotes()
+    return str(value)
+
+
 @contextmanager
 def readers_may_leave() -> Iterator[None]:
     """Whoever reads what is printed, `head` for example, may have seen enough."""
@@ -259,5 +305,6 @@ def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyp
 def _unknown_key(error: BaseException) -> str:
     """The composition's own words without its layout, and where to look."""
     text = [line.strip() for line in str(error).splitlines() if line.strip()]
-    lines = [line for line in text if not line.startswith(("object_type=", "reference_type="))]
+    noise = ("object_type=", "reference_type=", "To append to your default list")
+    lines = [line for line in text if not line.startswith(noise)]
     return f"{'; '.join(lines)} (--help lists the keys, --cfg job shows their values)"

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,6 +127,23 @@ def fingerprint_of(config: Run) -> Any:  # noqa: ANN401 - as it is read back
 def stored_fingerprint(folder: Path) -> Any:  # noqa: ANN401 - whatever was written
     """That of a run folder; None if it has none."""
     return RunFolder(folder).read_json("fingerprint.json")
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """All run folders in and below a folder."""
+    for where, below, files in os.walk(folder, followlinks=True):
+        if "fingerprint.json" in files:
+            below.clear()  # stages of a run are no runs
+            yield Path(where)
+
+
+def finished_run(config: Run, folders: Iterable[Path]) -> Path | None:
+    """A finished run of a configuration among run folders."""
+    wanted = fingerprint_of(config)
+    for path in folders:
+        if RunFolder(path).finished and stored_fingerprint(path) == wanted:
+            return path
+    return None
 
 
 def open_run(config: Run, name: str) -> RunFolder:

@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from conftest import REPOSITORY, TINY
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -507,10 +508,10 @@ def test_multirun_makes_a_folder_for_each_job(ltnas, tmp_path):
 
 @pytest.fixture(scope="module")
 def helps(tmp_path_factory):
-    """The help text of both commands."""
+    """The help text of the commands."""
     folder = tmp_path_factory.mktemp("help")
     texts = {}
-    for command in ("search", "retrain"):
+    for command in ("search", "retrain", "pipeline"):
         done = subprocess.run(
             [sys.executable, "-m", f"ltnas.{command}", "--help"],
             cwd=folder,
@@ -560,6 +561,16 @@ def test_keys_in_the_help_are_keys(helps, command):
     assert [key for key in found if not hasattr(config, key)] == []
 
 
+def test_help_of_the_pipeline(helps):
+    text = helps["pipeline"]
+    assert "${" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert set(re.search(r"scale: (.*)", text)[1].split(", ")) == {"paper", "small", "smoke"}
+    named = set(re.search(r"experiment: (.*): the exp", text)[1].split(", "))
+    files = {path.stem for path in (REPOSITORY / "conf" / "experiment").glob("*.yaml")}
+    assert named == {name for name in files if not name.startswith("demo")}
+
+
 def test_help_lists_the_published_genotypes(helps):
     paragraph = helps["retrain"].partition("Published genotypes\n")[2].partition("\n\n")[0]
     assert " ".join(paragraph.split()) == ", ".join(published_names())
@@ -569,7 +580,7 @@ def test_help_lists_the_published_genotypes(helps):
     assert "darts_v2" in paragraph
 
 
-@pytest.mark.parametrize("command", ["search", "retrain"])
+@pytest.mark.parametrize("command", ["search", "retrain", "pipeline"])
 def test_help_does_not_load_torch(command):
     code = (
         "import sys, atexit\n"

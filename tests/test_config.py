@@ -12,6 +12,18 @@ from ltnas.errors import UserError
 SIGMOID = c.Sigmoid()
 
 REFUSED = {
+    # the pipeline
+    "until": (lambda: c.PipelineConfig(until="derive"), "until=derive", "search, retrain"),
+    "resume of two": (
+        lambda: c.PipelineConfig(resume="runs/search-1"),
+        "resume=runs/search-1",
+        "take resume=auto",
+    ),
+    "devices of two": (
+        lambda: c.PipelineConfig(resume="auto", trainer=c.Trainer(devices=2)),
+        "trainer.devices=2 in a pipeline",
+        "run ltnas.search, then ltnas.retrain",
+    ),
     # the long tail
     "kind": (lambda: c.Imbalance("tail"), "imbalance.kind=tail", "balance, exp, step, natural"),
     "balance factor": (

@@ -11,7 +11,7 @@ from conftest import REPOSITORY, TINY
 from documents import commands
 
 SIZES = {argument.split("=")[0] for argument in TINY}
-PATHS = re.compile(r"^(data\.root|data\.mean|data\.std|experiment)=")
+PATHS = re.compile(r"^(data\.root|data\.mean|data\.std)=|^experiment=demo")
 
 
 def small(arguments):
@@ -23,6 +23,9 @@ def small(arguments):
     ]
     kept = [re.sub("^pretrain_epochs=.*", "pretrain_epochs=1", argument) for argument in kept]
     return [*kept, *TINY[:-2], "limit_batches=1", "epochs=1"]
+
+
+TRAINING = tuple(f"retrain.{word}" for word in ("auxiliary=0", "cutout=0", *TINY[5:]))
 
 
 def run(command, folder):
@@ -56,6 +59,10 @@ def test_documented_command(command, tmp_path, searched):
                 f"genotype={searched}" if word.startswith("genotype=runs") else word
                 for word in words
             ] + ["auxiliary=0", "cutout=0"]
+        if words[2] == "ltnas.pipeline":
+            own = {word.partition("=")[0] for word in TRAINING}
+            kept = [word for word in words[3:] if word.partition("=")[0] not in own]
+            words = [*words[:3], *kept, *TRAINING, "seed=0"]
         reports = words[2] == "ltnas.report"
         arguments = [str(searched.parent)] if reports else small(words[3:])
         done = run([sys.executable, "-m", words[2], *arguments], tmp_path)

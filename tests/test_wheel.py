@@ -60,6 +60,7 @@ def test_wheel_has_the_console_scripts(installed):
     assert dict(scripts["console_scripts"]) == {
         "ltnas-search": "ltnas.search:main",
         "ltnas-retrain": "ltnas.retrain:main",
+        "ltnas-pipeline": "ltnas.pipeline:main",
         "ltnas-report": "ltnas.report:main",
     }
 

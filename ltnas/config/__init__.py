@@ -39,6 +39,7 @@ from ltnas.config.objectives import (
     Objective,
     VectorScaling,
 )
+from ltnas.config.pipeline import PipelineConfig
 from ltnas.config.requirements import require, require_choice, require_seed
 from ltnas.config.retrain import ClassifierStage, RetrainConfig
 from ltnas.config.run import ArchitectureOptimiser, Logger, Run, Trainer, WeightOptimiser
@@ -142,6 +143,7 @@ __all__ = [
     "OneBranch",
     "OverSampler",
     "Overlap",
+    "PipelineConfig",
     "PlainAugmentation",
     "ProgressiveSampler",
     "RandAugment",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ltnas.runs import run_folders
 
 NOT_OF_A_GROUP = ("seed", "genotype", "types")
 """Keys of a fingerprint in which the runs of one row of a table may differ."""
@@ -45,14 +46,6 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
     """All runs in and below the folders, each once, by name."""
     found = {path.resolve(): path for folder in folders for path in run_folders(folder)}
     return sorted((read_run(path) for path in found.values()), key=lambda run: run.folder.name)
-
-
-def run_folders(folder: Path) -> Iterator[Path]:
-    """All run folders in and below a folder."""
-    for where, below, files in os.walk(folder, followlinks=True):
-        if "fingerprint.json" in files:
-            below.clear()  # stages of a run are no runs
-            yield Path(where)
 
 
 def read_run(folder: Path) -> Run:

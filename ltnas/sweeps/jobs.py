@@ -36,6 +36,8 @@ class Job:
     started: float = 0.0
     seconds: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    stage: tuple[str, float, int] = ("", 0.0, 0)
+    """Which one is running, when that was first seen, and how many epochs it had by then."""
 
     def run(self, module: str, place: Place) -> None:
         """Run it here to its end.
@@ -45,7 +47,8 @@ class Job:
             place: whose environment it gets.
         """
         self.state, self.place, self.started = "running", place.name, time.monotonic()
-        command = [sys.executable, "-m", module, *self.overrides]
+        # An experiment may say that it is a sweep: a job of it is none, or it would start its own.
+        command = [sys.executable, "-m", module, *self.overrides, "hydra.mode=RUN"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
@@ -95,8 +98,12 @@ class Job:
         progress = self.progress()
         if self.state != "running" or progress is None:
             return None
-        _, done, epochs, _ = progress
-        return (time.monotonic() - self.started) / done * (epochs - done)
+        stage, done, epochs, _ = progress
+        now = time.monotonic()
+        if self.stage[0] != stage:
+            self.stage = (stage, now, done) if self.stage[0] else (stage, self.started, 0)
+        _, since, before = self.stage
+        return (now - since) / (done - before) * (epochs - done) if done > before else None
 
     def last_words(self) -> str:
         """Why it failed, as far as its last line says."""

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ltnas.config import Run
-from ltnas.reports.runs import run_folders
-from ltnas.runs import RunFolder, fingerprint_of, stored_fingerprint
+from ltnas.runs import finished_run, run_folders
 from ltnas.sweeps.devices import Place
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board
-
-
-def finished_run(config: Run, folders: Iterable[Path]) -> Path | None:
-    """A finished run of a configuration among run folders."""
-    wanted = fingerprint_of(config)
-    for path in folders:
-        if RunFolder(path).finished and stored_fingerprint(path) == wanted:
-            return path
-    return None
 
 
 def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:

@@ -21,19 +21,18 @@ def names(jobs: Sequence[Job]) -> dict[int, str]:
 
 
 def table(jobs: Sequence[Job]) -> Table:
-    """State, epoch, accuracy and time left of each job."""
+    """State, stage, epoch, accuracy and time left of each job."""
     found = Table(box=None, pad_edge=False)
-    for heading in ("job", "where", "state", "epoch", "test, %", "left"):
-        found.add_column(
-            heading, justify="left" if heading in ("job", "where", "state") else "right"
-        )
+    for heading in ("job", "where", "state", "", "epoch", "test, %", "left"):
+        words = heading in ("job", "where", "state", "")
+        found.add_column(heading, justify="left" if words else "right")
     named = names(jobs)
     for job in jobs:
         progress = job.progress() if job.state != "waiting" else None
         epoch = f"{progress[1]}/{progress[2]}" if progress else ""
         left = job.seconds_left()
         found.add_row(
-            *(named[job.number], job.place, job.state, epoch),
+            *(named[job.number], job.place, job.state, progress[0] if progress else "", epoch),
             *(progress[3] if progress else "", duration(left) if left is not None else ""),
         )
     return found

@@ -72,8 +72,9 @@ def test_a_job_has_its_place_and_leaves_its_output(tmp_path, monkeypatch):
     module = script(tmp_path, "shows", text)
     one = job(tmp_path, "a=1", "b=2")
     one.run(module, Place("here", {"WHERE": "there"}))
-    assert (one.state, one.place, one.folder) == ("done", "here", "a=1 b=2")
-    assert one.text().splitlines()[1:] == ["there", "a=1 b=2"]
+    said = "a=1 b=2 hydra.mode=RUN"  # an experiment may make a sweep of any command
+    assert (one.state, one.place, one.folder) == ("done", "here", said)
+    assert one.text().splitlines()[1:] == ["there", said]
     assert one.progress() == ("darts", 3, 40, "31.5")
     assert one.seconds > 0
 
@@ -99,8 +100,22 @@ def test_the_table_shows_how_far_jobs_are(tmp_path):
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(table([running, waiting]))
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert lines[1] == ["seed=0", "gpu", "0", "running", "3/40", "31.5", "6.2", "min"]
+    assert lines[1] == ["seed=0", "gpu", "0", "running", "darts", "3/40", "31.5", "6.2", "min"]
     assert lines[2] == ["seed=1", "waiting"]
+
+
+def test_time_left_is_that_of_the_present_stage(tmp_path):
+    running = job(tmp_path)
+    running.state, running.started = "running", time.monotonic() - 1000
+    running.output.write_text("darts 40/40  loss 1.2  test 31.5% skips 2\n")
+    assert running.seconds_left() == 0
+    with running.output.open("a") as output:
+        output.write("retrain 1/5  loss 1.2  test 31.5%\n")
+    assert running.seconds_left() is None
+    running.stage = ("retrain", time.monotonic() - 20, 1)
+    with running.output.open("a") as output:
+        output.write("retrain 3/5  loss 1.2  test 31.5%\n")
+    assert running.seconds_left() == pytest.approx(20, abs=1)
 
 
 # --- what is done -------------------------------------------------------------------------------

@@ -1,0 +1,126 @@
+"""python -m ltnas.pipeline: search, then train what was found; what is done is skipped."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from ltnas.command import compose_beside, run_command, task_words, words_of
+from ltnas.config import PipelineConfig, RetrainConfig, Run, SearchConfig
+from ltnas.config.pipeline import as_the_search
+from ltnas.config.requirements import require
+from ltnas.errors import UserError
+from ltnas.retrain import retrain
+from ltnas.runs import fingerprint, finished_run, run_folders
+from ltnas.search import search
+
+PREFIX = "retrain."
+PENDING = "pending"
+"""Stands for the genotype until it is found."""
+
+Config = TypeVar("Config", bound=Run)
+
+
+def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
+    """Search, and train the genotype that was found.
+
+    Args:
+        searching: of the search.
+        training: of the training, whose genotype is put in; None: search alone.
+
+    Returns:
+        The run folder of the last stage.
+
+    Raises:
+        UserError: something that the user can mend; see its text.
+    """
+
+    def checked(config: SearchConfig) -> Path:
+        if training is not None:
+            check_sizes(config, training)
+        return search(config)
+
+    folder = once(searching, checked)
+    if training is None:
+        return folder
+    print(f"found: {folder}", flush=True)
+    return once(replace(training, genotype=str(folder)), retrain)
+
+
+def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
+    """Raise a `UserError` if images are too small for the training, before hours of searching."""
+    from ltnas.data.long_tail import load_long_tail
+    from ltnas.space.network import check_image_size
+
+    size = load_long_tail(searching.data, searching.imbalance).image_size
+    check_image_size(size, training.cells, training.auxiliary > 0, training.stem)
+
+
+def once(config: Config, run: Callable[[Config], Path]) -> Path:
+    """Run, unless a run of this configuration has finished or `resume` says never to look."""
+    if config.resume == "never":
+        return run(config)
+    with alone(config):
+        runs = run_folders(Path(config.runs).expanduser())
+        return finished_run(config, sorted(runs)) or run(config)
+
+
+@contextmanager
+def alone(config: Run) -> Iterator[None]:
+    """Wait for others at the same run: jobs that differ in their trainings share a search."""
+    text = json.dumps(fingerprint(config), sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    path = Path(config.runs).expanduser() / ".locks" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("wb")
+    except OSError as error:
+        raise UserError(
+            f"runs={config.runs}: no folder can be made there ({error.strerror}): take another"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def training_of(config: PipelineConfig, said: list[str]) -> RetrainConfig:
+    """What the training is told.
+
+    Args:
+        config: of the pipeline.
+        said: words of the command line, of which those that begin with `retrain.` are its own.
+
+    Raises:
+        UserError: something that the user can mend; see its text.
+    """
+    own = [word[len(PREFIX) :] for word in said if word.startswith(PREFIX)]
+    words = {word.partition("=")[0]: word for word in [*words_of(config.retrain), *own]}
+    for key in ("genotype", "network"):
+        require(
+            key not in words,
+            f"{PREFIX}{key} in a pipeline, which trains the genotype that it finds: leave it out, "
+            "or run ltnas.retrain",
+        )
+    composed = compose_beside("retrain", [*words.values(), f"genotype={PENDING}"])
+    assert isinstance(composed, RetrainConfig)
+    return as_the_search(composed, config, {key.partition(".")[0] for key in words})
+
+
+def _pipeline(config: PipelineConfig) -> Path:
+    training = training_of(config, task_words()) if config.until == "retrain" else None
+    return pipeline(config.search, training)
+
+
+def main() -> None:
+    """The console script."""
+    run_command("pipeline", PipelineConfig, _pipeline)
+
+
+if __name__ == "__main__":
+    main()
