@@ -79,6 +79,7 @@ def _search(
 
     from ltnas.callbacks.architecture import ArchitectureHistory
     from ltnas.callbacks.checkpoint import EpochCheckpoint
+    from ltnas.callbacks.collapse import CollapseWatch
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
     from ltnas.loggers import open_logger
@@ -86,14 +87,17 @@ def _search(
     from ltnas.plots.curves import plot_curves
     from ltnas.runs import atomically
     from ltnas.selection import select
+    from ltnas.space.genotype import parse_genotype
     from ltnas.training import build_trainer, fit
 
     module = build_search(config, accelerator, long_tail)
-    history = History(folder)
+    history, genotypes = History(folder), ArchitectureHistory(folder, config.selection)
     with open_logger(config, folder, "search") as logger:
+        watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
         callbacks = [
             history,
-            ArchitectureHistory(folder, config.selection),
+            genotypes,
+            watch,
             *([ProgressLine(console, config.scheme, history)] if config.logger.progress else []),
             EpochCheckpoint(folder.checkpoint),
         ]
@@ -105,6 +109,13 @@ def _search(
         name: value.detach().cpu() for name, value in module.supernet.mixing_weights().items()
     }
     genotype, notes = select(config.selection, mixing, config.space.operations)
+    if config.stop_on_collapse and watch.found is not None:
+        before = watch.found.healthy_epoch
+        genotype = parse_genotype(genotypes.genotypes[before], f"genotype of epoch {before}")
+        notes = [
+            f"stopped after epoch {len(history.rows)}: {watch.found.reason}; this is the genotype "
+            f"of epoch {before + 1}"
+        ]
     with atomically(folder.path / "architecture.safetensors") as partial:
         parameters = module.supernet.architecture_parameters().items()
         partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
@@ -112,7 +123,8 @@ def _search(
     plot_curves(folder)
     for note in notes:
         console.print(f"note: {note}")
-    _write_result(config, long_tail, folder, genotype, notes, _cost(module, history))
+    cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
+    _write_result(config, long_tail, folder, genotype, notes, cost)
 
 
 def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:
@@ -160,6 +172,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         config.selection,
         config.weights,
         config.architecture,
+        config.collapse.hessian_every,
         config.epochs,
         long_tail.test_sets,
         config.seed,
@@ -227,6 +240,7 @@ def _cost(module: SearchModule, history: History) -> dict[str, Any]:
         "supernet_parameters": sum(
             weight.numel() for weight in module.supernet.weight_parameters().values()
         ),
+        "epochs": len(history.rows),
         "seconds": round(history.seconds, 1),
         "peak_memory_gib": history.peak_memory_gib,
         "supernet_accuracy": module.test_accuracies(),
@@ -256,7 +270,7 @@ def _write_result(
         {
             "kind": "search",
             **origin,
-            "epochs": config.epochs if cost else 0,
+            "epochs": cost.pop("epochs", 0),
             "data": describe_data(config, long_tail),
             **cost,
             "skip_connections": genotype.count("skip_connect"),

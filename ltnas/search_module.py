@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -18,15 +19,18 @@ from ltnas.config import (
     WeightOptimiser,
 )
 from ltnas.data.stream import Batch
+from ltnas.diagnostics.curvature import largest_eigenvalue
+from ltnas.diagnostics.discretisation import distance
 from ltnas.distributed import mean_over_ranks
 from ltnas.evaluation import TestSets
-from ltnas.gradients import Loss, Tensors, first_order, second_order
+from ltnas.gradients import Loss, Tensors, first_order, gradients, second_order
 from ltnas.learner import Learner
 from ltnas.monitor import MeasuringModule
 from ltnas.objectives import Losses
 from ltnas.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser
 from ltnas.regularisers import Regularise
 from ltnas.schedules import scheduled, weight_rate
+from ltnas.seeds import derived_seed
 from ltnas.selection import entropy, select
 from ltnas.space.operations import PARAMETRIC
 from ltnas.space.supernet import ARCHITECTURE, Supernet
@@ -47,6 +51,7 @@ class SearchModule(MeasuringModule):
         selection: how the history's genotypes are derived.
         weights: constants of the weights' optimiser.
         architecture: constants of the architecture's optimiser.
+        hessian_every: epochs between measurements of the Hessian's largest eigenvalue; 0: none.
         epochs: of the whole search.
         tests: what is tested after each epoch.
         seed: of the run.
@@ -64,6 +69,7 @@ class SearchModule(MeasuringModule):
         selection: Selection,
         weights: WeightOptimiser,
         architecture: ArchitectureOptimiser,
+        hessian_every: int,
         epochs: int,
         tests: TestSets,
         seed: int,
@@ -73,7 +79,8 @@ class SearchModule(MeasuringModule):
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
-        self.epochs = epochs
+        self.hessian_every, self.epochs = hessian_every, epochs
+        self.curvature: dict[str, float] = {}
 
     @property
     def supernet(self) -> Supernet:
@@ -82,7 +89,7 @@ class SearchModule(MeasuringModule):
         return self.learner.model
 
     def epoch_details(self) -> dict[str, float | int]:
-        """Entropy of the mixing weights, and what the genotype of this moment is made of."""
+        """The mixing weights, what the genotype of this moment is made of, and the curvature."""
         mixing = {
             name: value.detach().cpu() for name, value in self.supernet.mixing_weights().items()
         }
@@ -92,6 +99,11 @@ class SearchModule(MeasuringModule):
             **{f"entropy_{name}": entropy(value) for name, value in mixing.items()},
             "skip_connections": genotype.count("skip_connect"),
             "parametric_operations": genotype.count(*PARAMETRIC),
+            "skip_share_normal": genotype.normal.share("skip_connect"),
+            "discretisation_distance": distance(
+                mixing, genotype, self.supernet.operation_names, self.supernet.nodes
+            ),
+            **self.curvature,
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -109,6 +121,7 @@ class SearchModule(MeasuringModule):
     def on_train_epoch_start(self) -> None:
         """Set both learning rates by the epoch alone."""
         super().on_train_epoch_start()
+        self.curvature = {}
         self.learner.set_progress(self.current_epoch / self.epochs)
         rate = weight_rate(self.weights_config, self.current_epoch, self.epochs)
         first = self.architecture_config.learning_rate
@@ -125,6 +138,28 @@ class SearchModule(MeasuringModule):
         architecture_optimiser.step()
         architecture_optimiser.zero_grad(set_to_none=True)
         self._weight_step(batches["weights"], weight_optimiser)
+        last = index + 1 == self.trainer.num_training_batches
+        if last and self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0:
+            self.curvature = {"largest_eigenvalue": self._curvature(batches["architecture"])}
+
+    def _curvature(self, batch: Batch) -> float:
+        """Of the architecture's objective on half a batch: float64 takes twice the room."""
+        learner = copy.deepcopy(self.learner).double().requires_grad_(False)
+        half = batch.first(max(2, len(batch.labels) // 2)).double()
+        named = {name: value.detach().double() for name, value in self._architecture().items()}
+        names, sizes = list(named), [value.numel() for value in named.values()]
+
+        def gradient(at: Tensor) -> Tensor:
+            values = {
+                name: part.view_as(named[name]).requires_grad_()
+                for name, part in zip(names, at.detach().split(sizes), strict=True)
+            }
+            losses: Losses = functional_call(learner, values, (half, True))
+            found = gradients(losses.objective, values, mean_over_ranks)
+            return torch.cat([found[name].flatten() for name in names])
+
+        at = torch.cat([value.flatten() for value in named.values()])
+        return largest_eigenvalue(gradient, at, derived_seed(self.seed, self.current_epoch))
 
     def _architecture(self) -> Tensors:
         """Architecture parameters by their names in the learner."""

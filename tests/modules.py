@@ -23,6 +23,7 @@ class Alone:
 
     def __init__(self, optimizers):
         self.optimizers = optimizers
+        self.num_training_batches = 0  # no batch is the last one
 
 
 class SteppedModule(SearchModule):
@@ -76,6 +77,7 @@ def search_module(
         c.Top2(),
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(learning_rate=0.01),
+        1,
         1,
         TestSets(CLASSES, torch.arange(2), {}),
         0,

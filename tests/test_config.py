@@ -12,6 +12,10 @@ from ltnas.errors import UserError
 SIGMOID = c.Sigmoid()
 
 REFUSED = {
+    # what counts as a collapse
+    "skip share": (lambda: c.Collapse(skip_share=0.0), "collapse.skip_share=0.0", "(0, 1]"),
+    "patience": (lambda: c.Collapse(patience=0), "collapse.patience=0", "1 or more epochs"),
+    "hessian": (lambda: c.Collapse(hessian_every=-1), "collapse.hessian_every=-1", "0 (never)"),
     # the pipeline
     "until": (lambda: c.PipelineConfig(until="derive"), "until=derive", "search, retrain"),
     "resume of two": (

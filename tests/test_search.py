@@ -198,6 +198,7 @@ def test_history(runs, scheme):
         *TESTED,
         "architecture_rate",
         *("entropy_normal", "entropy_reduce", "skip_connections", "parametric_operations"),
+        *("skip_share_normal", "discretisation_distance"),
     ]
     rates = [0.05, 0.05 * 0.75] if scheme == "darts_bbn" else [0.05, 0.05]
     assert [float(row["architecture_rate"]) for row in found] == pytest.approx(rates)

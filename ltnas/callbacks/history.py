@@ -17,9 +17,10 @@ Row = dict[str, float | int | str]
 
 
 def to_csv(rows: list[Row]) -> str:
-    """Rows with equal keys as text; floats so that they read back to the bit."""
+    """Rows as text, what one of them lacks left empty; floats so that they read back to the bit."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -43,7 +43,7 @@ from ltnas.config.pipeline import PipelineConfig
 from ltnas.config.requirements import require, require_choice, require_seed
 from ltnas.config.retrain import ClassifierStage, RetrainConfig
 from ltnas.config.run import ArchitectureOptimiser, Logger, Run, Trainer, WeightOptimiser
-from ltnas.config.search import SearchConfig
+from ltnas.config.search import Collapse, SearchConfig
 from ltnas.config.space import (
     OPERATIONS,
     Confident,
@@ -106,6 +106,7 @@ __all__ = [
     "Classification",
     "Classifier",
     "ClassifierStage",
+    "Collapse",
     "Confident",
     "Constant",
     "CosineClassifier",

@@ -30,6 +30,28 @@ from ltnas.config.streams import InstanceSampler, ReversedSampler, Same, Sampler
 
 
 @dataclass
+class Collapse:
+    """What counts as a collapse of a search, and what is measured to see one."""
+
+    skip_share: float = 0.5
+    """Of the normal cell's operations, from which on they are too many."""
+    patience: int = 3
+    """Epochs in a row with that many."""
+    hessian_every: int = 5
+    """Epochs from one measurement of the Hessian's largest eigenvalue to the next; 0: none."""
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.skip_share <= 1, f"collapse.skip_share={self.skip_share} must lie in (0, 1]"
+        )
+        require(self.patience >= 1, f"collapse.patience={self.patience} must be 1 or more epochs")
+        require(
+            self.hessian_every >= 0,
+            f"collapse.hessian_every={self.hessian_every} must be 0 (never) or more epochs",
+        )
+
+
+@dataclass
 class SearchConfig(Run):
     """`python -m ltnas.search`."""
 
@@ -50,6 +72,9 @@ class SearchConfig(Run):
     schedule: Schedule = field(default_factory=Constant)
     selection: Selection = field(default_factory=Top2)
     architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
+    collapse: Collapse = field(default_factory=Collapse)
+    stop_on_collapse: bool = False
+    """Whether a collapse ends the search, its result the genotype of the last epoch before."""
     checkpoint_cells: bool = False
     """Whether backward computes each cell again instead of keeping what is inside."""
 

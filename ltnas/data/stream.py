@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import torch
@@ -47,6 +47,21 @@ class Batch(NamedTuple):
     views: tuple[Tensor, ...]
     labels: Tensor
     partner: Partner | None = None
+
+    def first(self, count: int) -> Batch:
+        """The first images of it."""
+        return self._with(lambda x: x[:count] if x.dim() else x)
+
+    def double(self) -> Batch:
+        """Its images in float64."""
+        return self._with(lambda x: x.double() if x.is_floating_point() else x)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        partner = self.partner
+        if partner is not None:
+            views, labels, shares = (partner.views, partner.labels, partner.shares)
+            partner = Partner(tuple(map(change, views)), change(labels), tuple(map(change, shares)))
+        return Batch(tuple(map(change, self.views)), change(self.labels), partner)
 
 
 def generator(*key: int) -> torch.Generator:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ltnas.kernels import kernels
 from ltnas.kernels.calls import (
@@ -180,6 +181,7 @@ class _Cell(torch.autograd.Function):
         return result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         first, second, weights, out, *rest = ctx.saved_tensors
         parameters, kept = rest[: ctx.count], rest[ctx.count :]

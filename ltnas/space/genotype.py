@@ -32,6 +32,10 @@ class CellGenotype:
     edges: tuple[Edge, ...]
     concat: tuple[int, ...]
 
+    def share(self, operation: str) -> float:
+        """Of its edges that have an operation, in [0, 1]."""
+        return sum(edge.operation == operation for edge in self.edges) / max(1, len(self.edges))
+
 
 @dataclass(frozen=True)
 class Genotype:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ltnas.kernels import kernels
 from ltnas.kernels.calls import (
@@ -87,6 +88,7 @@ class _Operation(torch.autograd.Function):
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         count = len(ctx.geometries)
         inputs = ctx.saved_tensors[: count + 1]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ltnas.kernels import kernels
 from ltnas.kernels.calls import (
@@ -124,6 +125,7 @@ class _Normalised(torch.autograd.Function):
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight, p, mean, inverse, scale = ctx.saved_tensors
         g, sums = rows(gradients[0]), torch.empty(2, p.shape[3], dtype=torch.float64)

@@ -1,0 +1,152 @@
+"""When a search counts as collapsed, and what a run does then."""
+
+import csv
+import json
+
+import pytest
+from composed import composed
+
+from ltnas import config as c
+from ltnas.callbacks.architecture import ArchitectureHistory
+from ltnas.diagnostics.collapse import collapsed
+from ltnas.search import search
+from ltnas.search_module import SearchModule
+
+
+def rows(shares, eigenvalues=None):
+    measured = eigenvalues or {}
+    return [
+        {
+            "skip_share_normal": share,
+            **({"largest_eigenvalue": measured[epoch]} if epoch in measured else {}),
+        }
+        for epoch, share in enumerate(shares)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shares", "healthy"),
+    [
+        ([0.0, 0.25, 0.5, 0.5], None),  # not for long enough
+        ([0.0, 0.25, 0.5, 0.5, 0.75], 1),
+        ([0.5, 0.5, 0.5], 0),  # never healthy: the first there is
+        ([0.0, 0.5, 0.5, 0.4, 0.5, 0.5], None),
+        ([], None),
+    ],
+)
+def test_skip_connections_in_a_row(shares, healthy):
+    found = collapsed(rows(shares), c.Collapse())
+    assert (found and found.healthy_epoch) == healthy
+    assert found is None or "skip connections, for 3 epochs" in found.reason
+
+
+def test_share_and_patience_are_those_of_the_rule():
+    assert collapsed(rows([0.0, 0.3]), c.Collapse(skip_share=0.3, patience=1)).healthy_epoch == 0
+    assert collapsed(rows([0.0, 0.3]), c.Collapse(skip_share=0.31, patience=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "healthy"),
+    [
+        ([0.3] * 5 + [0.39] * 5, None),  # 0.3 / 0.39 = 0.77
+        ([0.3] * 5 + [0.41] * 5, 4),  # 0.73
+        ([0.3] * 5 + [0.41] * 4, None),  # too few
+        ([-0.3] * 10, None),
+        ([1.0, 0.1, 0.1, 0.1, 0.2, 0.4, 0.4, 0.4, 0.4, 0.41], 4),
+    ],
+)
+def test_curvature_that_grows_as_in_the_paper(values, healthy):
+    found = collapsed(rows([0.0] * len(values), dict(enumerate(values))), c.Collapse())
+    assert (found and found.healthy_epoch) == healthy
+
+
+def test_curvature_counts_in_epochs_in_which_it_was_measured():
+    values = {2 * number + 1: 0.3 if number < 5 else 0.6 for number in range(10)}
+    assert collapsed(rows([0.0] * 20, values), c.Collapse()).healthy_epoch == 9
+    assert collapsed(rows([0.0] * 21, values), c.Collapse()) is None
+
+
+# --- a run --------------------------------------------------------------------------------------
+
+WORDS = ("scheme=darts", "space.nodes=2", "epochs=5", "limit_batches=1", "collapse.hessian_every=2")
+
+
+@pytest.fixture
+def collapses(monkeypatch):
+    """Searches tell of skip connections from their third epoch on."""
+    details = SearchModule.epoch_details
+
+    def told(self):
+        share = 1.0 if self.current_epoch >= 2 else 0.25
+        return {**details(self), "skip_share_normal": share}
+
+    monkeypatch.setattr(SearchModule, "epoch_details", told)
+
+
+def history(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_collapse_is_told_and_the_search_goes_on(tmp_path, collapses, capsys):
+    words = ("collapse.patience=2", f"runs={tmp_path}")
+    folder = search(composed("search", *WORDS, *words))
+    told = [line for line in capsys.readouterr().out.splitlines() if "collapse" in line]
+    assert len(told) == 1
+    assert "100 % of the normal cell's operations are skip connections" in told[0]
+    assert "try scheme=fairdarts" in told[0]
+    assert "stop_on_collapse=true" in told[0]
+    assert len(history(folder)) == metrics(folder)["epochs"] == 5
+    assert "skip connections" in metrics(folder)["collapse"]
+    # every other epoch, and empty in between
+    measured = [row["largest_eigenvalue"] != "" for row in history(folder)]
+    assert measured == [False, True, False, True, False]
+
+
+def test_a_search_that_stops_keeps_the_genotype_from_before(tmp_path, collapses, capsys):
+    words = ("collapse.patience=2", "stop_on_collapse=true", f"runs={tmp_path}")
+    folder = search(composed("search", *WORDS, "architecture.learning_rate=0.3", *words))
+    assert len(history(folder)) == metrics(folder)["epochs"] == 4
+    genotypes = json.loads((folder / "genotypes.json").read_text())
+    kept = json.loads((folder / "genotype.json").read_text())
+    assert {key: kept[key] for key in ("normal", "reduce")} == {
+        key: genotypes[1][key] for key in ("normal", "reduce")
+    }
+    assert genotypes[1]["normal"] != genotypes[3]["normal"], "or this test shows nothing"
+    (note,) = metrics(folder)["notes"]
+    assert note.startswith("stopped after epoch 4: ")
+    assert note.endswith("the genotype of epoch 2")
+    assert "stop_on_collapse" not in capsys.readouterr().out  # it is set
+
+
+def test_a_run_that_died_after_its_collapse_stops_there_too(tmp_path, collapses, monkeypatch):
+    words = ("collapse.patience=2", "stop_on_collapse=true", f"runs={tmp_path}", "resume=auto")
+    config = composed("search", *WORDS, *words)
+
+    def die(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ltnas.plots.architecture.plot_architecture", die)
+        with pytest.raises(KeyboardInterrupt):
+            search(config)
+    folder = search(config)
+    assert len(history(folder)) == 4
+    assert metrics(folder)["notes"][0].startswith("stopped after epoch 4: ")
+
+
+def test_healthy_searches_say_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ArchitectureHistory, "on_train_epoch_end", lambda *_: None)
+    monkeypatch.setattr("ltnas.plots.architecture.plot_architecture", lambda _: None)
+    details = SearchModule.epoch_details
+    healthy = {"skip_share_normal": 0.0}
+    monkeypatch.setattr(SearchModule, "epoch_details", lambda self: {**details(self), **healthy})
+    words = ("stop_on_collapse=true", "collapse.hessian_every=0", f"runs={tmp_path}")
+    folder = search(composed("search", *WORDS, *words))
+    assert "collapse" not in capsys.readouterr().out
+    assert metrics(folder)["collapse"] is None
+    assert "largest_eigenvalue" not in history(folder)[0]

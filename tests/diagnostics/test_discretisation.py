@@ -1,0 +1,35 @@
+"""The distance between a supernet and its genotype."""
+
+import pytest
+import torch
+
+from ltnas.diagnostics.discretisation import distance
+from ltnas.space.genotype import Edge, Genotype, cell_genotype
+from ltnas.space.layout import edges
+
+OPERATIONS = ("none", "skip_connect", "sep_conv_3x3")
+CELL = cell_genotype(
+    [Edge("skip_connect", 2, 0), Edge("sep_conv_3x3", 2, 1), Edge("skip_connect", 3, 2)]
+)
+
+
+def one_hot(cell):
+    weights = torch.zeros(len(edges(2)), len(OPERATIONS))
+    for edge in cell.edges:
+        row = edges(2).index((edge.node, edge.source))
+        weights[row, OPERATIONS.index(edge.operation)] = 1
+    return weights
+
+
+def test_of_a_supernet_that_is_its_genotype():
+    mixing = {"normal": one_hot(CELL), "reduce": one_hot(CELL)}
+    assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == 0
+
+
+def test_counts_every_weight_of_both_cells():
+    normal = one_hot(CELL)
+    normal[0, 1] = 0.4  # kept: 0.6 short of one
+    normal[3, 0] = 0.3  # dropped: 0.3 more than zero
+    mixing = {"normal": normal, "reduce": one_hot(CELL)}
+    expected = (0.6 + 0.3) / (15 + 15)
+    assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == pytest.approx(expected)
