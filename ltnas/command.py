@@ -95,6 +95,9 @@ AXES: dict[str, dict[str, type]] = {
 }
 """The values of each axis that a command line can name."""
 
+SWEEP_VARIABLE = "LTNAS_SWEEP"
+"""Tells a job, and by it a dashboard, the name of its sweep."""
+
 Config = TypeVar("Config", bound=c.Run)
 
 
@@ -192,6 +195,8 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
             "each start the whole sweep again; run the jobs one by one, without -m",
         )
+        if multirun:
+            os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
         folder = command(config)
         if int(os.environ.get("LOCAL_RANK", "0")) == 0:
             print(folder, flush=True)

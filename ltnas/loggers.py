@@ -2,16 +2,63 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+import lightning as L
 from lightning.pytorch.loggers import Logger
 
+from ltnas.command import SWEEP_VARIABLE
 from ltnas.config import Run
 from ltnas.errors import UserError
 from ltnas.runs import RunFolder
+
+SECTIONS = {
+    "train": "train",
+    "learning": "train",
+    "architecture": "architecture",
+    "entropy": "architecture",
+    "skip": "architecture",
+    "parametric": "architecture",
+    "discretisation": "architecture",
+    "largest": "architecture",
+    "collapsed": "architecture",
+    "seconds": "cost",
+    "peak": "cost",
+}
+"""Where a dashboard shows a column of the history, by its first word; tests have their own."""
+
+
+def shown_as(column: str) -> str:
+    """A column of the history by the name that it has on a dashboard, its section first.
+
+    `accuracy_balanced` is `test_balanced/accuracy`, `train_loss` is `train/loss`.
+    """
+    for test_set in ("balanced", "long_tailed"):
+        if column.endswith(f"_{test_set}"):
+            return f"test_{test_set}/{column.removesuffix(f'_{test_set}')}"
+    section = SECTIONS.get(column.partition("_")[0])
+    return f"{section}/{column.removeprefix(f'{section}_')}" if section else column
+
+
+def pictures(config: Run, folder: RunFolder) -> list[L.Callback]:
+    """What draws for the logger after each epoch of a search."""
+    if config.logger.kind != "wandb":
+        return []
+    from ltnas.dashboard import Pictures
+
+    return [Pictures(folder)]
+
+
+def publish(config: Run, logger: Logger | None, folder: RunFolder, genotype: str = "") -> None:
+    """Send a run's result to the logger, if that takes more than numbers."""
+    if config.logger.kind == "wandb":
+        from ltnas.dashboard import publish as send
+
+        send(logger, folder, genotype)
 
 
 @contextmanager
@@ -52,11 +99,20 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
         id=name[-64:],  # the same after a resume, so that curves go on
         resume="allow",
         job_type=job,
+        group=os.environ.get(SWEEP_VARIABLE),
         config=settings,
     )
     try:
+        _count_in_epochs(logger)
         yield logger
     except BaseException:
         wandb.finish(exit_code=1)
         raise
     wandb.finish()
+
+
+def _count_in_epochs(logger: Any) -> None:  # noqa: ANN401 - wandb's run has no types here
+    """Make the epoch the axis of every chart."""
+    logger.experiment.define_metric("epoch", hidden=True)
+    for section in sorted({*SECTIONS.values(), "test_balanced", "test_long_tailed"}):
+        logger.experiment.define_metric(f"{section}/*", step_metric="epoch")

@@ -13,6 +13,7 @@ from ltnas.command import run_command
 from ltnas.config import ResNet32, RetrainConfig, TwoBranches
 
 if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
     from rich.console import Console
 
     from ltnas.callbacks.history import History
@@ -75,18 +76,25 @@ def _train(
     folder: RunFolder,
     console: Console,
 ) -> None:
+    from ltnas.loggers import open_logger, publish
     from ltnas.stages import stages
 
     network = build_network(config, genotype, long_tail)
     histories = []
-    for stage in stages(config, folder):
-        history, reports = _fit(config, stage, accelerator, network, long_tail, console)
+    *first, last = stages(config, folder)
+    for stage in first:
+        with open_logger(config, stage.folder, stage.label) as logger:
+            fitted = _fit(config, stage, accelerator, network, long_tail, console, logger)
+        histories.append(fitted[0])
+    with open_logger(config, last.folder, last.label) as logger:
+        history, reports = _fit(config, last, accelerator, network, long_tail, console, logger)
         histories.append(history)
-    if config.adjust:
-        _keep_adjustment(config, network, long_tail)
-    if folder.writes:
-        _write_result(config, genotype, scheme, network, long_tail, folder, histories, reports)
-        _print_result(console, config, network, long_tail, reports)
+        if config.adjust:
+            _keep_adjustment(config, network, long_tail)
+        if folder.writes:
+            _write_result(config, genotype, scheme, network, long_tail, folder, histories, reports)
+            _print_result(console, config, network, long_tail, reports)
+            publish(config, logger, folder, config.genotype)
 
 
 def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: LongTail) -> None:
@@ -132,12 +140,12 @@ def _fit(
     network: BranchedModel,
     long_tail: LongTail,
     console: Console,
+    logger: Logger | None,
 ) -> tuple[History, dict[str, Any]]:
     """Train the network in one stage; what is in its folder already is gone on with."""
     from ltnas.callbacks.checkpoint import EpochCheckpoint
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
-    from ltnas.loggers import open_logger
     from ltnas.plots.curves import plot_curves
     from ltnas.training import build_trainer, fit
 
@@ -148,14 +156,13 @@ def _fit(
     learning.requires_grad_()
     module = _module(config, stage, accelerator, network, long_tail)
     history, folder = History(stage.folder), stage.folder
-    with open_logger(config, folder, stage.label) as logger:
-        callbacks = [
-            history,
-            *([ProgressLine(console, stage.label, history)] if config.logger.progress else []),
-            EpochCheckpoint(folder.checkpoint),
-        ]
-        trainer = build_trainer(config, accelerator, stage.epochs, folder, callbacks, logger)
-        fit(trainer, module, _stream(config, stage, long_tail), folder.checkpoint)
+    callbacks = [
+        history,
+        *([ProgressLine(console, stage.label, history)] if config.logger.progress else []),
+        EpochCheckpoint(folder.checkpoint),
+    ]
+    trainer = build_trainer(config, accelerator, stage.epochs, folder, callbacks, logger)
+    fit(trainer, module, _stream(config, stage, long_tail), folder.checkpoint)
     module.keep_average()
     if folder.writes:
         plot_curves(folder)

@@ -22,6 +22,7 @@ from ltnas.config import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ltnas.callbacks.collapse import CollapseWatch
     from ltnas.callbacks.history import History
     from ltnas.data.long_tail import LongTail
     from ltnas.runs import RunFolder
@@ -62,10 +63,13 @@ def search(config: SearchConfig) -> Path:
 
 def _draw(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """A random genotype needs no supernet."""
+    from ltnas.loggers import open_logger, publish
     from ltnas.selection import random_genotype
 
     genotype = random_genotype(config.space.operations, config.space.nodes, config.seed)
-    _write_result(config, long_tail, folder, genotype, [], {})
+    with open_logger(config, folder, "search") as logger:
+        _write_result(config, long_tail, folder, genotype, [], {})
+        publish(config, logger, folder)
 
 
 def _search(
@@ -82,49 +86,66 @@ def _search(
     from ltnas.callbacks.collapse import CollapseWatch
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
-    from ltnas.loggers import open_logger
+    from ltnas.loggers import open_logger, pictures, publish
     from ltnas.plots.architecture import plot_architecture
     from ltnas.plots.curves import plot_curves
     from ltnas.runs import atomically
-    from ltnas.selection import select
-    from ltnas.space.genotype import parse_genotype
     from ltnas.training import build_trainer, fit
 
     module = build_search(config, accelerator, long_tail)
     history, genotypes = History(folder), ArchitectureHistory(folder, config.selection)
+    watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
     with open_logger(config, folder, "search") as logger:
-        watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
         callbacks = [
             history,
             genotypes,
             watch,
+            *pictures(config, folder),
             *([ProgressLine(console, config.scheme, history)] if config.logger.progress else []),
             EpochCheckpoint(folder.checkpoint),
         ]
         trainer = build_trainer(config, accelerator, config.epochs, folder, callbacks, logger)
         fit(trainer, module, _streams(config, long_tail), folder.checkpoint)
-    if not folder.writes:
-        return
+        if not folder.writes:
+            return
+        genotype, notes = _derive(config, module, watch, genotypes.genotypes)
+        with atomically(folder.path / "architecture.safetensors") as partial:
+            parameters = module.supernet.architecture_parameters().items()
+            partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
+        plot_architecture(folder)
+        plot_curves(folder)
+        for note in notes:
+            console.print(f"note: {note}")
+        cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
+        _write_result(config, long_tail, folder, genotype, notes, cost)
+        publish(config, logger, folder)
+
+
+def _derive(
+    config: SearchConfig, module: SearchModule, watch: CollapseWatch, before: list[dict[str, Any]]
+) -> tuple[Genotype, list[str]]:
+    """The genotype of the mixing weights, or of the epoch before a collapse, and what to know.
+
+    Args:
+        config: of the search.
+        module: as the search has left it.
+        watch: knows of a collapse.
+        before: genotypes of all epochs.
+    """
+    from ltnas.selection import select
+    from ltnas.space.genotype import parse_genotype
+
+    if config.stop_on_collapse and watch.found is not None:
+        epoch = watch.found.healthy_epoch
+        note = (
+            f"stopped after epoch {len(before)}: {watch.found.reason}; this is the genotype of "
+            f"epoch {epoch + 1}"
+        )
+        return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
     mixing = {
         name: value.detach().cpu() for name, value in module.supernet.mixing_weights().items()
     }
-    genotype, notes = select(config.selection, mixing, config.space.operations)
-    if config.stop_on_collapse and watch.found is not None:
-        before = watch.found.healthy_epoch
-        genotype = parse_genotype(genotypes.genotypes[before], f"genotype of epoch {before}")
-        notes = [
-            f"stopped after epoch {len(history.rows)}: {watch.found.reason}; this is the genotype "
-            f"of epoch {before + 1}"
-        ]
-    with atomically(folder.path / "architecture.safetensors") as partial:
-        parameters = module.supernet.architecture_parameters().items()
-        partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
-    plot_architecture(folder)
-    plot_curves(folder)
-    for note in notes:
-        console.print(f"note: {note}")
-    cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
-    _write_result(config, long_tail, folder, genotype, notes, cost)
+    return select(config.selection, mixing, config.space.operations)
 
 
 def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:

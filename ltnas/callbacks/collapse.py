@@ -8,6 +8,7 @@ from rich.console import Console
 from ltnas.callbacks.history import History
 from ltnas.config import Collapse
 from ltnas.diagnostics.collapse import Collapsed, collapsed
+from ltnas.loggers import shown_as
 
 ADVICE = "try scheme=fairdarts, a smaller architecture.learning_rate, or fewer epochs"
 
@@ -36,7 +37,7 @@ class CollapseWatch(L.Callback):
                 advice = "" if self.stop else f": {ADVICE}, or stop_on_collapse=true"
                 self.console.print(f"note: collapse, {self.found.reason}{advice}", soft_wrap=True)
         for logger in trainer.loggers:
-            numbers = {"collapsed": float(self.found is not None)}
+            numbers = {shown_as("collapsed"): float(self.found is not None)}
             logger.log_metrics(numbers, step=trainer.current_epoch)
         self._end(trainer)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 
+from ltnas.loggers import shown_as
 from ltnas.memory import peak_memory
 from ltnas.monitor import MeasuringModule
 from ltnas.runs import RunFolder
@@ -62,7 +63,7 @@ class History(L.Callback):
         self.costs.append(cost)
         self.folder.write_text("history.csv", to_csv(self.rows))
         self.folder.write_text("cost.csv", to_csv(self.costs))
-        numbers = {key: float(value) for key, value in {**row, **cost}.items()}
+        numbers = {shown_as(key): float(value) for key, value in {**row, **cost}.items()}
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=trainer.current_epoch)
 

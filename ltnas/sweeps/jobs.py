@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ltnas.command import SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
 GRACE = 20.0
@@ -55,7 +56,7 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **place.environment, "PYTHONUNBUFFERED": "1"},
+                env=self.environment(place),
                 start_new_session=True,  # an interrupt of ours is ours to hand on
             )
             code = self.process.wait()
@@ -64,6 +65,11 @@ class Job:
             self.state = "failed" if code else "done"
         lines = self.text().splitlines()
         self.folder = lines[-1] if lines and not code else ""
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """Of its process."""
+        own = {"PYTHONUNBUFFERED": "1", SWEEP_VARIABLE: self.output.parent.name}
+        return {**os.environ, **place.environment, **own}
 
     def stop(self) -> None:
         """Ask it to end, as an interrupt does, and after a while make it."""

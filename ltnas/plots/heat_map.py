@@ -1,0 +1,42 @@
+"""Mixing weights of one epoch as a map: edges by operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltnas.plots.architecture import Curves
+from ltnas.plots.cells import TITLES
+from ltnas.plots.figure import INK, new_figure
+
+
+def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - matplotlib has no types
+    """A figure with a panel for each kind of cell, its cells as dark as their weights are large.
+
+    Args:
+        curves: of `plots.architecture.read_curves`.
+        epoch: from 0.
+    """
+    rows = max(len(edges) for edges in curves.values())
+    figure = new_figure(9, 1.6 + 0.3 * rows)
+    largest = max(
+        values[epoch]
+        for edges in curves.values()
+        for row in edges.values()
+        for values in row.values()
+    )
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for panel, (kind, edges) in zip(panels, curves.items(), strict=True):
+        operations = list(next(iter(edges.values())))
+        table = [[row[name][epoch] for name in operations] for row in edges.values()]
+        image = panel.imshow(table, cmap="Blues", vmin=0, vmax=largest, aspect="auto")
+        panel.set_title(TITLES[kind], loc="left", color=INK, fontsize=12)
+        names = [name.replace("_", " ") for name in operations]
+        panel.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8, color=INK)
+        places = [f"{source} → {node}" for node, source in edges]
+        panel.set_yticks(range(len(places)), places, fontsize=8, color=INK)
+        panel.tick_params(length=0)
+        panel.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=list(panels), shrink=0.8, pad=0.02)
+    bar.set_label(f"mixing weight after epoch {epoch + 1}", fontsize=9, color=INK)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,186 @@
+"""What W&B is sent, read back from its offline file."""
+
+import json
+import struct
+
+import pytest
+import wandb
+from composed import composed
+from wandb.proto import wandb_internal_pb2
+
+from ltnas.dashboard import artifact_name, link, publish
+from ltnas.loggers import SECTIONS, shown_as
+from ltnas.retrain import retrain
+from ltnas.runs import RunFolder
+from ltnas.search import search
+
+BLOCK, HEAD = 32768, 7
+"""Of the file: LevelDB's log, each piece with sum (4 bytes), length (2) and kind (1) before it."""
+WHOLE, FIRST, LAST = 1, 2, 4
+
+
+def pieces(data):
+    """Records of a log as bytes."""
+    at, parts = HEAD, []  # the file's own head
+    while at + HEAD <= len(data):
+        if BLOCK - at % BLOCK < HEAD:  # no room for another piece's head
+            at += BLOCK - at % BLOCK
+            continue
+        length, kind = struct.unpack_from("<4xHB", data, at)
+        parts = [*(parts if kind not in (WHOLE, FIRST) else []), data[at + HEAD :][:length]]
+        if kind in (WHOLE, LAST):
+            yield b"".join(parts)
+        at += HEAD + length
+
+
+def records(folder):
+    """Everything in the offline file of a run folder."""
+    (file,) = folder.glob("wandb/offline-run-*/*.wandb")
+    data = file.read_bytes()
+    assert data[:4] == b":W&B"
+    return [wandb_internal_pb2.Record.FromString(piece) for piece in pieces(data)]
+
+
+def of_kind(found, kind):
+    return [getattr(record, kind) for record in found if record.WhichOneof("record_type") == kind]
+
+
+def rows(found):
+    """What was logged, as dictionaries; pictures and tables are dictionaries too."""
+    logged = []
+    for entry in of_kind(found, "history"):
+        row = {}
+        for item in entry.item:
+            where, *keys = row, *(item.nested_key or [item.key])
+            for key in keys[:-1]:
+                where = where.setdefault(key, {})
+            where[keys[-1]] = json.loads(item.value_json)
+        logged.append(row)
+    return logged
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory):
+    """Folders and records of a search and of a training of what it found, in one sweep."""
+    root = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("WANDB_SILENT", "true")
+        patch.setenv("LTNAS_SWEEP", "20250101-120000")
+        words = ("logger=wandb", f"runs={root}", "epochs=2")
+        found = search(composed("search", "scheme=darts", "space.nodes=2", *words))
+        own = ("auxiliary=0", "cutout=0", f"genotype={found}")
+        trained = retrain(composed("retrain", *own, *words))
+    return {folder.name.partition("-")[0]: (folder, records(folder)) for folder in (found, trained)}
+
+
+@pytest.mark.parametrize("kind", ["search", "retrain"])
+def test_a_run_has_its_sweep_its_kind_and_a_good_end(sent, kind):
+    folder, found = sent[kind]
+    run = of_kind(found, "run")[0]
+    assert (run.run_group, run.job_type, run.run_id) == ("20250101-120000", kind, folder.name)
+    config = {update.key: json.loads(update.value_json) for update in run.config.update}
+    assert config["imbalance"] == {"kind": "exp", "factor": 0.1, "name": "exp0.1"} or (
+        config["imbalance"]["factor"] == 0.1
+    )
+    assert [end.exit_code for end in of_kind(found, "exit")] == [0]
+
+
+@pytest.mark.parametrize("kind", ["search", "retrain"])
+def test_numbers_come_by_epoch_in_sections(sent, kind):
+    _, found = sent[kind]
+    numbers = [row for row in rows(found) if "train/loss" in row]
+    assert [row["epoch"] for row in numbers] == [0, 1]
+    axes = {metric.glob_name: metric.step_metric for metric in of_kind(found, "metric")}
+    for section in {*SECTIONS.values(), "test_balanced", "test_long_tailed"}:
+        assert axes[f"{section}/*"] == "epoch"
+    names = {key for row in numbers for key in row} - {"epoch", "_step", "_runtime", "_timestamp"}
+    outside = {name for name in names if "/" not in name}
+    assert outside == set()
+
+
+def test_each_epoch_has_its_cells_and_weights_as_pictures(sent):
+    folder, found = sent["search"]
+    for name in ("architecture/cells", "architecture/weights"):
+        pictures = [row for row in rows(found) if name in row]
+        assert [row["epoch"] for row in pictures] == [0, 1]
+        for row in pictures:
+            assert row[name]["_type"] == "image-file"
+            assert row[name]["width"] > 400
+            (file,) = folder.glob(f"wandb/offline-run-*/files/{row[name]['path']}")
+            assert file.stat().st_size > 2000
+
+
+@pytest.mark.parametrize("test_set", ["balanced", "long_tailed"])
+def test_a_training_ends_with_tables(sent, test_set):
+    folder, found = sent["retrain"]
+    report = json.loads((folder / "metrics.json").read_text())["test"][test_set]
+    tables = {}
+    for row in rows(found):
+        for name, value in row.items():
+            if isinstance(value, dict) and value.get("_type") == "table-file":
+                (file,) = folder.glob(f"wandb/offline-run-*/files/{value['path']}")
+                tables[name] = json.loads(file.read_text())
+    classes = tables[f"results/per_class_{test_set}"]
+    assert classes["columns"] == ["class", "training images", "accuracy"]
+    assert {row[0]: row[2] for row in classes["data"]} == report["per_class"]
+    confusion = tables[f"results/confusion_{test_set}"]["data"]
+    assert len(confusion) == 100
+    assert sum(row[2] for row in confusion) == report["images"]
+
+
+def test_artifacts_link_a_training_to_its_search(sent):
+    (searched, found), (trained, of_training) = sent["search"], sent["retrain"]
+    (genotype,) = of_kind(found, "artifact")
+    assert (genotype.type, genotype.name) == ("genotype", f"genotype-{searched.name}")
+    assert {entry.path for entry in genotype.manifest.contents} >= {"genotype.json", "cells.svg"}
+    (weights,) = (one for one in of_kind(of_training, "artifact") if one.type != "run_table")
+    assert (weights.type, weights.name) == ("weights", f"weights-{trained.name}")
+    updates = [update for record in of_kind(of_training, "config") for update in record.update]
+    linked = {update.key: json.loads(update.value_json) for update in updates}
+    assert linked["genotype_artifact"] == genotype.name
+
+
+class Online:
+    """Stands for a run with a network: keeps what it is told."""
+
+    offline = False
+
+    def __init__(self, fails=False):
+        self.fails, self.used, self.config = fails, [], self
+        self.told = {}
+
+    def update(self, values, **_):
+        self.told |= values
+
+    def use_artifact(self, name):
+        if self.fails:
+            raise wandb.errors.CommError("no such artifact")
+        self.used.append(name)
+
+
+def test_with_a_network_the_artifact_is_used(tmp_path):
+    folder = tmp_path / "search-darts-exp0.1-s0-x"
+    folder.mkdir()
+    run = Online()
+    link(run, str(folder))
+    assert run.used == ["genotype-search-darts-exp0.1-s0-x:latest"]
+    run = Online(fails=True)
+    link(run, str(folder))
+    assert "not there: no such artifact" in run.told["genotype_artifact"]
+    run = Online()
+    link(run, "darts_v2")  # published: no run
+    assert run.told == {}
+
+
+def test_names_of_artifacts_and_of_charts(tmp_path):
+    assert artifact_name("genotype", tmp_path / "ä b+c.1") == "genotype---b-c.1"
+    assert shown_as("accuracy_balanced") == "test_balanced/accuracy"
+    assert shown_as("few_long_tailed") == "test_long_tailed/few"
+    assert shown_as("train_loss") == "train/loss"
+    assert shown_as("entropy_normal") == "architecture/entropy_normal"
+    assert shown_as("epoch") == "epoch"
+
+
+def test_nothing_is_sent_without_a_run(tmp_path):
+    publish(None, RunFolder(tmp_path))  # reads no file
