@@ -114,6 +114,7 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
         c.Top2(),
         c.WeightOptimiser(),
         c.ArchitectureOptimiser(),
+        0,
         1,
         TestSets(CLASSES, torch.arange(2), {}),
         0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,6 +99,9 @@ AXES: dict[str, dict[str, type]] = {
 SWEEP_VARIABLE = "LTNAS_SWEEP"
 """Tells a job, and by it a dashboard, the name of its sweep."""
 
+LAUNCHER_VARIABLE = "LTNAS_LAUNCHER"
+"""Tells a job the process that has started it."""
+
 Config = TypeVar("Config", bound=c.Run)
 
 
@@ -163,6 +167,9 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             print(help_text(name), end="", flush=True)
         return
 
+    if LAUNCHER_VARIABLE in os.environ:
+        end_with(int(os.environ.pop(LAUNCHER_VARIABLE)))
+
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -195,6 +202,8 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
             "each start the whole sweep again; run the jobs one by one, without -m",
         )
+        if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
+            config.resume = "auto"  # a task that is queued again is the same command
         if multirun:
             os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
         folder = command(config)
@@ -257,6 +266,21 @@ def _spoken(value: object) -> str:
     return str(value)
 
 
+def end_with(launcher: int) -> None:
+    """End when the process that started this one does, however it ends.
+
+    A job that outlived its launcher would hold its run folder, and the same sweep started again
+    would begin that run a second time. Linux alone can do so; elsewhere jobs go on.
+    """
+    import ctypes
+
+    parent_death_signal = 1  # PR_SET_PDEATHSIG
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    told = prctl is not None and prctl(parent_death_signal, signal.SIGKILL) == 0
+    if told and os.getppid() != launcher:  # it has ended before this line
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @contextmanager
 def readers_may_leave() -> Iterator[None]:
     """Whoever reads what is printed, `head` for example, may have seen enough."""
@@ -290,6 +314,8 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__
         return _unknown_key(cause if isinstance(cause, OmegaConfBaseException) else error)
+    if isinstance(error, ValueError) and str(error).startswith("Only one of --run"):
+        return f"{error}: leave all but one out"
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         # hydra's only plain error: imbalance=0.1, logger=null
         return f"{error}: give the name of a choice, for example imbalance=exp0.1 (--help lists)"
@@ -302,6 +328,8 @@ def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyp
     group, _, name = missing.rpartition("/")
     if not options:
         return " ".join(str(error).split())
+    if group == "hydra/launcher" and name.startswith("submitit"):
+        return "hydra/launcher=slurm needs a package that is not there: pip install 'ltnas[slurm]'"
     close = difflib.get_close_matches(name, options, n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
     return f"{group}={name} is not known: {hint}choose one of {', '.join(options)}"

@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.loggers import Logger
 
 from ltnas import config as c
@@ -83,6 +85,7 @@ def build_trainer(
         limit_train_batches=config.limit_batches,
         default_root_dir=folder.path,
         callbacks=callbacks,
+        plugins=_of_slurm(),
         logger=logger or False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -90,6 +93,11 @@ def build_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _of_slurm() -> list[Any]:
+    """Lightning's view of SLURM without its queueing again: the launcher does that, and once."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpoint: Path) -> None:
@@ -103,8 +111,9 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
         _check_whole(resume)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-    except SystemExit as error:  # Lightning's answer to an interrupt
-        if trainer.interrupted:
+    except SystemExit as error:
+        # Lightning's answer to an interrupt; a launcher's way to queue again exits too.
+        if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:

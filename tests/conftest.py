@@ -1,9 +1,9 @@
 """What several test files use."""
 
 import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 
@@ -22,18 +22,19 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def commands():
+    """Runs commands; see `forked`."""
+    server = forked.Server()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def ltnas(tmp_path):
+def ltnas(tmp_path, commands):
     """Run `python -m ltnas.<command>` in an empty folder, as a user does."""
 
     def run(command: str, *arguments: str, **options) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", f"ltnas.{command}", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            **options,
-        )
+        return commands.run(f"ltnas.{command}", arguments, tmp_path, **options)
 
     return run

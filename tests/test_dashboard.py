@@ -71,6 +71,7 @@ def sent(tmp_path_factory):
         found = search(composed("search", "scheme=darts", "space.nodes=2", *words))
         own = ("auxiliary=0", "cutout=0", f"genotype={found}")
         trained = retrain(composed("retrain", *own, *words))
+    wandb.teardown()  # its files are whole when its service has ended
     return {folder.name.partition("-")[0]: (folder, records(folder)) for folder in (found, trained)}
 
 

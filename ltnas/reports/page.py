@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
 from ltnas import __version__
+from ltnas.reports import paper
+from ltnas.reports.curves import curve
 from ltnas.reports.formats import columns
 from ltnas.reports.rows import Row
 from ltnas.reports.runs import Run
@@ -30,6 +30,10 @@ SORTED_BY = {
 """Columns that are sorted by a number, and which."""
 
 
+DRAWN = 60
+"""Rows whose cells are on the page; each takes some hundred kilobytes of it."""
+
+
 def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
     """The page as HTML; the data of its table and curves are in it as JSON."""
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -39,7 +43,7 @@ def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
                 {"name": name, "number": name in (*SORTED_BY, "seeds", "paper")}
                 for name in columns()
             ],
-            "rows": [row_data(row) for row in rows],
+            "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
         },
         ensure_ascii=False,
     ).replace("</", "<\\/")  # a name must not end the script
@@ -49,6 +53,7 @@ def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
         .replace("{{version}}", html.escape(__version__))
         .replace("{{doubts}}", items(doubtful, "doubts", "What to doubt"))
         .replace("{{unfinished}}", items(unfinished(runs), "unfinished", "Not in the table"))
+        .replace("{{paper}}", paper.sections(rows, runs))
         .replace("{{data}}", data)
     )
 
@@ -70,7 +75,7 @@ def items(lines: list[str], name: str, title: str) -> str:
     return f'<section class="{name}"><h2>{title}</h2><ul>{entries}</ul></section>'
 
 
-def row_data(row: Row) -> dict[str, Any]:
+def row_data(row: Row, drawn: bool) -> dict[str, Any]:
     """What the page knows of a row: texts, sort keys, curve, cells, commands."""
     texts = {name: cell(row) for name, cell in columns().items()}
     keys: dict[str, Any] = {name: row.mean(key) for name, key in SORTED_BY.items()}
@@ -79,34 +84,19 @@ def row_data(row: Row) -> dict[str, Any]:
         "name": f"{texts['scheme']} · {row.imbalance}",
         "cells": list(texts.values()),
         "keys": [keys.get(name, text) for name, text in texts.items()],
-        "curve": curve(row),
-        "drawing": drawing(row.runs[0].folder / "cells.svg"),
+        "curve": curve([run.folder for run in row.runs], "accuracy_balanced"),
+        "drawing": drawing(row.runs[0].folder / "cells.svg") if drawn else "",
+        "weights": drawing(row.searches[0].folder / "architecture.png")
+        if drawn and row.searches
+        else "",
         "commands": [run.metrics["provenance"]["command"] for run in row.runs],
     }
 
 
-def curve(row: Row) -> list[float]:
-    """Balanced test accuracy of each epoch, in [0, 1], mean over seeds that went that far."""
-    histories = [history(run.folder / "history.csv") for run in row.runs]
-    longest = max((len(found) for found in histories), default=0)
-    return [
-        round(statistics.mean(found[epoch] for found in histories if len(found) > epoch), 4)
-        for epoch in range(longest)
-    ]
-
-
-def history(path: Path) -> list[float]:
-    """A column of a run's history; empty if it cannot be read."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [float(line["accuracy_balanced"]) for line in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
 def drawing(path: Path) -> str:
     """A drawing as a data URL, whose names and styles stay its own; empty if there is none."""
+    kind = {"svg": "svg+xml", "png": "png"}[path.name.rpartition(".")[2]]
     try:
-        return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:
         return ""

@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from ltnas.command import AXES
-from ltnas.config import RetrainConfig
+from ltnas.config import RetrainConfig, SearchConfig
 from ltnas.reports.runs import Run, flat
 from ltnas.runs import fingerprint_of
 
 PUBLISHED = {"darts": 0.7826, "fairdarts": 0.7935, "fairdarts_ssl": 0.8264}
 """Balanced test accuracy at exp0.1 in table I of arXiv 2406.16949."""
 PUBLISHED_AT = "exp0.1"
+CIFAR_10 = {"cifar10", "cifar10_parquet"}
+OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
+SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
+"""Settings that decide how far a result can be compared with the paper's."""
 SHOWN = (*("accuracy", "many", "medium", "few", "macro_accuracy", "macro_f1", "calibration_error"),)
 ENOUGH_SEEDS = 3
-DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-")))
+DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-"))) | {
+    f"search.{key}": value for key, value in flat(fingerprint_of(SearchConfig())).items()
+}
 """Settings that need not be said."""
 
 
@@ -26,14 +32,16 @@ DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-")))
 class Row:
     """Trainings of one configuration, over seeds.
 
-    `label` is what tells the row from others of its scheme; `values` are lists over seeds, of
-    `SHOWN` on both test sets (`few_balanced`) and of costs.
+    `label` is what tells the row from others of its scheme; `searches` are where genotypes come
+    from, as far as they are there; `values` are lists over seeds, of `SHOWN` on both test sets
+    (`few_balanced`) and of costs.
     """
 
     scheme: str
     imbalance: str
     label: str
     runs: tuple[Run, ...]
+    searches: tuple[Run, ...]
     values: dict[str, list[float]]
 
     def mean(self, key: str) -> float | None:
@@ -53,17 +61,31 @@ class Row:
 
     @property
     def published(self) -> float | None:
-        """What the paper has for it."""
-        return PUBLISHED.get(self.scheme) if self.imbalance == PUBLISHED_AT else None
+        """What the paper has for it, on the data of the paper."""
+        sources = {run.metrics["data"].get("source") for run in self.runs}
+        if self.imbalance != PUBLISHED_AT or not sources <= CIFAR_10:
+            return None
+        return PUBLISHED.get(self.scheme)
+
+    @property
+    def protocol(self) -> str:
+        """What of its sizes is not as in the paper; empty if all is."""
+        settings = told(self.runs[0], {run.folder.name: run for run in self.searches})
+        return " ".join(
+            f"{key}={settings[key]}"
+            for key in SIZES
+            if key in settings and settings[key] != DEFAULTS[key]
+        )
 
 
 def make_rows(runs: list[Run]) -> list[Row]:
     """The trainings among the finished runs, the best of each imbalance first."""
     groups: dict[Any, list[Run]] = defaultdict(list)
+    searches = {run.folder.name: run for run in runs if run.kind == "search"}
     for run in runs:
         if run.state == "finished" and run.kind == "retrain":
-            groups[run.key].append(run)
-    searches = {run.folder.name: run for run in runs if run.kind == "search"}
+            search = search_of(run, searches)
+            groups[run.key, search and search.key].append(run)
     members = sorted(groups.values(), key=lambda group: group[0].folder.name)
     rows = [_row(group, members, searches) for group in members]
     return sorted(rows, key=lambda row: (row.imbalance, -(row.mean("accuracy_balanced") or 0)))
@@ -78,14 +100,25 @@ def _row(group: list[Run], members: list[list[Run]], searches: dict[str, Run]) -
     }
     for key in ("parameters", "multiply_accumulates", "seconds", "peak_memory_gib"):
         values[key] = [m[key] for m in metrics]
+    found = tuple(search for run in group if (search := search_of(run, searches)))
     values["search_seconds"] = [
-        found.metrics["seconds"]
-        for run in group
-        if (found := searches.get(Path(run.settings.get("genotype", "")).name))
-        and "seconds" in found.metrics
+        search.metrics["seconds"] for search in found if "seconds" in search.metrics
     ]
-    first = metrics[0]
-    return Row(first["scheme"], first["imbalance"], label(group, members), tuple(group), values)
+    first, named = metrics[0], label(group, members, searches)
+    return Row(first["scheme"], first["imbalance"], named, tuple(group), found, values)
+
+
+def search_of(run: Run, searches: dict[str, Run]) -> Run | None:
+    """The search that found a training's genotype, if it is there."""
+    return searches.get(Path(run.settings.get("genotype", "")).name)
+
+
+def told(run: Run, searches: dict[str, Run]) -> dict[str, str]:
+    """Settings of a training, and under `search.` those of its search."""
+    search = search_of(run, searches)
+    return run.settings | {
+        f"search.{key}": value for key, value in (search.settings if search else {}).items()
+    }
 
 
 def known(value: object) -> bool:
@@ -95,13 +128,13 @@ def known(value: object) -> bool:
 
 def spoken(key: str, value: str) -> str:
     """A setting as it is said on a command line."""
-    for name, node in AXES.get(key, {}).items():
+    for name, node in AXES.get(key.removeprefix("search."), {}).items():
         if node.__name__ == value:
             return f"{key}={name}"
     return f"{key}={value}"
 
 
-def label(group: list[Run], members: list[list[Run]]) -> str:
+def label(group: list[Run], members: list[list[Run]], searches: dict[str, Run]) -> str:
     """Its recipe, and what is not default of that in which rows with this recipe differ."""
     first = group[0]
     recipe = first.settings.get("recipe", "")
@@ -110,17 +143,18 @@ def label(group: list[Run], members: list[list[Run]]) -> str:
         alike = all(run.metrics[key] == first.metrics[key] for key in ("scheme", "imbalance"))
         return alike and run.settings.get("recipe", "") == recipe
 
-    others = [other[0].settings for other in members if same(other[0])]
+    others = [told(other[0], searches) for other in members if same(other[0])]
+    settings = told(first, searches)
     keys = [
         key
-        for key in first.settings
-        if key not in ("seed", "genotype")
-        and len({other.get(key) for other in others}) > 1
-        and first.settings[key] != DEFAULTS.get(key)
+        for key in settings
+        if key not in ("seed", "genotype", "search.seed")
+        and len({other[key] for other in others if key in other}) > 1
+        and settings[key] != DEFAULTS.get(key)
     ]
-    axes = [key for key in keys if "." not in key]
-    told = [spoken(key, first.settings[key]) for key in axes or keys]
-    return " ".join([*([recipe] if recipe != "paper" else []), *told]).strip()
+    axes = [key for key in keys if "." not in key.removeprefix("search.")]
+    words = [spoken(key, settings[key]) for key in axes or keys]
+    return " ".join([*([recipe] if recipe != "paper" else []), *words]).strip()
 
 
 def doubts(rows: list[Row], runs: list[Run]) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ltnas.command import SWEEP_VARIABLE
+from ltnas.command import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
 GRACE = 20.0
@@ -68,7 +68,11 @@ class Job:
 
     def environment(self, place: Place) -> dict[str, str]:
         """Of its process."""
-        own = {"PYTHONUNBUFFERED": "1", SWEEP_VARIABLE: self.output.parent.name}
+        own = {
+            "PYTHONUNBUFFERED": "1",
+            SWEEP_VARIABLE: self.output.parent.name,
+            LAUNCHER_VARIABLE: str(os.getpid()),
+        }
         return {**os.environ, **place.environment, **own}
 
     def stop(self) -> None:

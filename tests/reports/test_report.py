@@ -37,7 +37,7 @@ def write(root, name, config, scheme, **changes):
     metrics = {
         **{"kind": name.split("-")[0], "scheme": scheme, "imbalance": config.imbalance.name},
         **{"seed": config.seed, "seconds": 100.0, "peak_memory_gib": 1.5},
-        "data": {"subset_checksum": "f00d"},
+        "data": {"subset_checksum": "f00d", "source": "cifar10"},
         "provenance": {"commit": COMMIT, "command": f"python -m ltnas {name}"},
         **changes,
     }
@@ -46,8 +46,9 @@ def write(root, name, config, scheme, **changes):
 
 
 def trained(root, scheme, seed, accuracy, genotype="x", suffix="", imbalance="exp", **settings):
+    factor = None if imbalance == "balance" else 0.1
     config = RetrainConfig(
-        genotype=genotype, seed=seed, imbalance=Imbalance(imbalance, 0.1), **settings
+        genotype=genotype, seed=seed, imbalance=Imbalance(imbalance, factor), **settings
     )
     folder = write(
         root,
@@ -113,6 +114,29 @@ def test_the_paper_has_values_for_one_imbalance_alone(runs):
     trained(runs, "darts", 0, 0.6, imbalance="step")
     (row,) = (row for row in rows_of(runs) if row.imbalance == "step0.1")
     assert row.published is None
+
+
+def test_the_paper_has_values_for_cifar_10_alone(tmp_path):
+    folder = trained(tmp_path, "darts", 0, 0.6)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["data"]["source"] = "digits"
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (row,) = rows_of(tmp_path)
+    assert row.published is None
+
+
+def test_trainings_of_other_searches_are_other_rows(tmp_path):
+    """Not more seeds of one: what was searched differs."""
+    for seed, epochs in ((0, 40), (1, 40), (0, 50)):
+        name = f"search-darts-exp0.1-s{seed}-{epochs}"
+        search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1), epochs=epochs)
+        write(tmp_path, name, search, "darts", seconds=60.0 * epochs)
+        found = str(tmp_path / name)
+        trained(tmp_path, "darts", seed, 0.8 if epochs == 40 else 0.9, found, f"-{epochs}")
+    assert [(row.label, row.seeds) for row in rows_of(tmp_path)] == [
+        ("search.epochs=50", [0]),
+        ("", [0, 1]),
+    ]
 
 
 # --- doubts -------------------------------------------------------------------------------------

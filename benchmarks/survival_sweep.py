@@ -1,0 +1,77 @@
+"""python -m benchmarks.survival_sweep [jobs=12] [kills=8] [seed=0]: SIGKILL to jobs and launchers.
+
+A sweep of small searches is started again and again; each time either one of its jobs or the
+launcher itself is killed at a random moment, until there have been enough kills. At the end every
+job must have finished, and once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+SIZES = (
+    *("data=digits", "data.image_size=8", "imbalance=exp0.1", "trainer=cpu", "trainer.threads=1"),
+    *("cells=3", "channels=4", "batch_size=32", "limit_batches=2", "epochs=3", "space.nodes=2"),
+)
+LAUNCHER = ("hydra/launcher=gpus", "hydra.launcher.jobs=2")
+PATIENCE = 12.0
+"""Seconds in which a kill falls; a job takes about ten."""
+
+
+def main() -> None:
+    words = dict(word.split("=") for word in sys.argv[1:])
+    jobs, kills = int(words.get("jobs", 12)), int(words.get("kills", 8))
+    draws = random.Random(int(words.get("seed", 0)))
+    with tempfile.TemporaryDirectory() as name:
+        folder, killed = Path(name), Counter[str]()
+        while killed.total() < kills:
+            sweep = start(folder, jobs)
+            time.sleep(draws.uniform(0, PATIENCE))
+            victim = kill(sweep, draws)
+            sweep.wait()
+            print(f"killed {victim}, exit code {sweep.returncode}", flush=True)
+            killed[victim] += 1
+        sweep = start(folder, jobs)
+        assert sweep.wait() == 0, (folder / "log").read_text()
+        seeds = Counter(
+            json.loads(path.read_text())["seed"] for path in folder.glob("runs/*/metrics.json")
+        )
+        assert seeds == Counter(range(jobs)), seeds
+    print(f"{jobs} jobs, each finished once, after {dict(killed)}")
+
+
+def start(folder: Path, jobs: int) -> subprocess.Popen[bytes]:
+    seeds = ",".join(map(str, range(jobs)))
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ltnas.search", "-m", *SIZES, *LAUNCHER, f"seed={seeds}"],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def kill(sweep: subprocess.Popen[bytes], draws: random.Random) -> str:
+    """One of its jobs, if there is one, or the launcher; tells which."""
+    listed = Path(f"/proc/{sweep.pid}/task").glob("*/children")
+    jobs = [int(word) for path in listed for word in path.read_text().split()]
+    if sweep.poll() is not None:
+        return "nothing, it had ended"
+    if jobs and draws.random() < 0.5:
+        os.kill(draws.choice(jobs), signal.SIGKILL)
+        return "a job"
+    sweep.send_signal(signal.SIGKILL)
+    return "the launcher"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The page in a browser: it opens, draws and sorts."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from PIL import Image
+from test_report import runs, trained  # noqa: F401 - a fixture
+
+from ltnas.report import report
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium; .ci/run installs one")
+
+
+def browse(page, *options):
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000")
+    command = [BROWSER, *flags, f"--user-data-dir={page.parent}/profile", *options, page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture
+def page(runs, tmp_path):  # noqa: F811
+    """The report over a few runs."""
+    return report([runs], tmp_path / "out")
+
+
+def first_cells(dom):
+    body = dom.partition("<tbody>")[2].partition("</tbody>")[0]
+    return re.findall(r"<tr[^>]*><td[^>]*><i[^>]*></i>(.*?)</td>", body)
+
+
+def after(page, script):
+    """The page after a script that a test appends to it."""
+    changed = page.with_name("changed.html")
+    text = page.read_text().replace("</body>", f"<script type=module>{script}</script></body>")
+    changed.write_text(text)
+    return browse(changed, "--dump-dom")
+
+
+def test_it_draws_its_table_and_curves(page):
+    dom = browse(page, "--dump-dom")
+    assert 'data-ready="true"' in dom
+    assert first_cells(dom) == ["darts strong", "fairdarts_ssl", "darts"]
+    curves = dom.partition('id="curves"')[2].partition("</svg>")[0]
+    assert curves.count("<path") == 3
+
+
+def test_a_heading_sorts_one_way_and_then_the_other(page):
+    click = "document.querySelectorAll('th button')[3].click();"
+    assert first_cells(after(page, click)) == ["darts strong", "fairdarts_ssl", "darts"]
+    dom = after(page, click * 2)
+    assert first_cells(dom) == ["darts", "fairdarts_ssl", "darts strong"]
+    assert 'aria-sort="ascending"' in dom
+
+
+def test_a_curve_tells_its_numbers(page):
+    script = (
+        "const s = document.getElementById('curves'), b = s.getBoundingClientRect();"
+        "s.onpointermove({clientX: b.right - 1, clientY: b.top + 1});"
+    )
+    tip = re.search(r'<p id="tip">(.*?)</p>', after(page, script))[1]
+    assert tip == "darts strong · exp0.1, epoch 2: 90.00 %"
+
+
+@pytest.mark.parametrize("size", [(1200, 1600), (420, 1600)], ids=["desk", "phone"])
+def test_a_picture_of_it_is_not_empty_and_not_cut(page, size):
+    picture = page.with_name("page.png")
+    browse(page, f"--screenshot={picture}", f"--window-size={size[0]},{size[1]}")
+    image = Image.open(picture).convert("L")
+    assert image.size == size
+    lightest = max(count for count, _ in image.getcolors())
+    assert 0.005 < 1 - lightest / (size[0] * size[1]) < 0.5
+    wide = after(page, "document.title = document.documentElement.scrollWidth > innerWidth;")
+    assert "<title>false</title>" in wide

@@ -1,0 +1,97 @@
+"""The paper's figures and table, from runs."""
+
+import re
+
+import pytest
+from test_report import rows_of, trained, write
+
+from ltnas.config import Imbalance, SearchConfig
+from ltnas.reports import figures
+from ltnas.reports.curves import curve
+from ltnas.reports.paper import distributions, losses, sections, supernets, table
+from ltnas.reports.runs import find_runs
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two searches of DARTS at exp0.1, one at balance, and trainings of both."""
+    for kind, seeds in (("exp", (0, 1)), ("balance", (0,))):
+        imbalance = Imbalance("exp", 0.1) if kind == "exp" else Imbalance("balance")
+        for seed in seeds:
+            search = SearchConfig(seed=seed, imbalance=imbalance)
+            counts = [50, 30, 5] if kind == "exp" else [50, 50, 50]
+            data = {"subset_checksum": "f00d", "class_counts": counts}
+            folder = write(
+                tmp_path, f"search-darts-{imbalance.name}-s{seed}", search, "darts", data=data
+            )
+            lines = ["epoch,accuracy_balanced,accuracy_long_tailed"]
+            lines += [f"{epoch},{0.2 * epoch + 0.1 * seed},0.5" for epoch in (1, 2, 3)]
+            (folder / "history.csv").write_text("\n".join(lines) + "\n")
+    for seed in (0, 1):
+        trained(tmp_path, "darts", seed, 0.78 + 0.02 * seed)
+    trained(tmp_path, "darts", 0, 0.9, suffix="-b", imbalance="balance")
+    return tmp_path
+
+
+def test_fig_6_has_a_bar_for_each_class(runs):
+    text = distributions(find_runs([runs]))
+    assert text.count("<rect") == 6
+    assert "class 2: 5 images" in text
+    assert re.findall("<figcaption>(.*?)</figcaption>", text) == ["balance", "exp0.1"]
+    # heights are shares of the largest class
+    heights = [float(found) for found in re.findall(r'<rect [^>]*height="([\d.]+)"', text)]
+    assert heights[3:] == pytest.approx([heights[3], 0.6 * heights[3], 0.1 * heights[3]], abs=0.1)
+
+
+def test_fig_7_has_means_over_seeds_on_both_test_sets(runs):
+    text = supernets(find_runs([runs]))
+    assert text.count("<path") == 4
+    assert "darts exp0.1: 65.00 % after epoch 3" in text  # of 0.6 and 0.7
+    assert "darts balance: 60.00 % after epoch 3" in text
+    assert "darts balance: 50.00 % after epoch 3" in text
+
+
+def test_fig_8_says_what_a_long_tail_costs(runs):
+    cells = re.findall("<td>(.*?)</td>", losses(rows_of(runs)))
+    assert cells == ["darts", "exp0.1", "90.00", "79.00", "11.00"]
+    assert "12.57 to 38.01" in losses(rows_of(runs))
+
+
+def test_table_1_has_the_papers_values_beside_ours(runs):
+    cells = re.findall("<td>(.*?)</td>", table(rows_of(runs)))
+    assert cells == ["DARTS", "78.26", "79.00 ± 1.41", "2", "as in the paper"]
+
+
+def test_table_1_says_what_is_smaller_than_in_the_paper(tmp_path):
+    search = SearchConfig(imbalance=Imbalance("exp", 0.1), epochs=10)
+    found = write(tmp_path, "search-darts-exp0.1-s0", search, "darts")
+    trained(tmp_path, "darts", 0, 0.7, str(found), epochs=30, channels=16)
+    cells = re.findall("<td>(.*?)</td>", table(rows_of(tmp_path)))
+    assert cells[-1] == "epochs=30 channels=16 search.epochs=10"
+
+
+def test_what_there_is_no_run_for_is_left_out():
+    assert sections([], []) == ""
+
+
+def test_curves_of_runs_that_went_less_far(runs):
+    short = runs / "search-darts-exp0.1-s1" / "history.csv"
+    short.write_text("epoch,accuracy_balanced\n0,0.4\n")
+    (runs / "search-darts-balance-s0" / "history.csv").write_text("broken")
+    folders = sorted(runs.glob("search-*"))
+    assert curve(folders, "accuracy_balanced") == [0.3, 0.4, 0.6]
+    assert curve(folders, "no_such") == []
+
+
+def test_lines_stay_in_their_figure():
+    text = figures.lines({"a": [0.1, 0.9], "b": [0.5]}, "x < y")
+    numbers = [
+        tuple(map(float, place.split()))
+        for path in re.findall(r'd="M([^"]+)"', text)
+        for place in path.split("L")
+    ]
+    assert numbers[0] == (figures.LEFT, figures.HEIGHT - figures.BOTTOM)
+    assert numbers[1] == (figures.WIDTH - figures.RIGHT, figures.TOP)
+    assert all(0 <= x <= figures.WIDTH and 0 <= y <= figures.HEIGHT for x, y in numbers)
+    assert "x &lt; y" in text
+    assert figures.lines({}, "nothing") == ""
