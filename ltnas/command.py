@@ -292,9 +292,14 @@ def readers_may_leave() -> Iterator[None]:
 
 
 def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
-    """Raise a `UserError` for `+key=value`: hydra would add it, and nobody would read it."""
+    """Raise a `UserError` for words by which hydra adds or deletes what is read all the same."""
     for override in overrides:
-        key = override.lstrip("+").partition("=")[0]
+        key = override.lstrip("+~").partition("=")[0]
+        if override.startswith("~"):
+            raise UserError(
+                f"{override}: nothing can be taken away; set {key} to another value (--help lists "
+                "them), or leave the word out for the default"
+            )
         if override.startswith("+") and key.split(".")[0] != "experiment":
             raise UserError(
                 f"{override}: {schema.__name__} has no key {key} to be added; leave out the + if "

@@ -96,7 +96,8 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
         save_dir=folder.path,
         project=config.logger.project,
         entity=config.logger.entity,
-        id=name[-64:],  # the same after a resume, so that curves go on
+        # The same after a resume, so that curves go on; an agent of a W&B sweep has its own.
+        id=None if "WANDB_SWEEP_ID" in os.environ else name[-64:],
         resume="allow",
         job_type=job,
         group=os.environ.get(SWEEP_VARIABLE),

@@ -2,17 +2,24 @@
 
 import json
 import struct
+import sys
+from types import SimpleNamespace
 
 import pytest
 import wandb
 from composed import composed
+from conftest import REPOSITORY
+from omegaconf import OmegaConf
 from wandb.proto import wandb_internal_pb2
 
+from ltnas import loggers
 from ltnas.dashboard import artifact_name, link, publish
-from ltnas.loggers import SECTIONS, shown_as
+from ltnas.errors import UserError
+from ltnas.loggers import open_logger, shown_as
 from ltnas.retrain import retrain
 from ltnas.runs import RunFolder
 from ltnas.search import search
+from ltnas.workspace import PICTURES, PREFIXES, SECTIONS, TABLES, workspace
 
 BLOCK, HEAD = 32768, 7
 """Of the file: LevelDB's log, each piece with sum (4 bytes), length (2) and kind (1) before it."""
@@ -93,7 +100,7 @@ def test_numbers_come_by_epoch_in_sections(sent, kind):
     numbers = [row for row in rows(found) if "train/loss" in row]
     assert [row["epoch"] for row in numbers] == [0, 1]
     axes = {metric.glob_name: metric.step_metric for metric in of_kind(found, "metric")}
-    for section in {*SECTIONS.values(), "test_balanced", "test_long_tailed"}:
+    for section in {*loggers.SECTIONS.values(), "test_balanced", "test_long_tailed"}:
         assert axes[f"{section}/*"] == "epoch"
     names = {key for row in numbers for key in row} - {"epoch", "_step", "_runtime", "_timestamp"}
     outside = {name for name in names if "/" not in name}
@@ -185,3 +192,64 @@ def test_names_of_artifacts_and_of_charts(tmp_path):
 
 def test_nothing_is_sent_without_a_run(tmp_path):
     publish(None, RunFolder(tmp_path))  # reads no file
+
+
+# --- dashboards and sweeps of W&B ---------------------------------------------------------------
+
+
+def test_a_dashboard_shows_what_runs_send(sent):
+    made = workspace("entity", "project")
+    assert (made.entity, made.project) == ("entity", "project")
+    sent_names = {key for _, found in sent.values() for row in rows(found) for key in row}
+    sent_names.add("architecture/largest_eigenvalue")  # every fifth epoch
+    asked = [
+        f"{PREFIXES[name]}/{key}"
+        for name, charts in SECTIONS.items()
+        for ks in charts
+        for key in ks
+    ]
+    assert set(asked) | set(PICTURES) | set(TABLES) <= sent_names
+    names = [section.name for section in made.sections]
+    assert set(SECTIONS) < set(names)
+    charts = next(section for section in made.sections if section.name == "Architecture").panels
+    assert [panel.y for panel in charts][1] == [
+        "architecture/entropy_normal",
+        "architecture/entropy_reduce",
+    ]
+
+
+def test_a_dashboard_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
+    monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
+    with pytest.raises(UserError, match=r"pip install 'ltnas\[dashboard\]'"):
+        workspace("entity", "project")
+
+
+def test_a_sweep_of_wandb_says_what_our_commands_take():
+    sweep = OmegaConf.to_container(OmegaConf.load(REPOSITORY / "conf" / "wandb_sweep.yaml"))
+    assert sweep["command"][2:5] == ["-m", "ltnas.retrain", "logger=wandb"]
+    assert shown_as("accuracy_balanced") == sweep["metric"]["name"]
+    for edge in (0, -1):
+        values = {
+            key: node.get("value", (node.get("values") or [node.get("min"), node.get("max")])[edge])
+            for key, node in sweep["parameters"].items()
+        }
+        config = composed("retrain", *(f"{key}={value}" for key, value in values.items()))
+        assert config.seed == values["seed"]
+        assert config.weights.learning_rate == values["weights.learning_rate"]
+
+
+def test_a_run_of_a_wandb_sweep_keeps_the_agents_id(tmp_path, monkeypatch):
+    told = {}
+
+    def stand_in(**options):
+        told.update(options)
+        return SimpleNamespace(experiment=SimpleNamespace(define_metric=lambda *_, **__: None))
+
+    monkeypatch.setattr("lightning.pytorch.loggers.WandbLogger", stand_in)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    monkeypatch.setattr(wandb, "finish", lambda **_: None)
+    folder = tmp_path / "search-x"
+    folder.mkdir()
+    with open_logger(composed("search", "logger=wandb"), RunFolder(folder), "search"):
+        assert told["id"] is None

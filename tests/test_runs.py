@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -335,3 +336,31 @@ def test_what_a_killed_process_left_half_written_is_removed(config):
     resumed(config, folder.path)
     assert [path.exists() for path in stale] == [False, False]
     assert [path.exists() for path in kept] == [True, True]
+
+
+def test_folders_with_blanks_and_umlauts_and_several_users(tmp_path, commands):
+    """Two people, one folder, the same command at the same time: four runs, each whole."""
+    where = tmp_path / "Müllers Läufe (1)"
+    where.mkdir()
+    words = (*TINY, "scheme=random", "runs='gemeinsame läufe'")
+    found = []
+    with ThreadPoolExecutor(2) as pool:
+        for done in pool.map(
+            lambda _: subprocess.run(
+                [sys.executable, "-m", "ltnas.search", *words],
+                cwd=where,
+                capture_output=True,
+                text=True,
+                check=True,
+            ),
+            range(2),
+        ):
+            found.append(where / done.stdout.splitlines()[-1])
+    assert len(set(found)) == 2
+    training = (*TINY, "auxiliary=0", "cutout=0", "runs='gemeinsame läufe'")
+    done = commands.run("ltnas.retrain", [*training, f"genotype='{found[0]}'"], where)
+    assert done.returncode == 0, done.stderr
+    assert (where / done.stdout.splitlines()[-1] / "metrics.json").exists()
+    done = commands.run("ltnas.report", ["gemeinsame läufe"], where)
+    assert done.returncode == 0, done.stderr
+    assert "3 finished" in done.stdout

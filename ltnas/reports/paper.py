@@ -26,10 +26,19 @@ def distributions(runs: list[Run]) -> str:
     counts = {
         run.metrics["imbalance"]: run.metrics["data"]["class_counts"]
         for run in runs
-        if run.state == "finished" and run.metrics["data"].get("class_counts")
+        if run.state == "finished" and are_counts(run.metrics["data"].get("class_counts"))
     }
     panels = "".join(figures.bars(found, name) for name, found in sorted(counts.items()))
     return _section("Training images of each class (fig. 6)", "", panels)
+
+
+def are_counts(value: object) -> bool:
+    """Whether a result's counts are such."""
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(count, int) and count > 0 for count in value)
+    )
 
 
 def supernets(runs: list[Run]) -> str:

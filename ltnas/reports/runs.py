@@ -15,6 +15,19 @@ NOT_OF_A_GROUP = ("seed", "genotype", "types")
 """Keys of a fingerprint in which the runs of one row of a table may differ."""
 
 
+NEEDED: dict[str, type | tuple[type, ...]] = {
+    **{"kind": str, "scheme": str, "imbalance": str, "seed": int},
+    **{"data.subset_checksum": str, "provenance.commit": str, "provenance.command": str},
+}
+"""What every result has, and what of it is a number."""
+OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
+    **{"parameters": int, "multiply_accumulates": int},
+    **{"seconds": (int, float), "peak_memory_gib": (int, float)},
+    "test.balanced.accuracy": (int, float),
+    "test.long_tailed.accuracy": (int, float),
+}
+
+
 @dataclass(frozen=True)
 class Run:
     """One run folder.
@@ -68,11 +81,16 @@ def wrong_with(metrics: object) -> str:
     """Why metrics.json is none of ours; empty if it is."""
     if not isinstance(metrics, dict):
         return "metrics.json is no object"
-    needed: tuple[str, ...] = ("kind", "scheme", "imbalance", "seed", "data", "provenance")
-    if metrics.get("kind") == "retrain":
-        needed += ("test", "parameters", "multiply_accumulates", "seconds", "peak_memory_gib")
-    missing = [key for key in needed if key not in metrics]
-    return f"metrics.json has no {missing[0]}: written by another version?" if missing else ""
+    needed = NEEDED | (OF_A_TRAINING if metrics.get("kind") == "retrain" else {})
+    for key, kind in needed.items():
+        value: Any = metrics
+        for step in key.split("."):
+            if not isinstance(value, dict) or step not in value:
+                return f"metrics.json has no {key}: written by another version?"
+            value = value[step]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"metrics.json has {value!r} for {key}: written by another version?"
+    return ""
 
 
 def is_busy(folder: Path) -> bool:

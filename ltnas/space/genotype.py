@@ -151,7 +151,8 @@ def _read(where: str) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"genotype={where} is no text: give a genotype.json") from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: the home of no known user
+    # RuntimeError: the home of no known user; ValueError: no name of a file can have it
+    except (OSError, RuntimeError, ValueError) as error:
         unfinished = path.name == FILE and path.parent.is_dir()
         reason = "its search has not ended" if unfinished else "there is no such file"
         raise UserError(

@@ -1,0 +1,82 @@
+"""python -m ltnas.workspace ENTITY: a dashboard for the runs of a W&B project, made by code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ltnas.errors import UserError
+
+SECTIONS: dict[str, list[list[str]]] = {
+    "Balanced test set": [["accuracy"], ["many", "medium", "few"], ["macro_f1"]],
+    "Long-tailed test set": [["accuracy"], ["many", "medium", "few"], ["calibration_error"]],
+    "Training": [["loss"], ["accuracy"], ["learning_rate"]],
+    "Architecture": [
+        *(["loss"], ["entropy_normal", "entropy_reduce"], ["skip_share_normal"]),
+        *(["largest_eigenvalue"], ["discretisation_distance"], ["collapsed"]),
+    ],
+    "Cost": [["seconds"], ["peak_memory_gib"]],
+}
+"""Charts of each section, each with the numbers that it shows."""
+PREFIXES = dict(
+    zip(
+        SECTIONS,
+        ("test_balanced", "test_long_tailed", "train", "architecture", "cost"),
+        strict=True,
+    )
+)
+PICTURES = ["architecture/cells", "architecture/weights"]
+TABLES = ["results/per_class_balanced", "results/confusion_balanced"]
+
+
+def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package has no types
+    """The dashboard, which `save()` puts on the server.
+
+    Raises:
+        UserError: the package that makes dashboards is not there.
+    """
+    try:
+        import wandb_workspaces.reports.v2 as panels
+        import wandb_workspaces.workspaces as workspaces
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "a dashboard needs a package that is not there: pip install 'ltnas[dashboard]'"
+        ) from error
+    sections = [
+        workspaces.Section(
+            name=name,
+            is_open=True,
+            panels=[
+                panels.LinePlot(x="epoch", y=[f"{PREFIXES[name]}/{key}" for key in keys])
+                for keys in charts
+            ],
+        )
+        for name, charts in SECTIONS.items()
+    ]
+    pictures = [panels.MediaBrowser(media_keys=[key], num_columns=2) for key in PICTURES]
+    tables = [panels.WeavePanelSummaryTable(table_name=key) for key in TABLES]
+    sections.insert(2, workspaces.Section(name="Cells", is_open=True, panels=pictures))
+    sections.append(workspaces.Section(name="Classes", is_open=False, panels=tables))
+    return workspaces.Workspace(entity=entity, project=project, name="ltnas", sections=sections)
+
+
+def main() -> None:
+    """The console script."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ltnas.workspace", description="A dashboard for the runs of a W&B project."
+    )
+    parser.add_argument("entity", metavar="ENTITY", help="W&B user or team")
+    parser.add_argument("--project", default="ltnas", help="of the runs (ltnas)")
+    arguments = parser.parse_args()
+    try:
+        made = workspace(arguments.entity, arguments.project)
+    except UserError as error:
+        print(f"ltnas: {error}", file=sys.stderr)
+        sys.exit(2)
+    made.save()
+    print(made.url)
+
+
+if __name__ == "__main__":
+    main()
