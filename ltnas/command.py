@@ -274,6 +274,8 @@ def end_with(launcher: int) -> None:
     """
     import ctypes
 
+    # A launcher in the background ignores interrupts, and what it starts would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parent_death_signal = 1  # PR_SET_PDEATHSIG
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     told = prctl is not None and prctl(parent_death_signal, signal.SIGKILL) == 0

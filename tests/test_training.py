@@ -114,13 +114,13 @@ def test_images_too_small_for_the_auxiliary_classifier(tmp_path):
 # --- memory and interrupts ----------------------------------------------------------------------
 
 
-def fails_with(error, tmp_path, **attributes):
+def fails_with(error, tmp_path):
     """`fit` of a trainer that does so."""
 
     def raise_it(*arguments, **options):
         raise error
 
-    trainer = SimpleNamespace(fit=raise_it, **attributes)
+    trainer = SimpleNamespace(fit=raise_it)
     return lambda: fit(trainer, None, None, tmp_path / "checkpoint.ckpt")
 
 
@@ -165,10 +165,15 @@ def test_our_own_failures_stay_what_they_are(tmp_path):
 
 
 def test_interrupt(tmp_path):
+    answer = SystemExit(1)  # Lightning's, as it handles an interrupt
+    answer.__context__ = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        fails_with(SystemExit(1), tmp_path, interrupted=True)()
+        fails_with(answer, tmp_path)()
+
+
+def test_an_exit_to_be_queued_again_is_no_interrupt(tmp_path):
     with pytest.raises(SystemExit):
-        fails_with(SystemExit(1), tmp_path, interrupted=False)()
+        fails_with(SystemExit(-1), tmp_path)()
 
 
 # --- numbers ------------------------------------------------------------------------------------

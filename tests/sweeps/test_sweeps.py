@@ -181,8 +181,20 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
 def test_an_interrupt_ends_the_jobs_and_leaves_them_to_be_gone_on_with(tmp_path):
     long = ("scheme=darts", "epochs=500", "seed=0,1", "space.nodes=1")
     sweep = subprocess.Popen(
-        command(tmp_path, *long), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(tmp_path, *long),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has them ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+    try:
+        interrupted(sweep, tmp_path)
+    finally:
+        sweep.kill()
+
+
+def interrupted(sweep, tmp_path):
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("runs/search-*/checkpoint.ckpt"))) < 2:
         assert time.monotonic() < deadline
