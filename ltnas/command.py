@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from ltnas import config as c
 from ltnas.errors import UserError
+from ltnas.processes import by_srun, check_processes, rank
 
 HERE = Path(__file__).resolve().parent
 # In a wheel the folder lies in the package, in a checkout beside it.
@@ -198,16 +199,18 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
         config = OmegaConf.to_object(cfg)
         assert isinstance(config, schema)
         c.require(
-            not (multirun and config.trainer.devices > 1),
+            not multirun or config.trainer.processes == 1 or by_srun(),
             f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
-            "each start the whole sweep again; run the jobs one by one, without -m",
+            "each start the whole sweep again; run the jobs one by one, without -m, or on a "
+            "cluster by hydra/launcher=slurm with as many hydra.launcher.tasks_per_node",
         )
+        check_processes(config.trainer)
         if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
             config.resume = "auto"  # a task that is queued again is the same command
         if multirun:
             os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
         folder = command(config)
-        if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        if rank(config.trainer.processes) == 0:
             print(folder, flush=True)
 
     try:

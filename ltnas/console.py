@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ltnas.config import Trainer
 from ltnas.data.long_tail import LongTail
+from ltnas.processes import rank
 
 
-def make_console() -> Console:
+def make_console(trainer: Trainer) -> Console:
     """Prints for the first process of a run, and nothing for the others."""
-    return Console(quiet=int(os.environ.get("LOCAL_RANK", "0")) > 0, highlight=False)
+    return Console(quiet=rank(trainer.processes) > 0, highlight=False)
 
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:

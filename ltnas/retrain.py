@@ -42,7 +42,7 @@ def retrain(config: RetrainConfig) -> Path:
     from ltnas.space.network import check_image_size
     from ltnas.training import choose_accelerator
 
-    console = make_console()
+    console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     genotype, scheme = _genotype(config)
     long_tail = load_long_tail(config.data, config.imbalance)
@@ -212,7 +212,7 @@ def _module(
         expected_counts(config.rebalancing_sampler, kept) if two else None,
     )
     learner = Learner(network, objective)
-    if config.trainer.devices > 1:
+    if config.trainer.processes > 1:
         synchronise_batch_norm(learner, accelerator)
     return RetrainModule(
         learner,

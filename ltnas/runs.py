@@ -15,9 +15,7 @@ from typing import IO, Any
 
 from ltnas.config import Run
 from ltnas.errors import UserError
-
-FOLDER_VARIABLE = "LTNAS_RUN_FOLDER"
-"""How the first process of a run tells the others its folder."""
+from ltnas.processes import rank, tell_folder, told_folder
 
 FREE_KEYS = {"resume", "runs", "logger", "trainer"}
 """Keys that a resumed run may change: what is computed does not depend on them."""
@@ -156,17 +154,25 @@ def open_run(config: Run, name: str) -> RunFolder:
     Raises:
         UserError: the folder to go on with is missing, busy, finished, or of another config.
     """
-    if FOLDER_VARIABLE in os.environ and int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        return RunFolder(Path(os.environ[FOLDER_VARIABLE]), writes=False)
+    processes = config.trainer.processes
+    if rank(processes) > 0:
+        return RunFolder(Path(told_folder(processes)), writes=False)
+    folder = None
+    try:
+        folder = _open(config, name)
+    finally:
+        tell_folder(None if folder is None else str(folder.path.absolute()), processes)
+    return folder
+
+
+def _open(config: Run, name: str) -> RunFolder:
     match config.resume:
         case "never":
-            folder = _create(config, name)
+            return _create(config, name)
         case "auto":
-            folder = _newest_unfinished(config, name) or _create(config, name)
+            return _newest_unfinished(config, name) or _create(config, name)
         case where:
-            folder = _named(config, Path(where).expanduser())
-    os.environ[FOLDER_VARIABLE] = str(folder.path.absolute())
-    return folder
+            return _named(config, Path(where).expanduser())
 
 
 def _create(config: Run, name: str) -> RunFolder:

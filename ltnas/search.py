@@ -46,7 +46,7 @@ def search(config: SearchConfig) -> Path:
     from ltnas.space.network import check_image_size
     from ltnas.training import choose_accelerator
 
-    console = make_console()
+    console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
     check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
@@ -181,7 +181,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     )
     learner = Learner(supernet, *_objectives(config, long_tail, supernet.feature_size))
     learner.to(memory_format=torch.channels_last)
-    if config.trainer.devices > 1:
+    if config.trainer.processes > 1:
         synchronise_batch_norm(learner, accelerator)
     if config.compile:
         compile_cells(supernet)

@@ -21,6 +21,7 @@ from ltnas.distributed import ProcessPerDevice
 from ltnas.errors import UserError
 from ltnas.memory import keep_freed_memory
 from ltnas.monitor import MeasuringModule
+from ltnas.processes import by_torchrun
 from ltnas.runs import RunFolder
 
 
@@ -76,10 +77,11 @@ def build_trainer(
     """A trainer that runs `epochs` epochs and leaves everything else to our callbacks."""
     _silence_lightning()
     backend = "gloo" if accelerator == "cpu" else "nccl"
-    several = config.trainer.devices > 1
+    several = config.trainer.processes > 1
     return L.Trainer(
         accelerator=accelerator,
         devices=config.trainer.devices,
+        num_nodes=config.trainer.nodes,
         strategy=ProcessPerDevice(process_group_backend=backend) if several else "auto",
         max_epochs=epochs,
         limit_train_batches=config.limit_batches,
@@ -97,7 +99,8 @@ def build_trainer(
 
 def _of_slurm() -> list[Any]:
     """Lightning's view of SLURM without its queueing again: the launcher does that, and once."""
-    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    queued = SLURMEnvironment.detect() and not by_torchrun()
+    return [SLURMEnvironment(auto_requeue=False)] if queued else []
 
 
 def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpoint: Path) -> None:

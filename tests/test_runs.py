@@ -19,7 +19,8 @@ from conftest import TINY
 from ltnas import config as c
 from ltnas import runs
 from ltnas.errors import UserError
-from ltnas.runs import FOLDER_VARIABLE, RunFolder, atomically, open_run
+from ltnas.processes import FOLDER_VARIABLE
+from ltnas.runs import RunFolder, atomically, open_run
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 from ltnas.space.network import Network
@@ -92,6 +93,7 @@ def test_folder_that_cannot_be_made(config, tmp_path):
 
 
 def test_other_processes_of_a_run_write_nothing(config, monkeypatch):
+    config.trainer = c.Trainer(devices=2)
     first = open_run(config, NAME)
     monkeypatch.setenv("LOCAL_RANK", "1")
     other = open_run(config, NAME)

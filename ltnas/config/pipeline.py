@@ -32,7 +32,7 @@ class PipelineConfig(SearchConfig):
             "both, or resume=never",
         )
         require(
-            self.trainer.devices == 1,
+            self.trainer.processes == 1,
             f"trainer.devices={self.trainer.devices} in a pipeline: its processes could not tell "
             "its stages apart; run ltnas.search, then ltnas.retrain, each with trainer=ddp",
         )

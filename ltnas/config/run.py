@@ -80,16 +80,26 @@ class Trainer:
 
     accelerator: str = "auto"
     devices: int = 1
+    """Of each node, a process each."""
+    nodes: int = 1
+    """Machines; processes on several are started by torchrun or srun."""
     threads: int | None = None
     """Of torch on the CPU; None leaves its choice."""
 
     def __post_init__(self) -> None:
         require_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
-        require(self.devices >= 1, f"trainer.devices={self.devices} must be 1 or more")
+        for key in ("devices", "nodes"):
+            value = getattr(self, key)
+            require(value >= 1, f"trainer.{key}={value} must be 1 or more")
         require(
             self.threads is None or self.threads >= 1,
             f"trainer.threads={self.threads} must be 1 or more; leave it out for torch's choice",
         )
+
+    @property
+    def processes(self) -> int:
+        """That share each batch."""
+        return self.devices * self.nodes
 
 
 @dataclass
@@ -141,9 +151,9 @@ class Run:
             require(value >= 1, f"{key}={value} must be 1 or more")
         require(self.batch_size >= 2, f"batch_size={self.batch_size}: BatchNorm needs 2 or more")
         require(
-            self.batch_size % self.trainer.devices == 0,
+            self.batch_size % self.trainer.processes == 0,
             f"batch_size={self.batch_size} is that of all devices together: it must be a multiple "
-            f"of trainer.devices={self.trainer.devices}",
+            f"of trainer.devices={self.trainer.devices} times trainer.nodes={self.trainer.nodes}",
         )
         require(
             self.channels >= 2 and self.channels % 2 == 0,
