@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ltnas.command import readers_may_leave
 from ltnas.errors import UserError
+from ltnas.reports.doubts import doubts
 from ltnas.reports.formats import cells, latex, markdown, runs_csv
-from ltnas.reports.page import page
-from ltnas.reports.rows import doubts, make_rows
+from ltnas.reports.page import page, unfinished
+from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
 from ltnas.runs import atomically
 
@@ -35,18 +36,16 @@ def report(folders: list[Path], out: Path) -> Path:
     except OSError as error:
         raise UserError(f"out={out} cannot be made ({error.strerror}): take another") from error
     doubtful = doubts(rows, runs)
-    listed = [f"{run.folder.name}: {run.state} {run.reason}".strip() for run in runs if run.reason]
+    listed = [*doubtful, *unfinished(runs)]
     texts = {
-        "report.md": markdown(rows)
-        + "".join(f"\n- {line}" for line in [*doubtful, *listed])
-        + "\n",
+        "report.md": markdown(rows) + "".join(f"\n- {line}" for line in listed) + "\n",
         "report.tex": latex(rows),
         "runs.csv": runs_csv(runs),
         "index.html": page(rows, runs, doubtful),
     }
     for name, text in texts.items():
         with atomically(out / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     states = Counter(run.state for run in runs)
     print_rows(cells(rows))
     print(", ".join(f"{count} {state}" for state, count in sorted(states.items())))

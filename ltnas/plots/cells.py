@@ -70,7 +70,7 @@ def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN4
         )
     axes.set_title(title, loc="left", color=INK, fontsize=13)
     axes.set_xlim(-0.6, places["out"][0] + 0.6)
-    axes.set_ylim(-1.9, 1.9)
+    axes.set_ylim(-2.3, 2.3)
     axes.axis("off")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import statistics
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 
@@ -19,9 +21,10 @@ def curve(folders: Sequence[Path], column: str) -> list[float]:
 
 
 def history(path: Path, column: str) -> list[float]:
-    """A column of a run's history; empty if it cannot be read."""
+    """A column of a run's history as far as it has numbers; empty if it cannot be read."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [float(line[column]) for line in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError):
+            found = [float(line[column]) for line in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
+    return list(takewhile(math.isfinite, found))

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT = 420, 250
-LEFT, RIGHT, TOP, BOTTOM = 40, 8, 10, 24
+LEFT, RIGHT, TOP, BOTTOM = 48, 8, 10, 24
 
 
 def colour(index: int) -> str:

@@ -38,7 +38,7 @@ def millions(value: float | None) -> str:
 def columns(plus_minus: str = "±") -> dict[str, Cell]:
     """Headings, and what stands under them."""
     return {
-        "scheme": lambda row: f"{row.scheme} {row.label}".strip(),
+        "scheme": lambda row: row.name,
         "imbalance": lambda row: row.imbalance,
         "seeds": lambda row: str(len(row.runs)),
         "balanced": lambda row: percent(row, "accuracy_balanced", plus_minus),

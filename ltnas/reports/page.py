@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from ltnas.reports.curves import curve
 from ltnas.reports.formats import columns
 from ltnas.reports.rows import Row
 from ltnas.reports.runs import Run
+from ltnas.reports.weights import mixing_weights
 
 SORTED_BY = {
     "balanced": "accuracy_balanced",
@@ -28,8 +31,13 @@ SORTED_BY = {
     "memory, GiB": "peak_memory_gib",
 }
 """Columns that are sorted by a number, and which."""
-
-
+CURVES = {
+    "accuracy, balanced test set, %": "accuracy_balanced",
+    "few-shot accuracy, balanced test set, %": "few_balanced",
+    "accuracy, long-tailed test set, %": "accuracy_long_tailed",
+    "training loss": "train_loss",
+}
+"""Columns of a training's history that the page draws."""
 DRAWN = 60
 """Rows whose cells are on the page; each takes some hundred kilobytes of it."""
 
@@ -37,31 +45,35 @@ DRAWN = 60
 def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
     """The page as HTML; the data of its table and curves are in it as JSON."""
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    data = json.dumps(
-        {
-            "headings": [
-                {"name": name, "number": name in (*SORTED_BY, "seeds", "paper")}
-                for name in columns()
-            ],
-            "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
-        },
-        ensure_ascii=False,
-    ).replace("</", "<\\/")  # a name must not end the script
-    finished = sum(run.state == "finished" for run in runs)
-    return (
-        template.replace("{{summary}}", f"{len(runs)} runs, {finished} finished")
-        .replace("{{version}}", html.escape(__version__))
-        .replace("{{doubts}}", items(doubtful, "doubts", "What to doubt"))
-        .replace("{{unfinished}}", items(unfinished(runs), "unfinished", "Not in the table"))
-        .replace("{{paper}}", paper.sections(rows, runs))
-        .replace("{{data}}", data)
-    )
+    states = Counter(run.state for run in runs)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    parts = {
+        "summary": f"{len(runs)} runs, {counts}",
+        "version": html.escape(__version__),
+        "doubts": items(doubtful, "doubts", "What to doubt"),
+        "unfinished": items(unfinished(runs), "unfinished", "Not in the table"),
+        "paper": paper.sections(rows, runs),
+        "data": data(rows),
+    }
+    # In one pass: what a part says of itself is no place for another.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+
+
+def data(rows: list[Row]) -> str:
+    """What the page's script draws, as JSON that cannot end or begin a tag."""
+    numbers = (*SORTED_BY, "seeds", "paper")
+    found = {
+        "headings": [{"name": name, "number": name in numbers} for name in columns()],
+        "quantities": list(CURVES),
+        "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
+    }
+    return json.dumps(found, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
 def unfinished(runs: list[Run]) -> list[str]:
     """A line for each run that is not finished."""
     return [
-        f"{run.folder.name}: {run.state}{f' ({run.reason})' if run.reason else ''}"
+        f"{run.name}: {run.state}{f' ({run.reason})' if run.reason else ''}"
         for run in runs
         if run.state != "finished"
     ]
@@ -76,27 +88,27 @@ def items(lines: list[str], name: str, title: str) -> str:
 
 
 def row_data(row: Row, drawn: bool) -> dict[str, Any]:
-    """What the page knows of a row: texts, sort keys, curve, cells, commands."""
+    """What the page knows of a row: texts, sort keys, curves, cells, commands."""
     texts = {name: cell(row) for name, cell in columns().items()}
     keys: dict[str, Any] = {name: row.mean(key) for name, key in SORTED_BY.items()}
     keys |= {"seeds": len(row.runs), "paper": row.published}
+    folders = [run.folder for run in row.runs]
     return {
-        "name": f"{texts['scheme']} · {row.imbalance}",
+        "name": f"{row.name} · {row.imbalance}",
+        "seed": row.runs[0].metrics["seed"],
         "cells": list(texts.values()),
         "keys": [keys.get(name, text) for name, text in texts.items()],
-        "curve": curve([run.folder for run in row.runs], "accuracy_balanced"),
+        "curves": [curve(folders, column) for column in CURVES.values()],
         "drawing": drawing(row.runs[0].folder / "cells.svg") if drawn else "",
-        "weights": drawing(row.searches[0].folder / "architecture.png")
-        if drawn and row.searches
-        else "",
+        "operations": paper.operations(row.runs[0]),
+        "weights": mixing_weights(row.searches[0].folder) if drawn and row.searches else None,
         "commands": [run.metrics["provenance"]["command"] for run in row.runs],
     }
 
 
 def drawing(path: Path) -> str:
-    """A drawing as a data URL, whose names and styles stay its own; empty if there is none."""
-    kind = {"svg": "svg+xml", "png": "png"}[path.name.rpartition(".")[2]]
+    """An SVG file as a data URL, whose names and styles stay its own; empty if there is none."""
     try:
-        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:
         return ""

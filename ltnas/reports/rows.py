@@ -1,17 +1,15 @@
-"""Runs that differ in their seeds alone are one row: means, deviations, and what to doubt."""
+"""Runs that differ in their seeds alone are one row: means and deviations."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltnas.command import AXES
-from ltnas.config import RetrainConfig, SearchConfig
-from ltnas.reports.runs import Run, flat
-from ltnas.runs import fingerprint_of
+from ltnas.reports.labels import DEFAULTS, NOT_SAID, said, spoken, told_apart
+from ltnas.reports.runs import Run, known
 
 PUBLISHED = {"darts": 0.7826, "fairdarts": 0.7935, "fairdarts_ssl": 0.8264}
 """Balanced test accuracy at exp0.1 in table I of arXiv 2406.16949."""
@@ -20,29 +18,32 @@ CIFAR_10 = {"cifar10", "cifar10_parquet"}
 OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
 SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
 """Settings that decide how far a result can be compared with the paper's."""
+OF_A_SCHEME = tuple(f"search.{key}" for key in ("weights.", "architecture.", "space.", *OF_A_RUN))
+"""What of a search no scheme sets."""
+ELSEWHERE = ("imbalance", "data.", "search.imbalance", "search.data.", "recipe")
+"""Settings that other columns tell."""
 SHOWN = (*("accuracy", "many", "medium", "few", "macro_accuracy", "macro_f1", "calibration_error"),)
-ENOUGH_SEEDS = 3
-DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-"))) | {
-    f"search.{key}": value for key, value in flat(fingerprint_of(SearchConfig())).items()
-}
-"""Settings that need not be said."""
+LOST = "search not here"
 
 
 @dataclass(frozen=True)
 class Row:
     """Trainings of one configuration, over seeds.
 
-    `label` is what tells the row from others of its scheme; `searches` are where genotypes come
-    from, as far as they are there; `values` are lists over seeds, of `SHOWN` on both test sets
-    (`few_balanced`) and of costs.
+    `label` is what tells the row from others of its scheme; `settings` are those of its first run
+    and, under `search.`, of the search before it; `searches` are where genotypes come from, as far
+    as they are there; `repeated` counts older runs of the same seeds, which count for nothing else;
+    `values` are lists over seeds, of `SHOWN` on both test sets (`few_balanced`) and of costs.
     """
 
     scheme: str
     imbalance: str
-    label: str
     runs: tuple[Run, ...]
     searches: tuple[Run, ...]
-    values: dict[str, list[float]]
+    settings: dict[str, str]
+    repeated: int
+    label: str = ""
+    values: dict[str, list[float]] = field(default_factory=dict)
 
     def mean(self, key: str) -> float | None:
         """Over seeds; None if it is not known."""
@@ -55,44 +56,92 @@ class Row:
         return statistics.stdev(found) if len(found) > 1 else None
 
     @property
+    def name(self) -> str:
+        """Scheme and label."""
+        return f"{self.scheme} {self.label}".strip()
+
+    @property
     def seeds(self) -> list[int]:
         """Of its runs."""
         return [run.metrics["seed"] for run in self.runs]
 
     @property
+    def lost_search(self) -> bool:
+        """Whether its genotypes come from searches that are not there."""
+        return not self.searches and is_lost(self.runs[0])
+
+    @property
+    def apart_from_imbalance(self) -> tuple[tuple[str, str], ...]:
+        """The same for rows that differ in their imbalance alone."""
+        ignored = ("imbalance", "search.imbalance")
+        kept = {k: v for k, v in self.settings.items() if not k.startswith(ignored)}
+        kept["scheme"] = self.scheme
+        return tuple(sorted((key, v) for key, v in kept.items() if key not in NOT_SAID))
+
+    @property
     def published(self) -> float | None:
         """What the paper has for it, on the data of the paper."""
-        sources = {run.metrics["data"].get("source") for run in self.runs}
+        sources = {run.metrics["data"]["source"] for run in self.runs}
         if self.imbalance != PUBLISHED_AT or not sources <= CIFAR_10:
             return None
         return PUBLISHED.get(self.scheme)
 
     @property
     def protocol(self) -> str:
-        """What of its sizes is not as in the paper; empty if all is."""
-        settings = told(self.runs[0], {run.folder.name: run for run in self.searches})
-        return " ".join(
-            f"{key}={settings[key]}"
-            for key in SIZES
-            if key in settings and settings[key] != DEFAULTS[key]
-        )
+        """How it was made, as far as that is not as in the paper; empty if all is."""
+        recipe = self.settings.get("recipe", "paper")
+        keys = SIZES if recipe != "paper" else [key for key in self.settings if of_protocol(key)]
+        words = spoken(self.settings, [k for k in keys if said(k, self.settings, DEFAULTS)])
+        own = [*([recipe] if recipe != "paper" else []), *([LOST] if self.lost_search else [])]
+        return " ".join([*own, words]).strip()
+
+
+def of_protocol(key: str) -> bool:
+    """Whether the paper says what a setting is, whatever the scheme."""
+    if key in NOT_SAID or key.startswith(ELSEWHERE):
+        return False
+    return not key.startswith("search.") or key.startswith(OF_A_SCHEME)
 
 
 def make_rows(runs: list[Run]) -> list[Row]:
     """The trainings among the finished runs, the best of each imbalance first."""
-    groups: dict[Any, list[Run]] = defaultdict(list)
     searches = {run.folder.name: run for run in runs if run.kind == "search"}
+    groups: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
         if run.state == "finished" and run.kind == "retrain":
             search = search_of(run, searches)
-            groups[run.key, search and search.key].append(run)
-    members = sorted(groups.values(), key=lambda group: group[0].folder.name)
-    rows = [_row(group, members, searches) for group in members]
-    return sorted(rows, key=lambda row: (row.imbalance, -(row.mean("accuracy_balanced") or 0)))
+            groups[run.key, search.key if search else is_lost(run)].append(run)
+    rows = labelled([_row(group, searches) for group in groups.values()])
+    return sorted(
+        rows, key=lambda row: (row.imbalance, -(row.mean("accuracy_balanced") or 0), row.name)
+    )
 
 
-def _row(group: list[Run], members: list[list[Run]], searches: dict[str, Run]) -> Row:
-    metrics = [run.metrics for run in group]
+def _row(group: list[Run], searches: dict[str, Run]) -> Row:
+    runs = newest(group, searches)
+    found = tuple(search for run in runs if (search := search_of(run, searches)))
+    first, values = runs[0], values_of(runs, found)
+    settings = first.settings | {
+        f"search.{key}": value for key, value in (found[0].settings if found else {}).items()
+    }
+    scheme, imbalance = first.metrics["scheme"], first.metrics["imbalance"]
+    repeated = len(group) - len(runs)
+    return Row(scheme, imbalance, tuple(runs), found, settings, repeated, values=values)
+
+
+def newest(group: list[Run], searches: dict[str, Run]) -> list[Run]:
+    """One run of each pair of seeds, of search and training: a copy is no evidence."""
+    kept: dict[Any, Run] = {}
+    for run in sorted(group, key=lambda run: run.folder.name):
+        search = search_of(run, searches)
+        origin = search.settings.get("seed") if search else run.settings.get("genotype")
+        kept[run.metrics["seed"], origin] = run
+    return list(kept.values())
+
+
+def values_of(runs: list[Run], searches: tuple[Run, ...]) -> dict[str, list[float]]:
+    """Numbers of a row, lists over its runs of what is known."""
+    metrics = [run.metrics for run in runs]
     values = {
         f"{key}_{name}": [m["test"][name][key] for m in metrics if known(m["test"][name].get(key))]
         for key in SHOWN
@@ -100,82 +149,33 @@ def _row(group: list[Run], members: list[list[Run]], searches: dict[str, Run]) -
     }
     for key in ("parameters", "multiply_accumulates", "seconds", "peak_memory_gib"):
         values[key] = [m[key] for m in metrics]
-    found = tuple(search for run in group if (search := search_of(run, searches)))
-    values["search_seconds"] = [
-        search.metrics["seconds"] for search in found if "seconds" in search.metrics
-    ]
-    first, named = metrics[0], label(group, members, searches)
-    return Row(first["scheme"], first["imbalance"], named, tuple(group), found, values)
+    took = [search.metrics.get("seconds") for search in searches]
+    values["search_seconds"] = [seconds for seconds in took if known(seconds)]
+    return values
 
 
 def search_of(run: Run, searches: dict[str, Run]) -> Run | None:
     """The search that found a training's genotype, if it is there."""
-    return searches.get(Path(run.settings.get("genotype", "")).name)
+    path = Path(run.settings.get("genotype", ""))
+    return searches.get(path.parent.name if path.name == "genotype.json" else path.name)
 
 
-def told(run: Run, searches: dict[str, Run]) -> dict[str, str]:
-    """Settings of a training, and under `search.` those of its search."""
-    search = search_of(run, searches)
-    return run.settings | {
-        f"search.{key}": value for key, value in (search.settings if search else {}).items()
-    }
+def is_lost(run: Run) -> bool:
+    """Whether a training's genotype is a file and no name; its search is nowhere to be seen."""
+    return "/" in run.settings.get("genotype", "")
 
 
-def known(value: object) -> bool:
-    """Whether a result is a number; groups without classes have none."""
-    return isinstance(value, int | float)
-
-
-def spoken(key: str, value: str) -> str:
-    """A setting as it is said on a command line."""
-    for name, node in AXES.get(key.removeprefix("search."), {}).items():
-        if node.__name__ == value:
-            return f"{key}={name}"
-    return f"{key}={value}"
-
-
-def label(group: list[Run], members: list[list[Run]], searches: dict[str, Run]) -> str:
-    """Its recipe, and what is not default of that in which rows with this recipe differ."""
-    first = group[0]
-    recipe = first.settings.get("recipe", "")
-
-    def same(run: Run) -> bool:
-        alike = all(run.metrics[key] == first.metrics[key] for key in ("scheme", "imbalance"))
-        return alike and run.settings.get("recipe", "") == recipe
-
-    others = [told(other[0], searches) for other in members if same(other[0])]
-    settings = told(first, searches)
-    keys = [
-        key
-        for key in settings
-        if key not in ("seed", "genotype", "search.seed")
-        and len({other[key] for other in others if key in other}) > 1
-        and settings[key] != DEFAULTS.get(key)
-    ]
-    axes = [key for key in keys if "." not in key.removeprefix("search.")]
-    words = [spoken(key, settings[key]) for key in axes or keys]
-    return " ".join([*([recipe] if recipe != "paper" else []), *words]).strip()
-
-
-def doubts(rows: list[Row], runs: list[Run]) -> list[str]:
-    """What a reader must know before believing the table, a line each."""
+def labelled(rows: list[Row]) -> list[Row]:
+    """Rows with their labels: the recipe, and what tells a row from others of its recipe."""
+    alike: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        alike[row.scheme, row.imbalance, row.settings.get("recipe", "")].append(row)
     found = []
-    few = [row for row in rows if len(set(row.seeds)) < ENOUGH_SEEDS]
-    if few:
-        names = ", ".join(sorted({f"{row.scheme} {row.imbalance}" for row in few}))
-        found.append(f"fewer than {ENOUGH_SEEDS} seeds: {names}")
-    for imbalance in sorted({row.imbalance for row in rows}):
-        here = [row for row in rows if row.imbalance == imbalance]
-        searched = [row for row in here if any(run.settings.get("genotype") for run in row.runs)]
-        if searched and not any(row.scheme == "random" for row in here):
-            found.append(f"{imbalance}: no random genotype to compare with (scheme=random)")
-        sums = {run.metrics["data"]["subset_checksum"] for row in here for run in row.runs}
-        if len(sums) > 1:
-            found.append(f"{imbalance}: trained on different subsets ({', '.join(sorted(sums))})")
-    finished = [run for run in runs if run.state == "finished"]
-    commits = {run.metrics["provenance"]["commit"] for run in finished}
-    if len(commits) > 1:
-        found.append(f"runs of {len(commits)} different commits")
-    if any(commit.endswith("+") for commit in commits):
-        found.append("runs of code that was not committed")
+    for (_, _, recipe), members in alike.items():
+        words = told_apart([row.settings for row in members], DEFAULTS)
+        lost = len({row.lost_search for row in members}) > 1
+        for row, own in zip(members, words, strict=True):
+            parts = [recipe] if recipe != "paper" else []
+            parts += [own, LOST if lost and row.lost_search else ""]
+            found.append(Row(**{**vars(row), "label": " ".join(filter(None, parts))}))
     return found

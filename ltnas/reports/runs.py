@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ NOT_OF_A_GROUP = ("seed", "genotype", "types")
 
 NEEDED: dict[str, type | tuple[type, ...]] = {
     **{"kind": str, "scheme": str, "imbalance": str, "seed": int},
-    **{"data.subset_checksum": str, "provenance.commit": str, "provenance.command": str},
+    **{"data.source": str, "data.subset_checksum": str},
+    **{"provenance.commit": str, "provenance.command": str},
 }
 """What every result has, and what of it is a number."""
 OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
@@ -43,9 +45,17 @@ class Run:
     reason: str = ""
 
     @property
+    def name(self) -> str:
+        """Of its folder, in characters that any file can hold."""
+        return self.folder.name.encode(errors="backslashreplace").decode()
+
+    @property
     def kind(self) -> str:
-        """`search` or `retrain`."""
-        return self.folder.name.partition("-")[0]
+        """`search` or `retrain`, by what is in the folder: people give folders other names."""
+        if self.metrics:
+            return str(self.metrics["kind"])
+        # A training alone has a genotype among its settings.
+        return "retrain" if "genotype" in self.settings else "search"
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
@@ -64,7 +74,10 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
 def read_run(folder: Path) -> Run:
     """A run as it is now."""
     try:
-        settings = flat(json.loads((folder / "fingerprint.json").read_text(encoding="utf-8")))
+        told = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
+        if not isinstance(told, dict):
+            return Run(folder, "unreadable", {}, {}, "fingerprint.json is no object")
+        settings = flat(told)
         path = folder / "metrics.json"
         if not path.exists():
             return Run(folder, "running" if is_busy(folder) else "unfinished", settings, {})
@@ -82,15 +95,22 @@ def wrong_with(metrics: object) -> str:
     if not isinstance(metrics, dict):
         return "metrics.json is no object"
     needed = NEEDED | (OF_A_TRAINING if metrics.get("kind") == "retrain" else {})
-    for key, kind in needed.items():
+    for key, types in needed.items():
         value: Any = metrics
         for step in key.split("."):
             if not isinstance(value, dict) or step not in value:
                 return f"metrics.json has no {key}: written by another version?"
             value = value[step]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, types) or isinstance(value, bool) or value != value:
             return f"metrics.json has {value!r} for {key}: written by another version?"
+    if metrics["kind"] not in ("search", "retrain"):
+        return f"metrics.json is of a {metrics['kind']}, which is not known: of another version?"
     return ""
+
+
+def known(value: object) -> bool:
+    """Whether a result is a number; groups without classes have none."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def is_busy(folder: Path) -> bool:
@@ -109,7 +129,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested settings by dotted keys; the type of a value on an axis under the axis's name."""
     found: dict[str, str] = {}
     for key, value in settings.items():
-        if key == "types" and not prefix:
+        if key == "types" and not prefix and isinstance(value, dict):
             found |= {axis: str(name) for axis, name in value.items()}
         elif isinstance(value, dict):
             found |= flat(value, f"{prefix}{key}.")

@@ -1,5 +1,6 @@
 """The paper's figures and table, from runs."""
 
+import json
 import re
 
 import pytest
@@ -8,8 +9,17 @@ from test_report import rows_of, trained, write
 from ltnas.config import Imbalance, SearchConfig
 from ltnas.reports import figures
 from ltnas.reports.curves import curve
-from ltnas.reports.paper import distributions, losses, sections, supernets, table
+from ltnas.reports.paper import (
+    PAPERS_CELLS,
+    contents,
+    distributions,
+    losses,
+    sections,
+    supernets,
+    table,
+)
 from ltnas.reports.runs import find_runs
+from ltnas.space.genotype import load_genotype
 
 
 @pytest.fixture
@@ -20,7 +30,7 @@ def runs(tmp_path):
         for seed in seeds:
             search = SearchConfig(seed=seed, imbalance=imbalance)
             counts = [50, 30, 5] if kind == "exp" else [50, 50, 50]
-            data = {"subset_checksum": "f00d", "class_counts": counts}
+            data = {"subset_checksum": "f00d", "source": "cifar10", "class_counts": counts}
             folder = write(
                 tmp_path, f"search-darts-{imbalance.name}-s{seed}", search, "darts", data=data
             )
@@ -55,6 +65,45 @@ def test_fig_8_says_what_a_long_tail_costs(runs):
     cells = re.findall("<td>(.*?)</td>", losses(rows_of(runs)))
     assert cells == ["darts", "exp0.1", "90.00", "79.00", "11.00"]
     assert "12.57 to 38.01" in losses(rows_of(runs))
+
+
+def test_fig_8_compares_what_differs_in_its_imbalance_alone(tmp_path):
+    trained(tmp_path, "darts", 0, 0.9, imbalance="balance", epochs=30)
+    trained(tmp_path, "darts", 0, 0.8)
+    trained(tmp_path, "darts", 0, 0.5, suffix="-b", epochs=30)
+    cells = re.findall("<td>(.*?)</td>", losses(rows_of(tmp_path)))
+    assert cells == ["darts epochs=30", "exp0.1", "90.00", "50.00", "40.00"]
+
+
+def test_figs_6_and_7_mix_no_data(runs):
+    other = SearchConfig(imbalance=Imbalance("exp", 0.1), channels=50)
+    data = {"subset_checksum": "beef", "source": "digits", "class_counts": [3, 2]}
+    folder = write(runs, "search-darts-exp0.1-s0-b", other, "darts", data=data)
+    (folder / "history.csv").write_text("epoch,accuracy_balanced,accuracy_long_tailed\n0,0.9,0.9\n")
+    panels = re.findall("<figcaption>(.*?)</figcaption>", distributions(find_runs([runs])))
+    assert panels == ["balance", "exp0.1, cifar10", "exp0.1, digits"]
+    text = supernets(find_runs([runs]))
+    assert "darts exp0.1 channels=50: 90.00 % after epoch 1" in text
+    assert "darts exp0.1: 65.00 % after epoch 3" in text
+
+
+def test_fig_9_has_the_papers_cells_beside_ours(runs):
+    genotype = load_genotype("darts_v2")[0].to_json()
+    (runs / "retrain-darts-exp0.1-s0" / "genotype.json").write_text(json.dumps(genotype))
+    cells = re.findall("<td>(.*?)</td>", contents(rows_of(runs)))
+    assert cells[:3] == ["SSF-NAS in the paper", *PAPERS_CELLS]
+    assert cells[3:] == [
+        *("darts", "1 dil conv 3x3, 5 sep conv 3x3, 2 skip connect"),
+        "5 max pool 3x3, 3 skip connect",
+    ]
+    (runs / "retrain-darts-exp0.1-s0" / "genotype.json").write_text("{}")
+    assert contents(rows_of(runs)) == ""
+
+
+def test_a_recipe_and_a_rate_are_not_as_in_the_paper(tmp_path):
+    trained(tmp_path, "darts", 0, 0.8, auxiliary=0.0, cutout=0)
+    cells = re.findall("<td>(.*?)</td>", table(rows_of(tmp_path)))
+    assert cells[-1] == "auxiliary=0.0 cutout=0"
 
 
 def test_table_1_has_the_papers_values_beside_ours(runs):

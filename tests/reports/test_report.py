@@ -13,9 +13,10 @@ import pytest
 from ltnas.config import Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
 from ltnas.errors import UserError
 from ltnas.report import report
+from ltnas.reports.doubts import doubts
 from ltnas.reports.formats import duration, latex, markdown, runs_csv
 from ltnas.reports.page import page
-from ltnas.reports.rows import doubts, make_rows
+from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs, read_run
 from ltnas.runs import fingerprint
 
@@ -139,6 +140,72 @@ def test_trainings_of_other_searches_are_other_rows(tmp_path):
     ]
 
 
+def test_a_genotype_by_its_file_is_of_its_search_too(tmp_path):
+    for seed, epochs in ((0, 40), (1, 400)):
+        name = f"search-darts-exp0.1-s{seed}"
+        search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1), epochs=epochs)
+        write(tmp_path, name, search, "darts", seconds=60.0)
+        trained(tmp_path, "darts", seed, 0.8, str(tmp_path / name / "genotype.json"))
+    assert [row.label for row in rows_of(tmp_path)] == ["", "search.epochs=400"]
+
+
+def test_the_same_seed_again_is_no_evidence(tmp_path):
+    for suffix, accuracy in (("-1", 0.7), ("-2", 0.8)):
+        trained(tmp_path, "darts", 0, accuracy, suffix=suffix)
+    trained(tmp_path, "darts", 1, 0.6)
+    (row,) = rows_of(tmp_path)
+    assert (sorted(row.seeds), row.repeated) == ([0, 1], 1)
+    assert row.mean("accuracy_balanced") == pytest.approx(0.7)  # of 0.8 and 0.6
+    (found,) = (line for line in doubts([row], []) if "same seed" in line)
+    assert found == "the same seed more than once, the newest counts: darts exp0.1"
+
+
+def test_trainings_of_one_seed_on_searches_of_many_are_seeds(tmp_path):
+    for seed in (0, 1, 2):
+        search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1))
+        found = write(tmp_path, f"search-darts-exp0.1-s{seed}", search, "darts")
+        trained(tmp_path, "darts", 0, 0.8, str(found), suffix=f"-{seed}")
+    (row,) = rows_of(tmp_path)
+    assert (len(row.runs), row.repeated) == (3, 0)
+
+
+def test_a_search_that_is_not_here_is_said_so(tmp_path):
+    trained(tmp_path, "darts", 0, 0.8, "gone/search-darts-exp0.1-s0")
+    (row,) = rows_of(tmp_path)
+    assert row.protocol == "search not here"
+    assert "searches that are not here, settings unknown: darts exp0.1" in doubts([row], [])
+
+
+def test_rows_that_share_an_axis_are_told_apart_by_more(tmp_path):
+    for number, settings in enumerate(({}, {"drop_path": 0.3})):
+        trained(
+            tmp_path, "darts", 0, 0.8, suffix=f"-{number}", objective=LogitAdjusted(), **settings
+        )
+    trained(tmp_path, "darts", 0, 0.7)
+    labels = {row.label for row in rows_of(tmp_path)}
+    assert labels == {"", "objective=logit_adjusted", "drop_path=0.3 objective=logit_adjusted"}
+
+
+def test_a_folder_may_be_renamed(tmp_path):
+    trained(tmp_path, "darts", 0, 0.8).rename(tmp_path / "best-so-far")
+    assert [row.name for row in rows_of(tmp_path)] == ["darts"]
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null"])
+def test_a_fingerprint_that_is_none(runs, text, tmp_path):
+    (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "fingerprint.json").write_text(text)
+    report([runs], tmp_path / "out")
+    line = "- retrain-fairdarts_ssl-exp0.1-s0: unreadable (fingerprint.json is no object)"
+    assert line in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_unfinished_runs_are_in_the_text_too(runs, tmp_path):
+    (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "metrics.json").unlink()
+    report([runs], tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "- retrain-fairdarts_ssl-exp0.1-s0: unfinished" in text
+
+
 # --- doubts -------------------------------------------------------------------------------------
 
 
@@ -257,7 +324,7 @@ def test_page_holds_all_that_it_draws(runs):
     for row in data["rows"]:
         assert len(row["cells"]) == len(row["keys"]) == len(data["headings"])
     plain = data["rows"][2]
-    assert plain["curve"] == [0.71, 0.81]
+    assert plain["curves"] == [[0.71, 0.81], [], [], []]
     assert len(plain["commands"]) == 2
     assert data["rows"][0]["drawing"].startswith("data:image/svg+xml;base64,")
     assert plain["drawing"] == ""
@@ -266,12 +333,35 @@ def test_page_holds_all_that_it_draws(runs):
     assert re.findall(r"https?://[^\s\"]+", text) == ["http://www.w3.org/2000/svg"]
 
 
-def test_a_name_cannot_leave_the_script(runs):
-    trained(runs, "</script><b>", 0, 0.5, suffix="/../retrain-x")
+@pytest.mark.parametrize("name", ["</script><b>", "<!--<script>", "{{paper}}{{data}}"])
+def test_a_name_cannot_leave_its_place(runs, name):
+    trained(runs, name, 0, 0.5, suffix="/../retrain-x")
+    (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "metrics.json").unlink()
+    (runs / "retrain-fairdarts_ssl-exp0.1-s0").rename(runs / "retrain-{{data}}")
     found = find_runs([runs])
     text = page(make_rows(found), found, [])
-    assert any("</script><b>" in row["name"] for row in data_of(text)["rows"])
+    assert any(name in row["name"] for row in data_of(text)["rows"])
     assert text.count("</script>") == 2
+    assert text.count("<script") == 2
+    assert "<li>retrain-{{data}}: unfinished</li>" in text
+
+
+def test_mixing_weights_are_those_of_the_search(runs, tmp_path):
+    header = "epoch,cell,node,source,operation,weight\n"
+    lines = [
+        f"{epoch},{cell},2,{source},{operation},{0.1 * epoch + 0.5 * source}\n"
+        for epoch in (0, 1)
+        for cell in ("normal", "reduce")
+        for source in (0, 1)
+        for operation in ("none", "skip_connect")
+    ]
+    (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text(header + "".join(lines))
+    found = find_runs([runs])
+    plain = data_of(page(make_rows(found), found, []))["rows"][2]["weights"]
+    assert plain["operations"] == ["none", "skip_connect"]
+    assert plain["cells"]["reduce"]["1 → 2"] == [[0.5, 0.6], [0.5, 0.6]]
+    (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text("epoch\n1\n")
+    assert data_of(page(make_rows(found), found, []))["rows"][2]["weights"] is None
 
 
 # --- the command --------------------------------------------------------------------------------

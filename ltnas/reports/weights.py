@@ -1,0 +1,33 @@
+"""Mixing weights of a search by epoch, as the page draws them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from ltnas.plots.architecture import read_curves
+from ltnas.plots.figure import OPERATION_COLOURS
+from ltnas.runs import RunFolder
+
+
+def mixing_weights(folder: Path) -> dict[str, Any] | None:
+    """`cells` by kind and edge, an array over epochs for each of `operations`; None if unreadable.
+
+    Args:
+        folder: of a search.
+    """
+    try:
+        curves = read_curves(RunFolder(folder))
+        names = list(next(iter(next(iter(curves.values())).values())))
+        cells = {
+            kind: {
+                f"{source} → {node}": [[round(w, 3) for w in by_name[name]] for name in names]
+                for (node, source), by_name in edges.items()
+            }
+            for kind, edges in curves.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, csv.Error):
+        return None
+    colours = [OPERATION_COLOURS.get(name, "#777777") for name in names]
+    return {"operations": names, "colours": colours, "cells": cells}
