@@ -1,8 +1,8 @@
 """python -m benchmarks.survival_sweep [jobs=12] [kills=8] [seed=0]: SIGKILL to jobs and launchers.
 
 A sweep of small searches is started again and again; each time either one of its jobs or the
-launcher itself is killed at a random moment, until there have been enough kills. At the end every
-job must have finished, and once.
+launcher itself is killed at a random moment, until there have been enough kills, of both kinds. At
+the end every job must have finished, and once. What had ended before its kill came counts for none.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ def main() -> None:
         while killed.total() < kills:
             sweep = start(folder, jobs)
             time.sleep(draws.uniform(0, PATIENCE))
-            victim = kill(sweep, draws)
-            sweep.wait()
-            print(f"killed {victim}, exit code {sweep.returncode}", flush=True)
+            victim = kill(sweep, ("launcher", "job")[killed.total() % 2], draws)
+            code = sweep.wait()
+            if victim is None:
+                assert code == 0, (folder / "log").read_text()
+                break  # all jobs were done before there were kills enough
+            print(f"killed a {victim}, exit code {code}", flush=True)
+            # A job may be killed that has ended; a launcher that is killed ends so.
+            assert code in ((-signal.SIGKILL,) if victim == "launcher" else (0, 2))
             killed[victim] += 1
         sweep = start(folder, jobs)
         assert sweep.wait() == 0, (folder / "log").read_text()
@@ -60,17 +65,19 @@ def start(folder: Path, jobs: int) -> subprocess.Popen[bytes]:
         )
 
 
-def kill(sweep: subprocess.Popen[bytes], draws: random.Random) -> str:
-    """One of its jobs, if there is one, or the launcher; tells which."""
-    listed = Path(f"/proc/{sweep.pid}/task").glob("*/children")
-    jobs = [int(word) for path in listed for word in path.read_text().split()]
-    if sweep.poll() is not None:
-        return "nothing, it had ended"
-    if jobs and draws.random() < 0.5:
-        os.kill(draws.choice(jobs), signal.SIGKILL)
-        return "a job"
-    sweep.send_signal(signal.SIGKILL)
-    return "the launcher"
+def kill(sweep: subprocess.Popen[bytes], wanted: str, draws: random.Random) -> str | None:
+    """The launcher, or one of its jobs as soon as there is one; None if all had ended."""
+    while sweep.poll() is None:
+        if wanted == "launcher":
+            sweep.send_signal(signal.SIGKILL)
+            return wanted
+        listed = Path(f"/proc/{sweep.pid}/task").glob("*/children")
+        jobs = [int(word) for path in listed for word in path.read_text().split()]
+        if jobs:
+            os.kill(draws.choice(jobs), signal.SIGKILL)
+            return wanted
+        time.sleep(0.01)
+    return None
 
 
 if __name__ == "__main__":

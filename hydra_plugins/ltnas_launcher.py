@@ -44,16 +44,16 @@ class GpusLauncher(Launcher):
         ]
         jobs = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
-            own = [word for word in overrides if not word.startswith("hydra")]
+            kept = "hydra.searchpath="
+            own = [word for word in overrides if word[:5] != "hydra" or word.startswith(kept)]
             resumes = any(word.startswith("resume=") for word in own)
             words = own if resumes else [*own, "resume=auto"]
             jobs.append(Job(number, words, folder / f"{number}.log"))
         mark_done(jobs, [_typed(config) for config in composed])
-        module = sys.modules["__main__"].__spec__
         sweep(
             jobs,
             places(self.sharing.devices, self.sharing.jobs_per_gpu, self.sharing.jobs),
-            module.name if module else "ltnas.search",
+            command(self.config),
         )
         failed = [job for job in jobs if job.state == "failed"]
         for job in jobs:
@@ -73,6 +73,16 @@ class GpusLauncher(Launcher):
             result.return_value = error if job.state == "failed" else None
             returned.append(result)
         return returned
+
+
+def command(config: DictConfig) -> list[str]:
+    """What a job's words are added to; the sweep may have been started by a console script."""
+    added = [
+        f"--config-dir={source.path}"
+        for source in config.hydra.runtime.config_sources
+        if source.provider == "command-line"
+    ]
+    return [sys.executable, "-m", f"ltnas.{config.hydra.job.config_name}", *added]
 
 
 def _typed(config: DictConfig) -> Any:  # noqa: ANN401 - of either command

@@ -11,13 +11,15 @@ import os
 import signal
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ltnas import config as c
-from ltnas.errors import UserError
+from ltnas.errors import Terminated, UserError
+from ltnas.once import once
 from ltnas.processes import by_srun, check_processes, rank
 
 HERE = Path(__file__).resolve().parent
@@ -168,6 +170,7 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             print(help_text(name), end="", flush=True)
         return
 
+    of_sweep = LAUNCHER_VARIABLE in os.environ or "SUBMITIT_EXECUTOR" in os.environ
     if LAUNCHER_VARIABLE in os.environ:
         end_with(int(os.environ.pop(LAUNCHER_VARIABLE)))
 
@@ -209,7 +212,9 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             config.resume = "auto"  # a task that is queued again is the same command
         if multirun:
             os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
-        folder = command(config)
+        # Another sweep, or an equal job of this one, may have done it or be at it.
+        alone = of_sweep and config.resume == "auto" and config.trainer.processes == 1
+        folder = once(config, command) if alone else command(config)
         if rank(config.trainer.processes) == 0:
             print(folder, flush=True)
 
@@ -219,6 +224,9 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
             sys.stdout.flush()
             if failure:
                 raise failure[0]
+    except Terminated as error:
+        print("terminated; the same command with resume=auto goes on", file=sys.stderr)
+        sys.exit(error.code)
     except KeyboardInterrupt:
         print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
         sys.exit(130)
@@ -317,8 +325,16 @@ def user_message(error: BaseException) -> str | None:
     from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(error, UserError):
-        return str(error)
+    for cause in (error, error.__cause__):  # hydra says where it was when ours was raised
+        if isinstance(cause, UserError):
+            return str(cause)
+    if isinstance(error, OSError) and any(
+        frame.name == "mkdir" for frame in traceback.extract_tb(error.__traceback__)
+    ):
+        return (
+            f"{error.filename}: no folder can be made there ({error.strerror}); take another by "
+            "runs=FOLDER"
+        )
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
     if isinstance(error, HydraException | OmegaConfBaseException):

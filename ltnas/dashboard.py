@@ -18,7 +18,7 @@ from ltnas.plots.architecture import read_curves
 from ltnas.plots.cells import draw
 from ltnas.plots.heat_map import heat_map
 from ltnas.runs import RunFolder
-from ltnas.space.genotype import parse_genotype
+from ltnas.space.genotype import FILE, parse_genotype
 
 
 def shown(loggers: list[Logger]) -> list[Any]:
@@ -123,6 +123,7 @@ def link(run: Any, genotype: str) -> None:  # noqa: ANN401
     an entry of its configuration alone.
     """
     folder = Path(genotype)
+    folder = folder.parent if folder.name == FILE else folder
     if not folder.is_dir():
         return
     name = artifact_name("genotype", folder)
@@ -131,4 +132,5 @@ def link(run: Any, genotype: str) -> None:  # noqa: ANN401
         try:
             run.use_artifact(f"{name}:latest")
         except (wandb.errors.CommError, ValueError) as error:
-            run.config.update({"genotype_artifact": f"{name} (not there: {error})"})
+            missing = f"{name} (not there: {error})"
+            run.config.update({"genotype_artifact": missing}, allow_val_change=True)

@@ -1,4 +1,11 @@
-"""The one kind of error that a user causes and can mend."""
+"""The one kind of error that a user causes and can mend, and the end that was asked for."""
+
+
+class Terminated(SystemExit):
+    """A process was asked to end (SIGTERM), and has left everything to be gone on with."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
 
 
 class UserError(Exception):

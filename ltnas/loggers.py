@@ -87,6 +87,7 @@ def _tensorboard(folder: RunFolder) -> Logger:
 def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
     import wandb
     from lightning.pytorch.loggers import WandbLogger
+    from pydantic import ValidationError
 
     settings: dict[str, Any] = asdict(config)
     stage = folder.path.name == job  # a folder in the run's
@@ -105,15 +106,34 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
     )
     try:
         _count_in_epochs(logger)
+    except (wandb.errors.Error, ValidationError) as error:
+        raise UserError(
+            f"logger=wandb: {' '.join(str(error).split())}: wandb login, or WANDB_MODE=offline"
+        ) from error
+    try:
         yield logger
-    except BaseException:
-        wandb.finish(exit_code=1)
+    except BaseException as error:
+        wandb.finish(exit_code=_exit_code(error))
         raise
     wandb.finish()
+
+
+def _exit_code(error: BaseException) -> int:
+    """That the command will end with."""
+    match error:
+        case UserError():
+            return 2
+        case KeyboardInterrupt():
+            return 130
+        case SystemExit(code=int(code)):
+            return code
+    return 1
 
 
 def _count_in_epochs(logger: Any) -> None:  # noqa: ANN401 - wandb's run has no types here
     """Make the epoch the axis of every chart."""
     logger.experiment.define_metric("epoch", hidden=True)
+    # Lightning has said its step counter for all; which pattern W&B takes of two is chance.
+    logger.experiment.define_metric("*", step_metric="epoch", overwrite=True)
     for section in sorted({*SECTIONS.values(), "test_balanced", "test_long_tailed"}):
         logger.experiment.define_metric(f"{section}/*", step_metric="epoch")

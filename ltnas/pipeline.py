@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from ltnas.command import compose_beside, run_command, task_words, words_of
-from ltnas.config import PipelineConfig, RetrainConfig, Run, SearchConfig
+from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
-from ltnas.errors import UserError
+from ltnas.once import once
 from ltnas.retrain import retrain
-from ltnas.runs import fingerprint, finished_run, run_folders
 from ltnas.search import search
 
 PREFIX = "retrain."
 PENDING = "pending"
 """Stands for the genotype until it is found."""
-
-Config = TypeVar("Config", bound=Run)
 
 
 def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
@@ -60,33 +51,6 @@ def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
 
     size = load_long_tail(searching.data, searching.imbalance).image_size
     check_image_size(size, training.cells, training.auxiliary > 0, training.stem)
-
-
-def once(config: Config, run: Callable[[Config], Path]) -> Path:
-    """Run, unless a run of this configuration has finished or `resume` says never to look."""
-    if config.resume == "never":
-        return run(config)
-    with alone(config):
-        runs = run_folders(Path(config.runs).expanduser())
-        return finished_run(config, sorted(runs)) or run(config)
-
-
-@contextmanager
-def alone(config: Run) -> Iterator[None]:
-    """Wait for others at the same run: jobs that differ in their trainings share a search."""
-    text = json.dumps(fingerprint(config), sort_keys=True)
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = Path(config.runs).expanduser() / ".locks" / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("wb")
-    except OSError as error:
-        raise UserError(
-            f"runs={config.runs}: no folder can be made there ({error.strerror}): take another"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def training_of(config: PipelineConfig, said: list[str]) -> RetrainConfig:

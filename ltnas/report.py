@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 from ltnas.command import readers_may_leave
+from ltnas.config.requirements import require
 from ltnas.errors import UserError
 from ltnas.reports.doubts import doubts
-from ltnas.reports.formats import cells, latex, markdown, runs_csv
+from ltnas.reports.formats import cells, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page, unfinished
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
@@ -18,7 +19,7 @@ from ltnas.runs import atomically
 
 
 def report(folders: list[Path], out: Path) -> Path:
-    """Read all runs in the folders, and leave report.md, .tex, .csv and index.html.
+    """Read all runs in the folders, and leave report.md, .csv, .tex, runs.csv and index.html.
 
     Returns:
         The page.
@@ -26,6 +27,11 @@ def report(folders: list[Path], out: Path) -> Path:
     Raises:
         UserError: there is no run, or nothing can be written.
     """
+    for folder in folders:
+        require(
+            folder.exists(),
+            f"{folder} is not there: give folders that runs are in, for example runs",
+        )
     runs = find_runs(folders)
     if not runs:
         names = " ".join(str(folder) for folder in folders)
@@ -40,6 +46,7 @@ def report(folders: list[Path], out: Path) -> Path:
     texts = {
         "report.md": markdown(rows) + "".join(f"\n- {line}" for line in listed) + "\n",
         "report.tex": latex(rows),
+        "report.csv": rows_csv(rows),
         "runs.csv": runs_csv(runs),
         "index.html": page(rows, runs, doubtful),
     }

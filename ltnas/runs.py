@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -15,6 +14,7 @@ from typing import IO, Any
 
 from ltnas.config import Run
 from ltnas.errors import UserError
+from ltnas.locks import lock
 from ltnas.processes import rank, tell_folder, told_folder
 
 FREE_KEYS = {"resume", "runs", "logger", "trainer"}
@@ -91,15 +91,13 @@ class RunFolder:
     def try_lock(self) -> bool:
         """Whether no other living process works in the folder; if so, this one does from now on."""
         try:
-            lock = (self.path / ".lock").open("wb")
+            file = (self.path / ".lock").open("wb")
         except OSError:  # a folder of somebody else's
             return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
+        if not lock(file, wait=False):
+            file.close()
             return False
-        self.lock = lock
+        self.lock = file
         for partial in self.path.rglob(".*.partial"):  # of a process that was killed
             partial.unlink(missing_ok=True)
         return True
@@ -199,12 +197,12 @@ def _newest_unfinished(config: Run, name: str) -> RunFolder | None:
     wanted = fingerprint_of(config)
     for path in sorted(Path(config.runs).expanduser().glob(f"{name}-*"), reverse=True):
         folder = RunFolder(path)
-        if (
-            not folder.finished
-            and folder.read_json("fingerprint.json") == wanted
-            and folder.try_lock()
-        ):
-            return folder
+        if folder.finished or folder.read_json("fingerprint.json") != wanted:
+            continue
+        if folder.try_lock():
+            if not folder.finished:  # by the process that had the lock just now
+                return folder
+            folder.__exit__()
     return None
 
 
@@ -224,5 +222,8 @@ def _named(config: Run, path: Path) -> RunFolder:
     if folder.finished:
         raise UserError(f"resume={path} has finished: start anew without resume")
     if not folder.try_lock():
-        raise UserError(f"resume={path} is being worked on by another process: let it end")
+        raise UserError(
+            f"resume={path} is being worked on by another process, or not yours to write in: let "
+            "it end, or copy the folder"
+        )
     return folder

@@ -14,11 +14,12 @@ import lightning as L
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ltnas import config as c
 from ltnas.data.module import LongTailData
 from ltnas.distributed import ProcessPerDevice
-from ltnas.errors import UserError
+from ltnas.errors import Terminated, UserError
 from ltnas.memory import keep_freed_memory
 from ltnas.monitor import MeasuringModule
 from ltnas.processes import by_torchrun
@@ -114,6 +115,8 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
         _check_whole(resume)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SIGTERMException as error:
+        raise Terminated from error
     except SystemExit as error:
         # Lightning's answer to an interrupt; a launcher's way to queue again exits too.
         if isinstance(error.__context__, KeyboardInterrupt):
@@ -130,7 +133,11 @@ def _check_whole(checkpoint: Path) -> None:
             broken = archive.testzip()
     except (BadZipFile, NotImplementedError) as error:
         broken = str(error)
-    c.require(broken is None, f"{checkpoint} is damaged ({broken}): start anew")
+    c.require(
+        broken is None,
+        f"{checkpoint} is damaged ({broken}): delete it, and the same command with resume=auto "
+        "begins this run again",
+    )
 
 
 def _in_plain_words(error: BaseException) -> BaseException:

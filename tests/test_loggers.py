@@ -12,7 +12,8 @@ import wandb
 from composed import composed
 
 from ltnas import config as c
-from ltnas.errors import UserError
+from ltnas import loggers
+from ltnas.errors import Terminated, UserError
 from ltnas.loggers import open_logger, shown_as
 from ltnas.runs import RunFolder
 from ltnas.search import search
@@ -124,8 +125,16 @@ def test_wandb_gets_every_number_and_a_good_end(tmp_path, monkeypatch, exit_code
         assert {key: metrics[shown_as(key)] for key in row} == {key: float(row[key]) for key in row}
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), UserError("yours"), KeyboardInterrupt()])
-def test_wandb_is_told_of_a_bad_end(folder, exit_codes, error):
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("ours"), 1),
+        (UserError("yours"), 2),
+        (KeyboardInterrupt(), 130),
+        (Terminated(), 143),
+    ],
+)
+def test_wandb_is_told_of_a_bad_end(folder, exit_codes, error, code):
     def fail():
         with open_logger(config("wandb"), folder, "search") as logger:
             if isinstance(error, ValueError):  # once with a run that has begun
@@ -135,8 +144,25 @@ def test_wandb_is_told_of_a_bad_end(folder, exit_codes, error):
     with pytest.raises(type(error)) as caught:
         fail()
     assert caught.value is error
-    assert exit_codes == [1]
+    assert exit_codes == [code]
     assert wandb.run is None
+
+
+def test_wandb_without_an_account_is_one_line(folder, monkeypatch, tmp_path):
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+
+    def refuse(_):
+        raise wandb.errors.UsageError("No API key\nconfigured.")
+
+    monkeypatch.setattr(loggers, "_count_in_epochs", refuse)
+    with (
+        pytest.raises(UserError, match=r"No API key configured\.: wandb login, or WANDB_MODE=off"),
+        open_logger(config("wandb"), folder, "search"),
+    ):
+        raise AssertionError("it has begun")
 
 
 def test_wandb_run_is_found_again_by_its_name(folder, monkeypatch, exit_codes):

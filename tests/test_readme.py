@@ -55,6 +55,11 @@ def test_documented_command(command, tmp_path, searched, commands):
     words = shlex.split(command)
     if words[0] == "make":
         done = run(["make", "--dry-run", *words[1:]], REPOSITORY)
+    elif words[0] == "torchrun":
+        module = words.index("-m") + 2
+        starts = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:module]]
+        done = run([*starts, *small(words[module:])], tmp_path)
+        assert len(list(tmp_path.glob("runs/search-*/metrics.json"))) == 1
     else:
         assert words[:2] == ["python", "-m"], f"how is {command!r} to be tested?"
         if words[2] == "ltnas.retrain":

@@ -121,3 +121,21 @@ def test_finished_run_is_not_taken_up_again(whole):
     process.communicate()
     assert process.returncode == 0
     assert len(run_folders(folder)) == 2
+
+
+def test_asked_to_end_a_run_says_so_and_can_go_on(tmp_path):
+    command = [sys.executable, "-m", "ltnas.search", *TINY, "scheme=darts", "space.nodes=1"]
+    run = subprocess.Popen(
+        [*command, "epochs=500"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(tmp_path.glob("runs/search-*/checkpoint.ckpt")):
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.1)
+    run.terminate()  # as schedulers do
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert errors.splitlines()[-1] == "terminated; the same command with resume=auto goes on"

@@ -27,4 +27,5 @@ def test_runs_that_are_killed_end_as_if_they_were_not():
 def test_a_sweep_that_is_killed_does_each_job_once():
     done = benchmark("survival_sweep", "jobs=2", "kills=2", "seed=3")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("2 jobs, each finished once")
+    last = done.stdout.splitlines()[-1]
+    assert last == "2 jobs, each finished once, after {'launcher': 1, 'job': 1}"

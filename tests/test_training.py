@@ -254,5 +254,13 @@ def test_damaged_checkpoint(unfinished, damage):
         search(composed("search", "space.nodes=1", f"resume={folder}"))
     message = str(caught.value)
     assert message.startswith(f"{folder / 'checkpoint.ckpt'} is damaged (")
-    assert message.endswith("start anew")
+    assert message.endswith("begins this run again")
     assert "\n" not in message
+
+
+def test_what_is_said_of_a_damaged_checkpoint_helps(unfinished):
+    folder, _ = unfinished
+    (folder / "checkpoint.ckpt").unlink(missing_ok=True)
+    again = search(composed("search", "space.nodes=1", f"resume={folder}"))
+    assert again == folder
+    assert (folder / "metrics.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ltnas.config.requirements import require
@@ -19,6 +20,12 @@ class GpusLauncher:
     """At once on a machine without GPUs; None: one for every two cores."""
 
     def __post_init__(self) -> None:
+        for device in self.devices or []:
+            require(
+                re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", str(device)) is not None,
+                f"hydra.launcher.devices has {device!r}: give numbers or identifiers of GPUs, as "
+                "nvidia-smi -L lists them, for example hydra.launcher.devices=[0,1]",
+            )
         require(
             self.jobs_per_gpu >= 1,
             f"hydra.launcher.jobs_per_gpu={self.jobs_per_gpu} must be 1 or more",

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from ltnas.config import Collapse
 
 WINDOW = 5
-"""Measurements of the curvature that are averaged, and how far back they are compared."""
+"""Epochs over which the curvature is averaged, and how far back it is compared."""
+FEWEST = 2
+"""Measurements in each window, where not every epoch has one."""
 GROWTH = 0.75
 """The mean before, over the mean now: below it the curvature has grown too fast."""
 
@@ -55,17 +57,21 @@ def _curvature(rows: Sequence[Mapping[str, object]]) -> Collapsed | None:
         for epoch, row in enumerate(rows)
         if "largest_eigenvalue" in row
     ]
-    if len(measured) < 2 * WINDOW or measured[-1][0] != len(rows) - 1:
+    if len(measured) < 2 * FEWEST or measured[-1][0] != len(rows) - 1:
+        return None
+    apart = measured[-1][0] - measured[-2][0]
+    window = max(FEWEST, -(-WINDOW // apart))
+    if len(measured) < 2 * window:
         return None
     values = [value for _, value in measured]
     before, now = (
-        statistics.mean(values[-2 * WINDOW : -WINDOW]),
-        statistics.mean(values[-WINDOW:]),
+        statistics.mean(values[-2 * window : -window]),
+        statistics.mean(values[-window:]),
     )
-    if now <= 0 or before / now >= GROWTH:
+    if not 0 < before < GROWTH * now:  # what is negative, or no number, says nothing of growth
         return None
     return Collapsed(
         f"the largest eigenvalue of the architecture's Hessian has grown from {before:.3g} to "
         f"{now:.3g}",
-        measured[-1 - WINDOW][0],
+        measured[-1 - window][0],
     )

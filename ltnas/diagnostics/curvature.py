@@ -6,6 +6,7 @@ al. 2020, "Understanding and Robustifying Differentiable Architecture Search").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -33,7 +34,9 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor, seed: i
         return (gradient(at + step) - gradient(at - step)).cpu() / (2 * STEP)
 
     start = torch.randn(len(at), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return float(torch.linalg.eigvalsh(_tridiagonal(product, start)).amax())
+    found = _tridiagonal(product, start)
+    # A loss that is not finite is told where losses are, and with what to try.
+    return float(torch.linalg.eigvalsh(found).amax()) if found.isfinite().all() else math.nan
 
 
 def _tridiagonal(product: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 
 from ltnas.reports.rows import Row
@@ -72,7 +73,7 @@ def latex(rows: list[Row]) -> str:
     """A tabular for booktabs."""
 
     def line(found: list[str]) -> str:
-        escaped = [cell.replace("_", "\\_").replace("%", "\\%") for cell in found]
+        escaped = [re.sub(r"[_%&#{}]", r"\\\g<0>", cell) for cell in found]
         return " & ".join(escaped) + r" \\"
 
     head, *body = cells(rows, r"$\pm$")
@@ -88,14 +89,29 @@ def latex(rows: list[Row]) -> str:
     )
 
 
+def rows_csv(rows: list[Row]) -> str:
+    """The table for other programs: of every number mean and deviation, empty if not known."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    keys = list(rows[0].values) if rows else []
+    numbers = [f"{key}_{kind}" for key in keys for kind in ("mean", "deviation")]
+    writer.writerow(["scheme", "label", "imbalance", "seeds", "paper", *numbers])
+    for row in rows:
+        found = [number for key in keys for number in (row.mean(key), row.deviation(key))]
+        writer.writerow(
+            [row.scheme, row.label, row.imbalance, len(row.runs), row.published, *found]
+        )
+    return text.getvalue()
+
+
 def runs_csv(runs: list[Run]) -> str:
     """Every run with its state, a line each, for other programs."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     tested = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
-    writer.writerow(
-        ["folder", "kind", "state", "scheme", "imbalance", "seed", *tested, "commit", "reason"]
-    )
+    costs = ("parameters", "multiply_accumulates", "seconds", "peak_memory_gib")
+    which = ("folder", "kind", "state", "scheme", "imbalance", "seed")
+    writer.writerow([*which, *tested, *costs, "commit", "reason"])
     for run in runs:
         test = run.metrics.get("test", {}).get("balanced", {})
         writer.writerow(
@@ -103,6 +119,7 @@ def runs_csv(runs: list[Run]) -> str:
                 *(run.folder, run.kind, run.state),
                 *(run.metrics.get(key, "") for key in ("scheme", "imbalance", "seed")),
                 *(test.get(key, "") for key in tested),
+                *(run.metrics.get(key, "") for key in costs),
                 run.metrics.get("provenance", {}).get("commit", ""),
                 run.reason,
             ]

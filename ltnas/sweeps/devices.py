@@ -32,10 +32,18 @@ def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -
             for _ in range(jobs_per_gpu)
             for gpu in gpus
         ]
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     count = jobs or max(1, cores // 2)
     threads = str(max(1, cores // count))
-    return [Place(f"cpu {number}", {"OMP_NUM_THREADS": threads}) for number in range(count)]
+    environment = {"OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
+    return [Place(f"cpu {number}", environment) for number in range(count)]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

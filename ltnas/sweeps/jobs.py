@@ -6,16 +6,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
+import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltnas.command import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
-GRACE = 20.0
-"""Seconds that a job has to end after it was asked to."""
 PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+) .* test ([\d.]+)%", re.M)
 """The line that a run prints after each epoch."""
 
@@ -36,35 +36,59 @@ class Job:
     folder: str = ""
     started: float = 0.0
     seconds: float = 0.0
+    reason: str = ""
+    """Why it failed, if that is not in its output."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """So that it is either ended before it starts, or found running by who ends it."""
     stage: tuple[str, float, int] = ("", 0.0, 0)
     """Which one is running, when that was first seen, and how many epochs it had by then."""
 
-    def run(self, module: str, place: Place) -> None:
-        """Run it here to its end.
+    def start(self, command: Sequence[str], place: Place) -> bool:
+        """Start it, unless it was ended before; whether it runs now.
 
         Args:
-            module: of the command, for `python -m`.
+            command: that its words are added to.
             place: whose environment it gets.
         """
-        self.state, self.place, self.started = "running", place.name, time.monotonic()
-        # An experiment may say that it is a sweep: a job of it is none, or it would start its own.
-        command = [sys.executable, "-m", module, *self.overrides, "hydra.mode=RUN"]
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=self.environment(place),
-                start_new_session=True,  # an interrupt of ours is ours to hand on
-            )
-            code = self.process.wait()
+        with self.guard:
+            if self.state != "waiting":
+                return False
+            self.state, self.place, self.started = "running", place.name, time.monotonic()
+            try:
+                with self.output.open("wb") as output:
+                    self.process = subprocess.Popen(
+                        # An experiment may say that it is a sweep: a job of it is none, or it
+                        # would start its own.
+                        [*command, *self.overrides, "hydra.mode=RUN"],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=self.environment(place),
+                        start_new_session=True,  # an interrupt of ours is ours to hand on
+                    )
+            except OSError as error:
+                self.state, self.reason = "failed", f"{error.filename}: {error.strerror}"
+        return self.process is not None
+
+    def wait(self) -> None:
+        """Until it has ended; then its state and its run folder are known."""
+        assert self.process is not None
+        code = self.process.wait()
         self.seconds = time.monotonic() - self.started
-        if self.state == "running":
-            self.state = "failed" if code else "done"
         lines = self.text().splitlines()
-        self.folder = lines[-1] if lines and not code else ""
+        folder = lines[-1] if lines and not code else ""
+        if (Path(folder) / "metrics.json").is_file() and folder:
+            self.folder = folder
+        with self.guard:
+            if self.state == "running":
+                self.state = "done" if self.folder else "failed"
+        if code < 0:
+            killed = signal.Signals(-code).name
+            memory = ", perhaps for want of memory" if killed == "SIGKILL" else ""
+            self.reason = f"killed by {killed}{memory}"
+        elif not code and not self.folder:
+            self.reason = "it ended without a result"
 
     def environment(self, place: Place) -> dict[str, str]:
         """Of its process."""
@@ -75,18 +99,19 @@ class Job:
         }
         return {**os.environ, **place.environment, **own}
 
-    def stop(self) -> None:
-        """Ask it to end, as an interrupt does, and after a while make it."""
-        if self.state == "waiting":
-            self.state = "stopped"
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.state = "stopped"
-        os.killpg(self.process.pid, signal.SIGINT)
-        try:
-            self.process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+    def end(self, how: signal.Signals) -> None:
+        """Let it not start, or send its processes a signal."""
+        with self.guard:
+            if self.state in ("waiting", "running"):
+                self.state = "stopped"
+            if self.is_alive():
+                assert self.process is not None
+                with suppress(ProcessLookupError):  # it has ended just now
+                    os.killpg(self.process.pid, how)
+
+    def is_alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
 
     def text(self) -> str:
         """What it has printed so far."""
@@ -110,12 +135,17 @@ class Job:
             return None
         stage, done, epochs, _ = progress
         now = time.monotonic()
-        if self.stage[0] != stage:
-            self.stage = (stage, now, done) if self.stage[0] else (stage, self.started, 0)
+        if not self.stage[0]:  # it may have gone on after epochs of an earlier process
+            first = next(int(found[1]) for found in PROGRESS.findall(self.text()))
+            self.stage = (stage, self.started, first - 1)
+        elif self.stage[0] != stage:
+            self.stage = (stage, now, done)
         _, since, before = self.stage
         return (now - since) / (done - before) * (epochs - done) if done > before else None
 
     def last_words(self) -> str:
-        """Why it failed, as far as its last line says."""
+        """Why it failed, as far as that is known or its last line says."""
+        if self.reason:
+            return self.reason
         lines = [line.strip() for line in self.text().splitlines() if line.strip()]
         return lines[-1].removeprefix("ltnas: ") if lines else "no output"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from ltnas.reports.formats import duration
 from ltnas.sweeps.jobs import Job
@@ -16,23 +18,48 @@ def names(jobs: Sequence[Job]) -> dict[int, str]:
     """Each job by the overrides in which jobs differ; all of them, for a job that is alone."""
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     return {
-        job.number: " ".join(word for word in job.overrides if word not in shared) for job in jobs
+        job.number: " ".join(word for word in job.overrides if word not in shared)
+        or f"job {job.number}"
+        for job in jobs
     }
 
 
-def table(jobs: Sequence[Job]) -> Table:
-    """State, stage, epoch, accuracy and time left of each job."""
+URGENT = ("running", "failed", "waiting", "stopped", "done", "done before")
+"""States, those first that a person wants to see where there is no room for all."""
+
+
+def board(jobs: Sequence[Job], lines: int) -> Group:
+    """As many jobs as fit, in their order, and how many are in which state.
+
+    Args:
+        jobs: of the sweep.
+        lines: of the terminal.
+    """
+    room = max(1, lines - 3)
+    wanted = sorted(jobs, key=lambda job: URGENT.index(job.state))[:room]
+    states = Counter(job.state for job in jobs)
+    counts = ", ".join(f"{states[state]} {state}" for state in URGENT if states[state])
+    return Group(table(sorted(wanted, key=lambda job: job.number), names(jobs)), Text(counts))
+
+
+def table(jobs: Sequence[Job], named: Mapping[int, str]) -> Table:
+    """State, stage, epoch, accuracy and time left of each job.
+
+    Args:
+        jobs: a line each.
+        named: what each is called, by its number.
+    """
     found = Table(box=None, pad_edge=False)
     for heading in ("job", "where", "state", "", "epoch", "test, %", "left"):
         words = heading in ("job", "where", "state", "")
-        found.add_column(heading, justify="left" if words else "right")
-    named = names(jobs)
+        found.add_column(heading, justify="left" if words else "right", no_wrap=True)
     for job in jobs:
         progress = job.progress() if job.state != "waiting" else None
         epoch = f"{progress[1]}/{progress[2]}" if progress else ""
         left = job.seconds_left()
         found.add_row(
-            *(named[job.number], job.place, job.state, progress[0] if progress else "", epoch),
+            Text(named[job.number]),  # brackets of a list are no markup
+            *(job.place, job.state, progress[0] if progress else "", epoch),
             *(progress[3] if progress else "", duration(left) if left is not None else ""),
         )
     return found
@@ -45,8 +72,8 @@ class Board:
         self.jobs, self.console = jobs, Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=1)
 
-    def _table(self) -> Table:
-        return table(self.jobs)
+    def _table(self) -> Group:
+        return board(self.jobs, self.console.height)
 
     def __enter__(self) -> Board:
         if self.console.is_terminal:

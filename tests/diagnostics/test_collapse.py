@@ -60,10 +60,31 @@ def test_curvature_that_grows_as_in_the_paper(values, healthy):
     assert (found and found.healthy_epoch) == healthy
 
 
-def test_curvature_counts_in_epochs_in_which_it_was_measured():
-    values = {2 * number + 1: 0.3 if number < 5 else 0.6 for number in range(10)}
-    assert collapsed(rows([0.0] * 20, values), c.Collapse()).healthy_epoch == 9
-    assert collapsed(rows([0.0] * 21, values), c.Collapse()) is None
+@pytest.mark.parametrize(("every", "window", "last_healthy"), [(2, 3, 5), (5, 2, 9)])
+def test_curvature_that_is_not_measured_in_each_epoch(every, window, last_healthy):
+    values = {
+        every * (number + 1) - 1: 0.3 if number < window else 0.6 for number in range(2 * window)
+    }
+    epochs = 2 * window * every
+    found = collapsed(rows([0.0] * epochs, values), c.Collapse())
+    assert found.healthy_epoch == last_healthy
+    assert collapsed(rows([0.0] * (epochs + 1), values), c.Collapse()) is None
+    values.pop(epochs - 1)
+    assert collapsed(rows([0.0] * (epochs - every), values), c.Collapse()) is None
+
+
+def test_curvature_can_be_seen_with_the_defaults_before_half_of_a_search():
+    rule, epochs = c.Collapse(), c.SearchConfig().epochs // 2
+    doubles = {epoch: 2.0**epoch for epoch in range(epochs) if not (epoch + 1) % rule.hessian_every}
+    assert collapsed(rows([0.0] * epochs, doubles), rule) is not None
+
+
+@pytest.mark.parametrize("before", [0.0, -1e-6, float("nan")])
+def test_curvature_that_was_none_does_not_grow(before):
+    values = [before] * 5 + [1e-7] * 5
+    assert collapsed(rows([0.0] * 10, dict(enumerate(values))), c.Collapse()) is None
+    values = [0.1] * 9 + [float("nan")]
+    assert collapsed(rows([0.0] * 10, dict(enumerate(values))), c.Collapse()) is None
 
 
 # --- a run --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ltnas.config import Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
 from ltnas.errors import UserError
 from ltnas.report import report
 from ltnas.reports.doubts import doubts
-from ltnas.reports.formats import duration, latex, markdown, runs_csv
+from ltnas.reports.formats import duration, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs, read_run
@@ -297,6 +297,23 @@ def test_latex(runs):
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
 
 
+def test_latex_has_no_special_characters(tmp_path):
+    trained(tmp_path, "a&b#c", 0, 0.5)
+    assert r"a\&b\#c" in latex(rows_of(tmp_path))
+
+
+def test_table_for_other_programs(runs):
+    lines = list(csv.DictReader(io.StringIO(rows_csv(rows_of(runs)))))
+    assert [line["scheme"] for line in lines] == ["darts", "fairdarts_ssl", "darts"]
+    plain = lines[2]
+    assert (plain["label"], plain["seeds"], plain["paper"]) == ("", "2", "0.7826")
+    assert float(plain["accuracy_balanced_mean"]) == pytest.approx(0.81)
+    assert float(plain["accuracy_balanced_deviation"]) == pytest.approx(0.02 / 2**0.5)
+    assert plain["medium_balanced_mean"] == ""
+    assert float(plain["parameters_mean"]) == 3_300_000
+    assert rows_csv([]) == "scheme,label,imbalance,seeds,paper\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, "-"), (0.4, "0 s"), (59, "59 s"), (90, "1.5 min"), (3600, "1 h 00 min")],
@@ -385,7 +402,13 @@ def test_command(runs, tmp_path):
     assert any(line.startswith("darts strong") and "90.00" in line for line in lines)
     assert any(line.startswith("note: fewer than 3 seeds") for line in lines)
     names = {path.name for path in (tmp_path / "ä out").iterdir()}
-    assert names == {"report.md", "report.tex", "runs.csv", "index.html"}
+    assert names == {"report.md", "report.csv", "report.tex", "runs.csv", "index.html"}
+
+
+def test_a_folder_that_is_not_there(runs, tmp_path):
+    done = command(runs, tmp_path / "rnus")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"ltnas: {tmp_path}/rnus is not there: give folders")
 
 
 def test_nothing_to_report(tmp_path):

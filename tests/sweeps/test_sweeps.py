@@ -15,7 +15,7 @@ from ltnas.sweeps import devices
 from ltnas.sweeps.devices import Place, places, visible_gpus
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.sweep import mark_done
-from ltnas.sweeps.table import table
+from ltnas.sweeps.table import board, names
 
 SPOKEN = "darts 3/40  loss 1.2  test 31.5% skips 2\n"
 
@@ -23,6 +23,11 @@ SPOKEN = "darts 3/40  loss 1.2  test 31.5% skips 2\n"
 def script(tmp_path, name, text):
     (tmp_path / f"{name}.py").write_text(text)
     return name
+
+
+def ran(one, module, place=Place("here")):  # noqa: B008 - it is frozen
+    assert one.start([sys.executable, "-m", module], place)
+    one.wait()
 
 
 def job(tmp_path, *words, number=0):
@@ -43,7 +48,7 @@ def test_cores_are_shared_where_there_is_no_gpu(monkeypatch):
     assert [place.name for place in places(None, 3, None)] == ["cpu 0", "cpu 1", "cpu 2", "cpu 3"]
     assert {place.environment["OMP_NUM_THREADS"] for place in places(None, 1, None)} == {"2"}
     (one,) = places(None, 1, 1)
-    assert one.environment == {"OMP_NUM_THREADS": "8"}
+    assert one.environment == {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.mark.parametrize(("visible", "found"), [("0,2", ["0", "2"]), ("", []), ("-1", [])])
@@ -68,13 +73,14 @@ def test_gpus_are_asked_of_the_driver(monkeypatch, tmp_path):
 
 def test_a_job_has_its_place_and_leaves_its_output(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "metrics.json").write_text("{}")
     text = f"import os, sys; print({SPOKEN!r} + os.environ['WHERE']); print(*sys.argv[1:])"
-    module = script(tmp_path, "shows", text)
+    module = script(tmp_path, "shows", f"{text}; print({str(tmp_path)!r})")
     one = job(tmp_path, "a=1", "b=2")
-    one.run(module, Place("here", {"WHERE": "there"}))
+    ran(one, module, Place("here", {"WHERE": "there"}))
     said = "a=1 b=2 hydra.mode=RUN"  # an experiment may make a sweep of any command
-    assert (one.state, one.place, one.folder) == ("done", "here", said)
-    assert one.text().splitlines()[1:] == ["there", said]
+    assert (one.state, one.place, one.folder) == ("done", "here", str(tmp_path))
+    assert one.text().splitlines()[1:3] == ["there", said]
     assert one.progress() == ("darts", 3, 40, "31.5")
     assert one.seconds > 0
 
@@ -83,8 +89,32 @@ def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     module = script(tmp_path, "fails", "import sys; sys.exit('ltnas: no good\\n')")
     one = job(tmp_path)
-    one.run(module, Place("here"))
+    ran(one, module)
     assert (one.state, one.folder, one.last_words()) == ("failed", "", "no good")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("print('darts 1/2  loss 1 test 3%')", "it ended without a result"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL, perhaps for want of memory"),
+        ("import os; os.kill(os.getpid(), 15)", "killed by SIGTERM"),
+    ],
+)
+def test_a_job_that_ends_badly_is_not_done(tmp_path, monkeypatch, text, why):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    one = job(tmp_path)
+    ran(one, script(tmp_path, "ends", text))
+    assert (one.state, one.last_words()) == ("failed", why)
+
+
+def test_a_job_that_cannot_be_started_fails_alone(tmp_path):
+    one = Job(0, [], tmp_path / "none" / "0.log")
+    assert not one.start(["true"], Place("here"))
+    assert (one.state, one.last_words()) == (
+        "failed",
+        f"{tmp_path}/none/0.log: No such file or directory",
+    )
 
 
 def test_the_table_shows_how_far_jobs_are(tmp_path):
@@ -94,14 +124,48 @@ def test_the_table_shows_how_far_jobs_are(tmp_path):
     waiting = job(tmp_path, "epochs=40", "seed=1", number=1)
     running.state, running.place = "running", "gpu 0"
     running.started = time.monotonic() - 30
-    running.output.write_text(SPOKEN)
+    running.output.write_text("darts 1/40  loss 1.9  test 11.5% skips 2\n" + SPOKEN)
     assert running.seconds_left() == pytest.approx(370, abs=5)
     assert waiting.seconds_left() is None
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(table([running, waiting]))
+    console.print(board([running, waiting], 24))
     lines = [line.split() for line in console.export_text().splitlines()]
     assert lines[1] == ["seed=0", "gpu", "0", "running", "darts", "3/40", "31.5", "6.2", "min"]
     assert lines[2] == ["seed=1", "waiting"]
+    assert lines[3] == ["1", "running,", "1", "waiting"]
+
+
+def test_of_many_jobs_those_that_run_are_shown(tmp_path):
+    from rich.console import Console
+
+    jobs = [job(tmp_path, "a=[1,2]", f"seed={n}", number=n) for n in range(40)]
+    for one in jobs[:30]:
+        one.state = "done"
+    for one in jobs[30:38]:
+        one.state = "running"
+    console = Console(width=80, height=16, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(board(jobs, console.height))
+    lines = console.export_text().splitlines()
+    assert len(lines) == 15
+    assert sum(" running" in line for line in lines[:-1]) == 8
+    assert lines[-1].strip() == "8 running, 2 waiting, 30 done"
+
+
+def test_brackets_of_a_list_are_shown(tmp_path):
+    from rich.console import Console
+
+    jobs = [job(tmp_path, f"data.root=[/photos{n}]", number=n) for n in range(2)]
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(board(jobs, 24))
+    assert "data.root=[/photos1]" in console.export_text()
+    assert names([job(tmp_path, "a=1"), job(tmp_path, "a=1", number=1)]) == {0: "job 0", 1: "job 1"}
+
+
+def test_time_left_of_a_job_that_went_on_with_an_earlier_run(tmp_path):
+    running = job(tmp_path)
+    running.state, running.started = "running", time.monotonic() - 600
+    running.output.write_text("darts 21/40  loss 1.2  test 31.5%\n")
+    assert running.seconds_left() == pytest.approx(600 * 19, rel=0.01)
 
 
 def test_time_left_is_that_of_the_present_stage(tmp_path):
@@ -137,6 +201,49 @@ def test_finished_runs_of_the_same_configuration_are_known(tmp_path):
     assert again.state == "waiting"
 
 
+SLEEPS = """
+import pathlib, signal, sys, time
+pathlib.Path("started-" + sys.argv[1]).touch()
+signal.signal(signal.SIGINT, lambda *_: (time.sleep({slow}), sys.exit(130)))
+time.sleep(60)
+"""
+SWEEP = """
+import signal, sys
+from pathlib import Path
+from ltnas.sweeps.devices import Place
+from ltnas.sweeps.jobs import Job
+from ltnas.sweeps.sweep import sweep
+signal.signal(signal.SIGINT, signal.default_int_handler)
+jobs = [Job(n, [str(n)], Path(f"{n}.log")) for n in range(5)]
+try:
+    sweep(jobs, [Place("a"), Place("b")], [sys.executable, "sleeps.py"])
+except KeyboardInterrupt:
+    print(*(job.state for job in jobs))
+"""
+
+
+@pytest.mark.parametrize(("slow", "interrupts"), [(0.3, 1), (50, 2)])
+def test_an_interrupt_starts_no_job_and_another_waits_for_none(tmp_path, slow, interrupts):
+    (tmp_path / "sleeps.py").write_text(SLEEPS.format(slow=slow))
+    done = subprocess.Popen(
+        [sys.executable, "-c", SWEEP],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(list(tmp_path.glob("started-*"))) < 2:
+        assert done.poll() is None, done.stderr.read()
+        time.sleep(0.05)
+    time.sleep(0.3)
+    for _ in range(interrupts):
+        done.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    output, errors = done.communicate(timeout=15)
+    assert output.split() == ["stopped"] * 5, errors
+    assert len(list(tmp_path.glob("started-*"))) == 2
+
+
 # --- the launcher -------------------------------------------------------------------------------
 
 LAUNCHER = ("hydra/launcher=gpus", "hydra.launcher.jobs=2")
@@ -167,6 +274,46 @@ def test_a_sweep_runs_names_what_failed_and_does_nothing_twice(tmp_path):
     again = launched(tmp_path, *axes)
     assert again.returncode == 0, again.stderr
     assert sorted(again.stdout.splitlines()) == sorted(folders)
+
+
+def test_equal_jobs_are_one_run(tmp_path):
+    done = launched(tmp_path, "scheme=random", "seed=7,7")
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("runs/search-*"))) == 1
+    assert len(set(done.stdout.splitlines())) == 1
+
+
+def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
+    """Its jobs are of the same command, and find the same files."""
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 5\n")
+    script = "import sys; from ltnas.pipeline import main; sys.argv[0] = 'ltnas-pipeline'; main()"
+    words = [*TINY, *LAUNCHER, "hydra.launcher.jobs=1", "scheme=random", "until=search,search"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--config-dir=own", "-m", "experiment=mine", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("runs/search-random-*")
+    assert "-s5-" in folder.name
+
+
+def test_a_sweep_without_a_place_for_its_files(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = launched(tmp_path, "scheme=random", "seed=0,1", f"runs={tmp_path}/file")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "no folder can be made there (Not a directory); take another by runs=FOLDER" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_odd_devices(tmp_path):
+    done = launched(tmp_path, "scheme=random", "seed=0,1", "hydra.launcher.devices=[cuda:0]")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("ltnas: hydra.launcher.devices has 'cuda:0'")
 
 
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
