@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,9 @@ class GpusLauncher(Launcher):
             resumes = any(word.startswith("resume=") for word in own)
             words = own if resumes else [*own, "resume=auto"]
             jobs.append(Job(number, words, folder / f"{number}.log"))
+        named = sweep_name(self.config.hydra.job.config_name, [job.overrides for job in jobs])
+        for job in jobs:
+            job.sweep = named
         mark_done(jobs, [_typed(config) for config in composed])
         sweep(
             jobs,
@@ -73,6 +77,12 @@ class GpusLauncher(Launcher):
             result.return_value = error if job.state == "failed" else None
             returned.append(result)
         return returned
+
+
+def sweep_name(command: str, jobs: Sequence[Sequence[str]]) -> str:
+    """The same for the same sweep started again, so that what went on stays in its group."""
+    words = sorted(" ".join(job) for job in jobs)
+    return f"{command}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
 
 
 def command(config: DictConfig) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ltnas import config as c
+from ltnas.axes import AXES
 from ltnas.errors import Terminated, UserError
 from ltnas.once import once
 from ltnas.processes import by_srun, check_processes, rank
@@ -25,79 +26,6 @@ from ltnas.processes import by_srun, check_processes, rank
 HERE = Path(__file__).resolve().parent
 # In a wheel the folder lies in the package, in a checkout beside it.
 CONF = str(HERE / "conf" if (HERE / "conf").is_dir() else HERE.parent / "conf")
-
-OBJECTIVES: dict[str, type] = {
-    "cross_entropy": c.CrossEntropy,
-    "inverse_frequency": c.InverseFrequency,
-    "class_balanced": c.ClassBalanced,
-    "focal": c.Focal,
-    "ldam": c.Ldam,
-    "ldam_drw": c.LdamDrw,
-    "logit_adjusted": c.LogitAdjusted,
-    "balanced_softmax": c.BalancedSoftmax,
-    "vector_scaling": c.VectorScaling,
-    "gradient_harmonising": c.GradientHarmonising,
-    "label_aware_smoothing": c.LabelAwareSmoothing,
-    "mixture_consistency": c.MixtureConsistency,
-    "barlow_twins": c.BarlowTwins,
-}
-SAMPLERS: dict[str, type] = {
-    "instance_balanced": c.InstanceSampler,
-    "class_balanced": c.ClassBalancedSampler,
-    "square_root": c.SquareRootSampler,
-    "reversed": c.ReversedSampler,
-    "progressive": c.ProgressiveSampler,
-    "over": c.OverSampler,
-    "under": c.UnderSampler,
-}
-AXES: dict[str, dict[str, type]] = {
-    "relaxation": {"softmax": c.Softmax, "sigmoid": c.Sigmoid},
-    "objective": OBJECTIVES,
-    "architecture_objective": {"same": c.Same, **OBJECTIVES},
-    "sampler": SAMPLERS,
-    "architecture_sampler": {"same": c.Same, **SAMPLERS},
-    "classifier": {
-        "linear": c.LinearClassifier,
-        "cosine": c.CosineClassifier,
-        "simplex": c.SimplexClassifier,
-    },
-    "branches": {"one": c.OneBranch, "two": c.TwoBranches},
-    "rebalancing_sampler": SAMPLERS,
-    "crt_objective": OBJECTIVES,
-    "crt_sampler": SAMPLERS,
-    "network": {"searched": c.SearchedNetwork, "resnet20": c.ResNet20, "resnet32": c.ResNet32},
-    "mix": {
-        "none": c.NoMix,
-        "mixup": c.Mixup,
-        "cutmix": c.CutMix,
-        "mixup_or_cutmix": c.MixupOrCutMix,
-        "mixup_and_cutmix": c.MixupAndCutMix,
-    },
-    "augmentation": {"plain": c.PlainAugmentation, "rand_augment": c.RandAugment},
-    "regulariser": {
-        "none": c.NoRegulariser,
-        "zero_one_l1": c.ZeroOneL1,
-        "zero_one_l2": c.ZeroOneL2,
-    },
-    "gradient": {"first_order": c.FirstOrder, "second_order": c.SecondOrder},
-    "schedule": {
-        "constant": c.Constant,
-        "heterogeneous": c.Heterogeneous,
-        "linear": c.LinearSchedule,
-        "cosine": c.CosineSchedule,
-        "freeze": c.Freeze,
-        "overlap": c.Overlap,
-        "increasing": c.Increasing,
-        "confident": c.Confident,
-    },
-    "selection": {
-        "top2": c.Top2,
-        "threshold_sparse": c.ThresholdSparse,
-        "threshold_edge": c.ThresholdEdge,
-        "random": c.RandomDraw,
-    },
-}
-"""The values of each axis that a command line can name."""
 
 SWEEP_VARIABLE = "LTNAS_SWEEP"
 """Tells a job, and by it a dashboard, the name of its sweep."""
@@ -169,7 +97,31 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
         with readers_may_leave():
             print(help_text(name), end="", flush=True)
         return
+    with ending_in_words(), readers_may_leave():
+        _compose_and_run(name, schema, command)
+        sys.stdout.flush()
 
+
+@contextmanager
+def ending_in_words() -> Iterator[None]:
+    """One line and an exit code for whatever ends a program before its time, but our mistakes."""
+    try:
+        yield
+    except Terminated as error:
+        print("terminated; the same command with resume=auto goes on", file=sys.stderr)
+        sys.exit(error.code)
+    except KeyboardInterrupt:
+        print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        message = user_message(error)
+        if message is None:
+            raise
+        print(f"ltnas: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _compose_and_run(name: str, schema: type[Config], command: Callable[[Config], Path]) -> None:
     of_sweep = LAUNCHER_VARIABLE in os.environ or "SUBMITIT_EXECUTOR" in os.environ
     if LAUNCHER_VARIABLE in os.environ:
         end_with(int(os.environ.pop(LAUNCHER_VARIABLE)))
@@ -191,51 +143,48 @@ def run_command(name: str, schema: type[Config], command: Callable[[Config], Pat
     def task(cfg: DictConfig) -> None:
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
-            execute(cfg, multirun)
+            refuse_new_keys(schema, task_words())
+            config = OmegaConf.to_object(cfg)
+            assert isinstance(config, schema)
+            if multirun:
+                os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
+                refuse_processes(config.trainer)
+            execute(config, command, of_sweep)
         except Exception as error:
             if multirun:  # hydra notes it and goes on with the next job
                 raise
             failure.append(error)  # raised below: hydra would print a line of its own
 
-    def execute(cfg: DictConfig, multirun: bool) -> None:
-        refuse_new_keys(schema, HydraConfig.get().overrides.task)
-        config = OmegaConf.to_object(cfg)
-        assert isinstance(config, schema)
-        c.require(
-            not multirun or config.trainer.processes == 1 or by_srun(),
-            f"trainer.devices={config.trainer.devices} inside a multirun: its processes would "
-            "each start the whole sweep again; run the jobs one by one, without -m, or on a "
-            "cluster by hydra/launcher=slurm with as many hydra.launcher.tasks_per_node",
-        )
-        check_processes(config.trainer)
-        if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
-            config.resume = "auto"  # a task that is queued again is the same command
-        if multirun:
-            os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
-        # Another sweep, or an equal job of this one, may have done it or be at it.
-        alone = of_sweep and config.resume == "auto" and config.trainer.processes == 1
-        folder = once(config, command) if alone else command(config)
-        if rank(config.trainer.processes) == 0:
-            print(folder, flush=True)
+    task()
+    if failure:
+        raise failure[0]
 
-    try:
-        with readers_may_leave():
-            task()
-            sys.stdout.flush()
-            if failure:
-                raise failure[0]
-    except Terminated as error:
-        print("terminated; the same command with resume=auto goes on", file=sys.stderr)
-        sys.exit(error.code)
-    except KeyboardInterrupt:
-        print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        message = user_message(error)
-        if message is None:
-            raise
-        print(f"ltnas: {message}", file=sys.stderr)
-        sys.exit(2)
+
+def refuse_processes(trainer: c.Trainer) -> None:
+    """Raise a `UserError` for processes that would each start a whole sweep."""
+    c.require(
+        trainer.processes == 1 or by_srun(),
+        f"trainer.devices={trainer.devices} inside a multirun: its processes would "
+        "each start the whole sweep again; run the jobs one by one, without -m, or on a "
+        "cluster by hydra/launcher=slurm with as many hydra.launcher.tasks_per_node",
+    )
+
+
+def execute(config: Config, command: Callable[[Config], Path], of_sweep: bool) -> None:
+    """Call a command, and print its run folder.
+
+    Args:
+        config: of the run.
+        command: takes it.
+        of_sweep: whether others may be at the same run, or may have finished it.
+    """
+    check_processes(config.trainer)
+    if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
+        config.resume = "auto"  # a task that is queued again is the same command
+    alone = of_sweep and config.resume == "auto" and config.trainer.processes == 1
+    folder = once(config, command) if alone else command(config)
+    if rank(config.trainer.processes) == 0:
+        print(folder, flush=True)
 
 
 def task_words() -> list[str]:

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +17,8 @@ from ltnas.errors import UserError
 from ltnas.locks import lock
 from ltnas.processes import rank, tell_folder, told_folder
 
+FAILURE = "failure.txt"
+"""Why the last process that worked in a run folder has failed."""
 FREE_KEYS = {"resume", "runs", "logger", "trainer"}
 """Keys that a resumed run may change: what is computed does not depend on them."""
 
@@ -57,7 +59,10 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
+        if isinstance(error, Exception):  # an interrupt is no failure
+            with suppress(UserError):  # there may be no room for a word
+                self.write_text(FAILURE, " ".join(f"{error}".split()) or type(error).__name__)
         if self.lock is not None:
             self.lock.close()
 
@@ -100,6 +105,7 @@ class RunFolder:
         self.lock = file
         for partial in self.path.rglob(".*.partial"):  # of a process that was killed
             partial.unlink(missing_ok=True)
+        (self.path / FAILURE).unlink(missing_ok=True)  # it is gone on with
         return True
 
 

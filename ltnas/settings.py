@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from ltnas.command import AXES
+from ltnas.axes import AXES
 from ltnas.config import Run
 from ltnas.data.long_tail import LongTail
 from ltnas.provenance import provenance

@@ -14,7 +14,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ltnas import config as c
-from ltnas.command import AXES, CONF, refuse_new_keys, register_configs, user_message
+from ltnas.axes import AXES
+from ltnas.command import CONF, refuse_new_keys, register_configs, user_message
 from ltnas.errors import UserError
 from ltnas.settings import choices
 from ltnas.space.genotype import published_names

@@ -110,6 +110,7 @@ REFUSED = {
     # machine and logger
     "accelerator": (lambda: c.Trainer("tpu"), "trainer.accelerator=tpu", "auto, cpu, gpu"),
     "devices": (lambda: c.Trainer(devices=0), "trainer.devices=0", "1 or more"),
+    "nodes": (lambda: c.Trainer(nodes=0), "trainer.nodes=0", "1 or more"),
     "threads": (lambda: c.Trainer(threads=0), "trainer.threads=0", "1 or more"),
     "logger": (lambda: c.Logger("mlflow"), "logger.kind=mlflow", "csv, wandb, tensorboard, none"),
     # what both commands share
@@ -254,6 +255,11 @@ REFUSED = {
         ),
         "crt.epochs with branches=two",
         "branches=one",
+    ),
+    "devices of the launcher": (
+        lambda: c.GpusLauncher(devices=["cuda:0"]),
+        "hydra.launcher.devices has 'cuda:0'",
+        "nvidia-smi -L",
     ),
     "jobs of a GPU": (
         lambda: c.GpusLauncher(jobs_per_gpu=0),

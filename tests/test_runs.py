@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -366,3 +367,30 @@ def test_folders_with_blanks_and_umlauts_and_several_users(tmp_path, commands):
     done = commands.run("ltnas.report", ["gemeinsame läufe"], where)
     assert done.returncode == 0, done.stderr
     assert "3 finished" in done.stdout
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def failing(config, error):
+    with open_run(config, NAME):
+        raise error
+
+
+def test_why_a_run_has_failed_is_kept_until_it_goes_on(config):
+    for error in (UserError("no\nroom"), ValueError()):
+        config.resume = "auto"
+        with pytest.raises(type(error)):
+            failing(config, error)
+        (folder,) = Path(config.runs).iterdir()
+        assert (folder / "failure.txt").read_text() in ("no room", "ValueError")
+    with open_run(config, NAME) as again:
+        assert again.path == folder
+        assert not (folder / "failure.txt").exists()
+
+
+def test_an_interrupt_is_no_failure(config):
+    with pytest.raises(KeyboardInterrupt):
+        failing(config, KeyboardInterrupt())
+    (folder,) = Path(config.runs).iterdir()
+    assert not (folder / "failure.txt").exists()

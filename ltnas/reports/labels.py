@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ltnas.command import AXES
+from ltnas.axes import AXES
 from ltnas.config import RetrainConfig, SearchConfig
 from ltnas.reports.runs import flat
 from ltnas.runs import fingerprint_of

@@ -53,19 +53,20 @@ def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
         "doubts": items(doubtful, "doubts", "What to doubt"),
         "unfinished": items(unfinished(runs), "unfinished", "Not in the table"),
         "paper": paper.sections(rows, runs),
-        "data": data(rows),
+        "data": data(rows, runs),
     }
     # In one pass: what a part says of itself is no place for another.
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 
 
-def data(rows: list[Row]) -> str:
+def data(rows: list[Row], runs: list[Run]) -> str:
     """What the page's script draws, as JSON that cannot end or begin a tag."""
     numbers = (*SORTED_BY, "seeds", "paper")
     found = {
         "headings": [{"name": name, "number": name in numbers} for name in columns()],
         "quantities": list(CURVES),
         "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
+        "searches": searches_alone(rows, runs),
     }
     return json.dumps(found, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
@@ -99,10 +100,32 @@ def row_data(row: Row, drawn: bool) -> dict[str, Any]:
         "cells": list(texts.values()),
         "keys": [keys.get(name, text) for name, text in texts.items()],
         "curves": [curve(folders, column) for column in CURVES.values()],
-        "drawing": drawing(row.runs[0].folder / "cells.svg") if drawn else "",
-        "operations": paper.operations(row.runs[0]),
-        "weights": mixing_weights(row.searches[0].folder) if drawn and row.searches else None,
+        **(architecture(row.runs[0], next(iter(row.searches), None)) if drawn else {}),
         "commands": [run.metrics["provenance"]["command"] for run in row.runs],
+    }
+
+
+def searches_alone(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
+    """Searches that no training in the table has come from: cells, weights, commands."""
+    used = {search.folder for row in rows for search in row.searches}
+    groups = paper.named_searches([run for run in runs if run.folder not in used])
+    return [
+        {
+            "name": f"{name} · search alone",
+            "seed": members[0].metrics["seed"],
+            **architecture(members[0], members[0]),
+            "commands": [run.metrics["provenance"]["command"] for run in members],
+        }
+        for name, members in list(groups.items())[:DRAWN]
+    ]
+
+
+def architecture(run: Run, search: Run | None) -> dict[str, Any]:
+    """The cells of a run, and the mixing weights of the search that has found them."""
+    return {
+        "drawing": drawing(run.folder / "cells.svg"),
+        "operations": paper.operations(run),
+        "weights": mixing_weights(search.folder) if search else None,
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltnas.runs import run_folders
+from ltnas.runs import FAILURE, run_folders
 
 NOT_OF_A_GROUP = ("seed", "genotype", "types")
 """Keys of a fingerprint in which the runs of one row of a table may differ."""
@@ -34,8 +34,9 @@ OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
 class Run:
     """One run folder.
 
-    `state` is `finished`, `running`, `unfinished`, or `unreadable`, and then `reason` says why.
-    `settings` are what decided its result, by dotted keys; `metrics` those of a finished run.
+    `state` is `finished`, `running`, `unfinished`, or `failed` or `unreadable`, and then `reason`
+    says why. `settings` are what decided its result, by dotted keys; `metrics` those of a run that
+    has finished.
     """
 
     folder: Path
@@ -80,7 +81,7 @@ def read_run(folder: Path) -> Run:
         settings = flat(told)
         path = folder / "metrics.json"
         if not path.exists():
-            return Run(folder, "running" if is_busy(folder) else "unfinished", settings, {})
+            return Run(folder, *state_of(folder, settings))
         metrics = json.loads(path.read_text(encoding="utf-8"))
         reason = wrong_with(metrics)
     except (OSError, ValueError) as error:
@@ -88,6 +89,18 @@ def read_run(folder: Path) -> Run:
     if reason:
         return Run(folder, "unreadable", settings, {}, reason)
     return Run(folder, "finished", settings, metrics)
+
+
+def state_of(
+    folder: Path, settings: dict[str, str]
+) -> tuple[str, dict[str, str], dict[str, Any], str]:
+    """State, settings, no metrics and the reason of a run that has no result."""
+    if is_busy(folder):
+        return "running", settings, {}, ""
+    path = folder / FAILURE
+    if not path.exists():
+        return "unfinished", settings, {}, ""
+    return "failed", settings, {}, path.read_text(encoding="utf-8", errors="replace")
 
 
 def wrong_with(metrics: object) -> str:

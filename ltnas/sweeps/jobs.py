@@ -31,6 +31,8 @@ class Job:
     number: int
     overrides: list[str]
     output: Path
+    sweep: str = ""
+    """Its name, by which a dashboard groups runs; of the folder of `output` if there is none."""
     state: str = "waiting"
     place: str = ""
     folder: str = ""
@@ -94,7 +96,7 @@ class Job:
         """Of its process."""
         own = {
             "PYTHONUNBUFFERED": "1",
-            SWEEP_VARIABLE: self.output.parent.name,
+            SWEEP_VARIABLE: self.sweep or self.output.parent.name,
             LAUNCHER_VARIABLE: str(os.getpid()),
         }
         return {**os.environ, **place.environment, **own}

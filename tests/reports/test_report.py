@@ -247,6 +247,9 @@ def test_states_of_runs(runs):
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert read_run(cut_off).state == "running"
     assert read_run(cut_off).state == "unfinished"
+    (cut_off / "failure.txt").write_text("no\nroom")
+    failed = read_run(cut_off)
+    assert (failed.state, failed.reason) == ("failed", "no\nroom")
     for text in ("{", "[]", '{"kind": "retrain"}', "\x00"):
         (cut_off / "metrics.json").write_text(text)
         broken = read_run(cut_off)
@@ -428,4 +431,11 @@ def test_a_folder_that_cannot_be_made(runs, tmp_path):
 def test_searches_alone_make_a_report_too(tmp_path):
     write(tmp_path, "search-darts-exp0.1-s0", SearchConfig(imbalance=Imbalance("exp", 0.1)), "d")
     path = report([tmp_path], tmp_path / "out")
-    assert data_of(path.read_text())["rows"] == []
+    found = data_of(path.read_text())
+    assert found["rows"] == []
+    assert [one["name"] for one in found["searches"]] == ["d exp0.1 · search alone"]
+
+
+def test_a_search_with_a_training_is_not_shown_twice(runs):
+    found = find_runs([runs])
+    assert data_of(page(make_rows(found), found, []))["searches"] == []

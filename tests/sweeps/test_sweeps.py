@@ -10,6 +10,7 @@ import pytest
 from composed import composed
 from conftest import TINY
 
+from hydra_plugins.ltnas_launcher import sweep_name
 from ltnas.search import search
 from ltnas.sweeps import devices
 from ltnas.sweeps.devices import Place, places, visible_gpus
@@ -242,6 +243,13 @@ def test_an_interrupt_starts_no_job_and_another_waits_for_none(tmp_path, slow, i
     output, errors = done.communicate(timeout=15)
     assert output.split() == ["stopped"] * 5, errors
     assert len(list(tmp_path.glob("started-*"))) == 2
+
+
+def test_a_sweep_started_again_has_its_name():
+    jobs = [["seed=0", "resume=auto"], ["seed=1", "resume=auto"]]
+    assert sweep_name("search", jobs) == sweep_name("search", jobs[::-1])
+    assert sweep_name("search", jobs) != sweep_name("search", jobs[:1])
+    assert sweep_name("search", jobs).startswith("search-")
 
 
 # --- the launcher -------------------------------------------------------------------------------
