@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 demo: $(READY) ## search, then retrain, on the digits that scikit-learn carries
 	@bash scripts/demo.sh $(BIN)/python
 
-test: $(READY) ## all tests, a quarter of an hour on two cores
+test: $(READY) ## all tests, some ten minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY) ## ruff and mypy --strict

@@ -23,8 +23,8 @@ SIZES = (
     *("cells=3", "channels=4", "batch_size=32", "limit_batches=2", "epochs=3", "space.nodes=2"),
 )
 LAUNCHER = ("hydra/launcher=gpus", "hydra.launcher.jobs=2")
-PATIENCE = 12.0
-"""Seconds in which a kill falls; a job takes about ten."""
+PATIENCE = 6.0
+"""Seconds in which a kill falls; a job takes five to ten."""
 
 
 def main() -> None:
