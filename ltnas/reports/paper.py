@@ -73,11 +73,13 @@ def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
         if run.state == "finished" and run.kind == "search":
             name = f"{run.metrics['scheme']} {run.metrics['imbalance']}"
             groups[name][run.key].append(run)
-    named = {}
+    named: dict[str, list[Run]] = {}
     for name, members in groups.items():
         words = told_apart([found[0].settings for found in members.values()], OF_A_SEARCH)
         for own, found in zip(words, members.values(), strict=True):
-            named[f"{name} {own}".strip()] = found
+            label = f"{name} {own}".strip()
+            # What differs may be a setting that one of them, of another version, does not have.
+            named[f"{label} ({len(named) + 1})" if label in named else label] = found
     return named
 
 

@@ -18,7 +18,7 @@ CIFAR_10 = {"cifar10", "cifar10_parquet"}
 OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
 SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
 """Settings that decide how far a result can be compared with the paper's."""
-OF_A_SCHEME = tuple(f"search.{key}" for key in ("weights.", "architecture.", "space.", *OF_A_RUN))
+OF_NO_SCHEME = tuple(f"search.{key}" for key in ("weights.", "architecture.", "space.", *OF_A_RUN))
 """What of a search no scheme sets."""
 ELSEWHERE = ("imbalance", "data.", "search.imbalance", "search.data.", "recipe")
 """Settings that other columns tell."""
@@ -61,11 +61,6 @@ class Row:
         return f"{self.scheme} {self.label}".strip()
 
     @property
-    def seeds(self) -> list[int]:
-        """Of its runs."""
-        return [run.metrics["seed"] for run in self.runs]
-
-    @property
     def lost_search(self) -> bool:
         """Whether its genotypes come from searches that are not there."""
         return not self.searches and is_lost(self.runs[0])
@@ -100,7 +95,7 @@ def of_protocol(key: str) -> bool:
     """Whether the paper says what a setting is, whatever the scheme."""
     if key in NOT_SAID or key.startswith(ELSEWHERE):
         return False
-    return not key.startswith("search.") or key.startswith(OF_A_SCHEME)
+    return not key.startswith("search.") or key.startswith(OF_NO_SCHEME)
 
 
 def make_rows(runs: list[Run]) -> list[Row]:

@@ -80,17 +80,17 @@ class Job:
         self.seconds = time.monotonic() - self.started
         lines = self.text().splitlines()
         folder = lines[-1] if lines and not code else ""
-        if (Path(folder) / "metrics.json").is_file() and folder:
+        if folder and (Path(folder) / "metrics.json").is_file():
             self.folder = folder
-        with self.guard:
-            if self.state == "running":
-                self.state = "done" if self.folder else "failed"
         if code < 0:
             killed = signal.Signals(-code).name
             memory = ", perhaps for want of memory" if killed == "SIGKILL" else ""
             self.reason = f"killed by {killed}{memory}"
         elif not code and not self.folder:
             self.reason = "it ended without a result"
+        with self.guard:
+            if self.state == "running":
+                self.state = "done" if self.folder else "failed"
 
     def environment(self, place: Place) -> dict[str, str]:
         """Of its process."""

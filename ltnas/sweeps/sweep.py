@@ -23,7 +23,7 @@ def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
     """Find the jobs that an earlier sweep has finished, but for those that are to run again."""
     known: dict[str, list[Path]] = {}
     for job, config in zip(jobs, configs, strict=True):
-        if config.resume == "never" and "resume=never" in job.overrides:
+        if "resume=never" in job.overrides:
             continue
         if config.runs not in known:
             known[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))

@@ -1,5 +1,6 @@
 """The largest eigenvalue of the architecture's Hessian."""
 
+import math
 from functools import partial
 
 import pytest
@@ -36,6 +37,11 @@ def test_of_a_quadratic_form(eigenvalues, largest):
     at = torch.randn(len(eigenvalues), dtype=torch.float64)
     found = largest_eigenvalue(quadratic(eigenvalues), at, seed=1)
     assert found == pytest.approx(largest, abs=1e-9)
+
+
+def test_of_what_is_no_number_is_none():
+    at = torch.zeros(3, dtype=torch.float64)
+    assert math.isnan(largest_eigenvalue(lambda point: point * math.nan, at, seed=0))
 
 
 def test_of_many_eigenvalues_few_iterations_are_enough():

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from PIL import Image
-from test_report import runs, trained  # noqa: F401 - a fixture
+from test_report import runs, trained, write_weights  # noqa: F401 - a fixture
 
 from ltnas.report import report
 
@@ -85,15 +85,7 @@ def test_another_quantity_can_be_drawn(page):
 
 
 def test_mixing_weights_are_drawn_for_whoever_opens_them(runs, tmp_path):  # noqa: F811
-    lines = [
-        f"{epoch},{cell},2,{source},{operation},0.5\n"
-        for epoch in (0, 1)
-        for cell in ("normal", "reduce")
-        for source in (0, 1)
-        for operation in ("none", "skip_connect")
-    ]
-    text = "epoch,cell,node,source,operation,weight\n" + "".join(lines)
-    (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text(text)
+    write_weights(runs / "search-darts-exp0.1-s0", lambda *_: 0.5)
     made = report([runs], tmp_path / "out")
     dom = after(
         made, "[...document.querySelectorAll('.card details')].forEach(d => d.open = true);"

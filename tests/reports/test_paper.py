@@ -87,6 +87,15 @@ def test_figs_6_and_7_mix_no_data(runs):
     assert "darts exp0.1: 65.00 % after epoch 3" in text
 
 
+def test_searches_that_settings_cannot_tell_apart_are_both_there(runs):
+    folder = runs / "search-darts-exp0.1-s1"
+    told = json.loads((folder / "fingerprint.json").read_text())
+    (folder / "fingerprint.json").write_text(json.dumps(told | {"of_another_version": 1}))
+    text = supernets(find_runs([runs]))
+    assert "darts exp0.1: 60.00 % after epoch 3" in text
+    assert "70.00 % after epoch 3" in text
+
+
 def test_fig_9_has_the_papers_cells_beside_ours(runs):
     genotype = load_genotype("darts_v2")[0].to_json()
     (runs / "retrain-darts-exp0.1-s0" / "genotype.json").write_text(json.dumps(genotype))

@@ -80,6 +80,23 @@ def runs(tmp_path):
     return root
 
 
+def write_weights(folder, of):
+    """architecture.csv of two epochs, two edges of each cell, two operations."""
+    lines = [
+        f"{epoch},{cell},2,{source},{operation},{of(epoch, source)}\n"
+        for epoch in (0, 1)
+        for cell in ("normal", "reduce")
+        for source in (0, 1)
+        for operation in ("none", "skip_connect")
+    ]
+    header = "epoch,cell,node,source,operation,weight\n"
+    (folder / "architecture.csv").write_text(header + "".join(lines))
+
+
+def seeds_of(row):
+    return [run.metrics["seed"] for run in row.runs]
+
+
 def rows_of(root):
     return make_rows(find_runs([root]))
 
@@ -89,7 +106,7 @@ def rows_of(root):
 
 def test_seeds_of_a_configuration_are_one_row(runs):
     rows = rows_of(runs)
-    assert [(row.scheme, row.label, row.seeds) for row in rows] == [
+    assert [(row.scheme, row.label, seeds_of(row)) for row in rows] == [
         ("darts", "strong", [0]),
         ("fairdarts_ssl", "", [0]),
         ("darts", "", [0, 1]),
@@ -134,7 +151,7 @@ def test_trainings_of_other_searches_are_other_rows(tmp_path):
         write(tmp_path, name, search, "darts", seconds=60.0 * epochs)
         found = str(tmp_path / name)
         trained(tmp_path, "darts", seed, 0.8 if epochs == 40 else 0.9, found, f"-{epochs}")
-    assert [(row.label, row.seeds) for row in rows_of(tmp_path)] == [
+    assert [(row.label, seeds_of(row)) for row in rows_of(tmp_path)] == [
         ("search.epochs=50", [0]),
         ("", [0, 1]),
     ]
@@ -154,7 +171,7 @@ def test_the_same_seed_again_is_no_evidence(tmp_path):
         trained(tmp_path, "darts", 0, accuracy, suffix=suffix)
     trained(tmp_path, "darts", 1, 0.6)
     (row,) = rows_of(tmp_path)
-    assert (sorted(row.seeds), row.repeated) == ([0, 1], 1)
+    assert (sorted(seeds_of(row)), row.repeated) == ([0, 1], 1)
     assert row.mean("accuracy_balanced") == pytest.approx(0.7)  # of 0.8 and 0.6
     (found,) = (line for line in doubts([row], []) if "same seed" in line)
     assert found == "the same seed more than once, the newest counts: darts exp0.1"
@@ -367,15 +384,7 @@ def test_a_name_cannot_leave_its_place(runs, name):
 
 
 def test_mixing_weights_are_those_of_the_search(runs, tmp_path):
-    header = "epoch,cell,node,source,operation,weight\n"
-    lines = [
-        f"{epoch},{cell},2,{source},{operation},{0.1 * epoch + 0.5 * source}\n"
-        for epoch in (0, 1)
-        for cell in ("normal", "reduce")
-        for source in (0, 1)
-        for operation in ("none", "skip_connect")
-    ]
-    (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text(header + "".join(lines))
+    write_weights(runs / "search-darts-exp0.1-s0", lambda epoch, source: 0.1 * epoch + 0.5 * source)
     found = find_runs([runs])
     plain = data_of(page(make_rows(found), found, []))["rows"][2]["weights"]
     assert plain["operations"] == ["none", "skip_connect"]
