@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -153,7 +152,7 @@ def open_run(config: Run, name: str) -> RunFolder:
 
     Args:
         config: of the run; `resume` and `runs` decide.
-        name: what new folders are called, before time and a random part.
+        name: what new folders are called, before the time of creation.
 
     Raises:
         UserError: the folder to go on with is missing, busy, finished, or of another config.
@@ -182,8 +181,10 @@ def _open(config: Run, name: str) -> RunFolder:
 def _create(config: Run, name: str) -> RunFolder:
     root = Path(config.runs).expanduser()
     while True:
-        moment = time.strftime("%Y%m%d-%H%M%S")
-        path = root / f"{name}-{moment}-{secrets.token_hex(3)}"
+        # To the nanosecond: names in their order are runs in the order of their creation.
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(seconds))
+        path = root / f"{name}-{moment}-{nanoseconds:09d}"
         try:
             path.mkdir(parents=True)
         except FileExistsError:

@@ -61,17 +61,17 @@ def unlocked(folder):
 # --- new folders --------------------------------------------------------------------------------
 
 
-def test_folders_differ_when_clock_and_random_part_do_not(config, clock, monkeypatch):
-    parts = iter(["aaa", "aaa", "aaa", "bbb"])
-    monkeypatch.setattr(runs.secrets, "token_hex", lambda size: next(parts))
+def test_folders_differ_when_the_clock_does_not(config, clock, monkeypatch):
+    moments = iter([1, 1, 1, 2])
+    monkeypatch.setattr(runs.time, "time_ns", lambda: next(moments))
     first, second = open_run(config, NAME), open_run(config, NAME)
-    assert first.path.name == f"{NAME}-20250101-000000-aaa"
-    assert second.path.name == f"{NAME}-20250101-000000-bbb"
-    assert list(parts) == []
+    assert first.path.name == f"{NAME}-20250101-000000-000000001"
+    assert second.path.name == f"{NAME}-20250101-000000-000000002"
+    assert list(moments) == []
 
 
 def test_folders_of_threads_differ(config, clock, monkeypatch):
-    monkeypatch.setattr(runs.secrets, "token_hex", lambda size: random.choice("abcdefgh"))
+    monkeypatch.setattr(runs.time, "time_ns", lambda: random.randrange(8))
     start, found = threading.Barrier(8), []
 
     def work():

@@ -146,7 +146,7 @@ def test_files_of_a_run(runs, scheme):
     folder = runs(scheme)
     wanted = ALWAYS if scheme == "random" else ALWAYS | OF_A_TRAINING
     assert {path.name for path in folder.iterdir()} == wanted
-    assert re.fullmatch(rf"search-{scheme}-exp0\.1-s0-\d{{8}}-\d{{6}}-[0-9a-f]{{6}}", folder.name)
+    assert re.fullmatch(rf"search-{scheme}-exp0\.1-s0-\d{{8}}-\d{{6}}-\d{{9}}", folder.name)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
