@@ -19,7 +19,7 @@ from ltnas.data.augment import PlainView
 from ltnas.data.long_tail import load_long_tail
 from ltnas.data.stream import Batch
 from ltnas.data.subset import stratified_halves
-from ltnas.memory import keep_freed_memory
+from ltnas.runs.memory import keep_freed_memory
 
 DEFAULTS = {
     "root": "",

@@ -19,7 +19,7 @@ from benchmarks import harness
 from ltnas.config import Data, Imbalance, Logger, SearchConfig
 from ltnas.data.stream import Batch
 from ltnas.search import search
-from ltnas.search_module import SearchModule
+from ltnas.training.search_module import SearchModule
 
 DEFAULTS = {
     "channels": "16",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ltnas.axes.regularisers import Regularise
 from ltnas.config import ArchitectureOptimiser, WeightOptimiser
 from ltnas.data.stream import Batch
 from ltnas.objectives import Objective
-from ltnas.regularisers import Regularise
 
 
 class PlainSearch:

@@ -15,7 +15,7 @@ from benchmarks import harness
 from benchmarks.search_step import DEFAULTS as STEP
 from benchmarks.search_step import batch_of, build, works
 from ltnas.kernels import Kernels
-from ltnas.memory import keep_freed_memory
+from ltnas.runs.memory import keep_freed_memory
 
 DEFAULTS = {"batch": "64", "scheme": "darts", "channels": "16", "cells": "8", "rows": "8"}
 

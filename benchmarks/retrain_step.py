@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from benchmarks import harness
 from ltnas import config as c
 from ltnas.data.stream import Batch
-from ltnas.memory import keep_freed_memory
+from ltnas.models import network
+from ltnas.models.network import Network
+from ltnas.models.rectified import RectifiedConvNorm
 from ltnas.objectives.build import build_objective
-from ltnas.optimisation import descend, weight_optimiser
-from ltnas.space import network
+from ltnas.runs.memory import keep_freed_memory
 from ltnas.space.genotype import load_genotype
-from ltnas.space.network import Network
-from ltnas.space.rectified import RectifiedConvNorm
-from ltnas.training import autocast
+from ltnas.training.optimisation import descend, weight_optimiser
+from ltnas.training.trainer import autocast
 
 DEFAULTS = {
     "device": "cpu",

@@ -23,18 +23,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import harness
 from benchmarks.plain import PlainSearch
 from ltnas import config as c
+from ltnas.axes.regularisers import build_regulariser
+from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
-from ltnas.evaluation import TestSets
 from ltnas.kernels import Kernels, kernels
-from ltnas.learner import Learner
-from ltnas.memory import keep_freed_memory, peak_memory
+from ltnas.models.stacking import plain_names, stack
+from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
-from ltnas.regularisers import build_regulariser
-from ltnas.relaxations import build_relaxation
-from ltnas.search_module import SearchModule
-from ltnas.space.stacking import plain_names, stack
-from ltnas.space.supernet import Supernet
-from ltnas.training import autocast
+from ltnas.runs.memory import keep_freed_memory, peak_memory
+from ltnas.training.evaluation import TestSets
+from ltnas.training.learner import Learner
+from ltnas.training.search_module import SearchModule
+from ltnas.training.trainer import autocast
 from tests.plain_supernet import Supernet as PlainSupernet
 
 CLASSES, SIDE, NODES = 10, 32, 4

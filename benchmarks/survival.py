@@ -54,9 +54,9 @@ def load() -> None:
     import matplotlib.figure  # noqa: F401
     import sklearn.datasets
 
-    import ltnas.retrain_module
-    import ltnas.search_module
-    import ltnas.training  # noqa: F401
+    import ltnas.training.retrain_module
+    import ltnas.training.search_module
+    import ltnas.training.trainer  # noqa: F401
 
     sklearn.datasets.load_digits()
 

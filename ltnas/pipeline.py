@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ltnas.command import compose_beside, run_command, task_words, words_of
+from ltnas.cli.command import compose_beside, run_command, task_words, words_of
 from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
-from ltnas.once import once
 from ltnas.retrain import retrain
+from ltnas.runs.once import once
 from ltnas.search import search
 
 PREFIX = "retrain."
@@ -47,7 +47,7 @@ def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
 def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
     """Raise a `UserError` if images are too small for the training, before hours of searching."""
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.space.network import check_image_size
+    from ltnas.models.network import check_image_size
 
     size = load_long_tail(searching.data, searching.imbalance).image_size
     check_image_size(size, training.cells, training.auxiliary > 0, training.stem)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltnas.command import run_command
+from ltnas.cli.command import run_command
 from ltnas.config import ResNet32, RetrainConfig, TwoBranches
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ltnas.callbacks.history import History
     from ltnas.data.long_tail import LongTail
     from ltnas.data.module import LongTailData
-    from ltnas.retrain_module import RetrainModule
-    from ltnas.runs import RunFolder
-    from ltnas.space.branches import BranchedModel
+    from ltnas.models.branches import BranchedModel
+    from ltnas.runs.folder import RunFolder
     from ltnas.space.genotype import Genotype
-    from ltnas.stages import Stage
+    from ltnas.training.retrain_module import RetrainModule
+    from ltnas.training.stages import Stage
 
 
 def retrain(config: RetrainConfig) -> Path:
@@ -35,12 +35,12 @@ def retrain(config: RetrainConfig) -> Path:
     Raises:
         UserError: something that the user can mend; see its text.
     """
-    from ltnas.console import make_console, print_long_tail
+    from ltnas.cli.console import make_console, print_long_tail
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.runs import open_run
-    from ltnas.settings import write_settings
-    from ltnas.space.network import check_image_size
-    from ltnas.training import choose_accelerator
+    from ltnas.models.network import check_image_size
+    from ltnas.runs.folder import open_run
+    from ltnas.runs.settings import write_settings
+    from ltnas.training.trainer import choose_accelerator
 
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
@@ -76,8 +76,8 @@ def _train(
     folder: RunFolder,
     console: Console,
 ) -> None:
-    from ltnas.loggers import open_logger, publish
-    from ltnas.stages import stages
+    from ltnas.loggers.choose import open_logger, publish
+    from ltnas.training.stages import stages
 
     network = build_network(config, genotype, long_tail)
     histories = []
@@ -101,8 +101,8 @@ def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: L
     """In the classifier's bias: the network that is kept predicts as the one that was tested."""
     import torch
 
-    from ltnas.criteria.logit_adjustment import log_priors
     from ltnas.data.samplers import expected_counts
+    from ltnas.losses.logit_adjustment import log_priors
 
     sampler = config.crt_sampler if config.crt.epochs else config.sampler
     counts = expected_counts(sampler, torch.tensor(long_tail.counts))
@@ -119,8 +119,8 @@ def build_network(
     import lightning as L
     import torch
 
-    from ltnas.compiling import compile_cells
-    from ltnas.space.build import describe_network, described_network
+    from ltnas.models.build import describe_network, described_network
+    from ltnas.training.compiling import compile_cells
 
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
@@ -147,7 +147,7 @@ def _fit(
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
     from ltnas.plots.curves import plot_curves
-    from ltnas.training import build_trainer, fit
+    from ltnas.training.trainer import build_trainer, fit
 
     if stage.fresh_classifier:
         _draw_classifier(network, config.seed)
@@ -173,7 +173,7 @@ def _draw_classifier(network: BranchedModel, seed: int) -> None:
     """Anew, as a second stage begins; a function of the seed alone."""
     import torch
 
-    from ltnas.seeds import derived_seed
+    from ltnas.data.seeds import derived_seed
 
     torch.manual_seed(derived_seed(seed, 0))
     for module in network.classifier.modules():
@@ -192,13 +192,13 @@ def _module(
     """The steps of a stage, its losses told of what its streams show."""
     import torch
 
-    from ltnas.criteria.logit_adjustment import log_priors
     from ltnas.data.samplers import expected_counts
-    from ltnas.distributed import synchronise_batch_norm
-    from ltnas.learner import Learner
+    from ltnas.distributed.collectives import synchronise_batch_norm
+    from ltnas.losses.logit_adjustment import log_priors
     from ltnas.objectives.build import build_objective
-    from ltnas.retrain_module import RetrainModule
-    from ltnas.training import autocast
+    from ltnas.training.learner import Learner
+    from ltnas.training.retrain_module import RetrainModule
+    from ltnas.training.trainer import autocast
 
     kept = torch.tensor(long_tail.counts)
     counts = expected_counts(stage.sampler, kept)
@@ -256,11 +256,11 @@ def _write_result(
     reports: dict[str, Any],
 ) -> None:
     """genotype.json, weights, and last metrics.json, which says that the run has ended."""
+    from ltnas.models.build import describe_network
+    from ltnas.models.cost import multiply_accumulates, parameter_counts
+    from ltnas.models.saved import save_network
     from ltnas.plots.cells import plot_cells
-    from ltnas.settings import describe_data
-    from ltnas.space.build import describe_network
-    from ltnas.space.cost import multiply_accumulates, parameter_counts
-    from ltnas.trained import save_network
+    from ltnas.runs.settings import describe_data
 
     if genotype is not None:
         folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
@@ -306,8 +306,8 @@ def _print_result(
     long_tail: LongTail,
     reports: dict[str, Any],
 ) -> None:
-    from ltnas.console import print_results
-    from ltnas.space.cost import multiply_accumulates, parameter_counts
+    from ltnas.cli.console import print_results
+    from ltnas.models.cost import multiply_accumulates, parameter_counts
 
     print_results(console, reports, long_tail.counts)
     counts = parameter_counts(network)

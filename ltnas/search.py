@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltnas.command import run_command
+from ltnas.cli.command import run_command
 from ltnas.config import (
     BarlowTwins,
     Objective,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from ltnas.callbacks.collapse import CollapseWatch
     from ltnas.callbacks.history import History
     from ltnas.data.long_tail import LongTail
-    from ltnas.runs import RunFolder
-    from ltnas.search_module import SearchModule
+    from ltnas.runs.folder import RunFolder
     from ltnas.space.genotype import Genotype
+    from ltnas.training.search_module import SearchModule
 
 
 def search(config: SearchConfig) -> Path:
@@ -39,12 +39,12 @@ def search(config: SearchConfig) -> Path:
     Raises:
         UserError: something that the user can mend; see its text.
     """
-    from ltnas.console import make_console, print_long_tail
+    from ltnas.cli.console import make_console, print_long_tail
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.runs import open_run
-    from ltnas.settings import write_settings
-    from ltnas.space.network import check_image_size
-    from ltnas.training import choose_accelerator
+    from ltnas.models.network import check_image_size
+    from ltnas.runs.folder import open_run
+    from ltnas.runs.settings import write_settings
+    from ltnas.training.trainer import choose_accelerator
 
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
@@ -63,8 +63,8 @@ def search(config: SearchConfig) -> Path:
 
 def _draw(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """A random genotype needs no supernet."""
-    from ltnas.loggers import open_logger, publish
-    from ltnas.selection import random_genotype
+    from ltnas.axes.selection import random_genotype
+    from ltnas.loggers.choose import open_logger, publish
 
     genotype = random_genotype(config.space.operations, config.space.nodes, config.seed)
     with open_logger(config, folder, "search") as logger:
@@ -86,11 +86,11 @@ def _search(
     from ltnas.callbacks.collapse import CollapseWatch
     from ltnas.callbacks.history import History
     from ltnas.callbacks.progress import ProgressLine
-    from ltnas.loggers import open_logger, pictures, publish
+    from ltnas.loggers.choose import open_logger, pictures, publish
     from ltnas.plots.architecture import plot_architecture
     from ltnas.plots.curves import plot_curves
-    from ltnas.runs import atomically
-    from ltnas.training import build_trainer, fit
+    from ltnas.runs.folder import atomically
+    from ltnas.training.trainer import build_trainer, fit
 
     module = build_search(config, accelerator, long_tail)
     history, genotypes = History(folder), ArchitectureHistory(folder, config.selection)
@@ -132,7 +132,7 @@ def _derive(
         watch: knows of a collapse.
         before: genotypes of all epochs.
     """
-    from ltnas.selection import select
+    from ltnas.axes.selection import select
     from ltnas.space.genotype import parse_genotype
 
     if config.stop_on_collapse and watch.found is not None:
@@ -153,16 +153,16 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     import lightning as L
     import torch
 
-    from ltnas.compiling import compile_cells
-    from ltnas.distributed import synchronise_batch_norm
-    from ltnas.learner import Learner
-    from ltnas.regularisers import build_regulariser
-    from ltnas.relaxations import build_relaxation
-    from ltnas.search_module import SearchModule
-    from ltnas.space.build import branch_depth
-    from ltnas.space.classifiers import make_classifier
-    from ltnas.space.supernet import Supernet
-    from ltnas.training import autocast
+    from ltnas.axes.regularisers import build_regulariser
+    from ltnas.axes.relaxations import build_relaxation
+    from ltnas.distributed.collectives import synchronise_batch_norm
+    from ltnas.models.build import branch_depth
+    from ltnas.models.classifiers import make_classifier
+    from ltnas.models.supernet import Supernet
+    from ltnas.training.compiling import compile_cells
+    from ltnas.training.learner import Learner
+    from ltnas.training.search_module import SearchModule
+    from ltnas.training.trainer import autocast
 
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
@@ -278,7 +278,7 @@ def _write_result(
 ) -> None:
     """genotype.json, its pictures, and last metrics.json, which says that the run has ended."""
     from ltnas.plots.cells import plot_cells
-    from ltnas.settings import describe_data
+    from ltnas.runs.settings import describe_data
 
     if not folder.writes:
         return

@@ -4,7 +4,7 @@ from conftest import TINY
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ltnas.command import CONF, register_configs
+from ltnas.cli.command import CONF, register_configs
 
 
 def composed(command, *arguments):

@@ -60,9 +60,9 @@ def load() -> None:
     import ltnas.pipeline
     import ltnas.plots.cells
     import ltnas.report
-    import ltnas.retrain_module
-    import ltnas.search_module
-    import ltnas.training  # noqa: F401
+    import ltnas.training.retrain_module
+    import ltnas.training.search_module
+    import ltnas.training.trainer  # noqa: F401
 
     # They are run again, as programs.
     for name in ("search", "retrain", "pipeline", "report"):

@@ -5,15 +5,15 @@ import contextlib
 import torch
 
 from ltnas import config as c
+from ltnas.axes.regularisers import build_regulariser
+from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
-from ltnas.evaluation import TestSets
-from ltnas.learner import Learner
+from ltnas.models.build import branch_depth
+from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
-from ltnas.regularisers import build_regulariser
-from ltnas.relaxations import build_relaxation
-from ltnas.search_module import SearchModule
-from ltnas.space.build import branch_depth
-from ltnas.space.supernet import Supernet
+from ltnas.training.evaluation import TestSets
+from ltnas.training.learner import Learner
+from ltnas.training.search_module import SearchModule
 
 CLASSES = 4
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ltnas.models.operations import operation
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
-from ltnas.space.operations import operation
 
 Relax = Callable[[Tensor], Tensor]
 ARCHITECTURE = "architecture."

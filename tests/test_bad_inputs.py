@@ -10,13 +10,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from ltnas.command import CONF, refuse_new_keys, register_configs, user_message
+from ltnas.cli.command import CONF, refuse_new_keys, register_configs, user_message
 from ltnas.config import Data, Imbalance, SearchConfig
 from ltnas.data.long_tail import load_long_tail
 from ltnas.errors import UserError
 from ltnas.report import report
 from ltnas.space.genotype import load_genotype
-from ltnas.training import _check_whole
+from ltnas.training.trainer import _check_whole
 
 WRONG = ("abc", "-1", "-0.5", "nan", "1e400", "null", "[]", "{a: 1}", "'a b'", "0", "true")
 PLACES = 9

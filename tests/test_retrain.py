@@ -13,13 +13,13 @@ from safetensors.torch import load_file, save_file
 import ltnas
 from ltnas.data.long_tail import load_long_tail
 from ltnas.errors import UserError
+from ltnas.models.cost import multiply_accumulates, parameter_counts
+from ltnas.models.resnet import ResNet
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.retrain import retrain
-from ltnas.retrain_module import RetrainModule
 from ltnas.search import search
-from ltnas.space.cost import multiply_accumulates, parameter_counts
 from ltnas.space.genotype import load_genotype
-from ltnas.space.resnet import ResNet
+from ltnas.training.retrain_module import RetrainModule
 
 FILES = {
     *("config.yaml", "provenance.json", "fingerprint.json", ".lock", "checkpoint.ckpt"),

@@ -68,7 +68,7 @@ def test_wheel_has_the_console_scripts(installed):
 def test_installed_package_is_the_one_that_runs(python, installed):
     shown = python(
         "-c",
-        "import ltnas, ltnas.command as command, ltnas.space.genotype as genotype\n"
+        "import ltnas, ltnas.cli.command as command, ltnas.space.genotype as genotype\n"
         "print(ltnas.__file__, command.CONF, len(genotype.published_names()))",
     )
     file, conf, names = shown.split()

@@ -6,12 +6,12 @@ from typing import Any
 
 import lightning as L
 
+from ltnas.axes.selection import select
 from ltnas.callbacks.history import Row, to_csv
 from ltnas.config import Selection
-from ltnas.runs import RunFolder
-from ltnas.search_module import SearchModule
-from ltnas.selection import select
+from ltnas.runs.folder import RunFolder
 from ltnas.space.layout import edges
+from ltnas.training.search_module import SearchModule
 
 
 class ArchitectureHistory(L.Callback):

@@ -9,10 +9,10 @@ from typing import Any
 
 import lightning as L
 
-from ltnas.loggers import shown_as
-from ltnas.memory import peak_memory
-from ltnas.monitor import MeasuringModule
-from ltnas.runs import RunFolder
+from ltnas.loggers.choose import shown_as
+from ltnas.runs.folder import RunFolder
+from ltnas.runs.memory import peak_memory
+from ltnas.training.monitor import MeasuringModule
 
 Row = dict[str, float | int | str]
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from ltnas.callbacks.history import History
-from ltnas.monitor import MeasuringModule
+from ltnas.training.monitor import MeasuringModule
 
 REFRESH = 1.0
 """Seconds between looks at the losses: each look waits for the device."""

@@ -14,7 +14,7 @@ from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
 from ltnas.errors import UserError
-from ltnas.evaluation import Groups, TestSets, shot_groups
+from ltnas.training.evaluation import Groups, TestSets, shot_groups
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ltnas.config import InstanceSampler, Mix, NoMix, Sampler
 from ltnas.data.images import LabelledImages
 from ltnas.data.mixing import draw, mix_views
 from ltnas.data.samplers import epoch_length, epoch_order
-from ltnas.seeds import derived_seed
+from ltnas.data.seeds import derived_seed
 
 
 class View(Protocol):

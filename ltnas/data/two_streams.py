@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ltnas.axes.schedules import branch_share
+from ltnas.data.seeds import derived_seed
 from ltnas.data.stream import Batch, Partner, Stream
-from ltnas.schedules import branch_share
-from ltnas.seeds import derived_seed
 
 
 class TwoStreams:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltnas.data.stream import Batch
-from ltnas.distributed import ranks, sum_over_ranks
+from ltnas.distributed.collectives import ranks, sum_over_ranks
 from ltnas.objectives import Losses, Model, Objective
 
 EPSILON = 1e-5

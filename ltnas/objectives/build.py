@@ -5,16 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from ltnas import config as c
-from ltnas.criteria.build import build_criterion, class_weights
 from ltnas.data.augment import Normalisation, PlainView, TwinView
 from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import View
+from ltnas.losses.build import build_criterion, class_weights
+from ltnas.models.classifiers import make_classifier
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.objectives.classification import Classification
 from ltnas.objectives.glmc import MixtureConsistency
 from ltnas.objectives.two_branches import TwoBranches
-from ltnas.space.classifiers import make_classifier
 
 
 def build_objective(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ltnas.criteria import Criterion
 from ltnas.data.stream import Batch
+from ltnas.losses import Criterion
 from ltnas.objectives import Losses, Model, Objective
 
 

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ltnas.axes.schedules import branch_share
 from ltnas.data.stream import Batch
 from ltnas.objectives import Losses, Model, Objective
 from ltnas.objectives.classification import Classification
-from ltnas.schedules import branch_share
 
 
 def disagreement(predicted: Tensor, target: Tensor) -> Tensor:

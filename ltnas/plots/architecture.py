@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
-from ltnas.runs import RunFolder
+from ltnas.runs.folder import RunFolder
 
 Curves = dict[tuple[int, int], dict[str, list[float]]]
 """(node, source) -> operation -> weight of each epoch."""

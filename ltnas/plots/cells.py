@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
-from ltnas.runs import RunFolder
+from ltnas.runs.folder import RunFolder
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, parse_genotype
 
 TITLES = {"normal": "normal cell", "reduce": "reduction cell"}

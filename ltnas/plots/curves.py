@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 from ltnas.plots.figure import FAINT, INK, new_figure, save
-from ltnas.runs import RunFolder
+from ltnas.runs.folder import RunFolder
 
 COLOURS = {"train": "#22262b", "balanced": "#0072b2", "long_tailed": "#e69f00"}
 

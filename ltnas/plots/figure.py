@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltnas.runs import RunFolder, atomically
+from ltnas.runs.folder import RunFolder, atomically
 
 INK, PAPER, FAINT = "#22262b", "#ffffff", "#9aa3ad"
 OPERATION_COLOURS = {

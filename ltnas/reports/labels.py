@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ltnas.axes import AXES
 from ltnas.config import RetrainConfig, SearchConfig
+from ltnas.config.axes import AXES
 from ltnas.reports.runs import flat
-from ltnas.runs import fingerprint_of
+from ltnas.runs.folder import fingerprint_of
 
 Settings = Mapping[str, str]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ltnas.runs import FAILURE, run_folders
+from ltnas.runs.folder import FAILURE, run_folders
 
 NOT_OF_A_GROUP = ("seed", "genotype", "types")
 """Keys of a fingerprint in which the runs of one row of a table may differ."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ltnas.plots.architecture import read_curves
 from ltnas.plots.figure import OPERATION_COLOURS
-from ltnas.runs import RunFolder
+from ltnas.runs.folder import RunFolder
 
 
 def mixing_weights(folder: Path) -> dict[str, Any] | None:

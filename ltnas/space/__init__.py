@@ -1,1 +1,1 @@
-"""The search space: candidate operations, genotypes, supernet and discrete network."""
+"""What a search can find: cell layout, genotypes, published genotypes."""

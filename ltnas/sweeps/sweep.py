@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ltnas.config import Run
-from ltnas.runs import finished_run, run_folders
+from ltnas.runs.folder import finished_run, run_folders
 from ltnas.sweeps.devices import Place
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board

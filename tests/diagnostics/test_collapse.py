@@ -10,7 +10,7 @@ from ltnas import config as c
 from ltnas.callbacks.architecture import ArchitectureHistory
 from ltnas.diagnostics.collapse import collapsed
 from ltnas.search import search
-from ltnas.search_module import SearchModule
+from ltnas.training.search_module import SearchModule
 
 
 def rows(shares, eigenvalues=None):

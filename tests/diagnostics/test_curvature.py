@@ -9,9 +9,9 @@ from modules import batches, search_module, state
 
 from ltnas import config as c
 from ltnas.diagnostics.curvature import largest_eigenvalue
-from ltnas.space.operation_kernels import run_operation
-from ltnas.space.operations import operation
-from ltnas.space.rectified import RectifiedConvNorm
+from ltnas.models.operation_kernels import run_operation
+from ltnas.models.operations import operation
+from ltnas.models.rectified import RectifiedConvNorm
 
 
 def quadratic(eigenvalues, seed=0):

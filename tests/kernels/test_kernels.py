@@ -16,7 +16,7 @@ from ltnas.kernels.calls import Normalisation, moments, pool_backward, pool_forw
 WITHOUT_CELLS = (
     "import torch\n"
     "from ltnas.kernels import kernels\n"
-    "from ltnas.space.supernet import Supernet\n"
+    "from ltnas.models.supernet import Supernet\n"
     "net = Supernet(['skip_connect', 'sep_conv_3x3'], 2, 4, 3, 5, torch.sigmoid, 0.1)\n"
     "print(kernels() is not None, net(torch.zeros(2, 3, 8, 8)).shape)\n"
 )

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 
 from ltnas import config as c
-from ltnas.criteria.build import build_criterion, class_weights
-from ltnas.criteria.cross_entropy import CrossEntropy
 from ltnas.data.stream import Batch, Partner
+from ltnas.losses.build import build_criterion, class_weights
+from ltnas.losses.cross_entropy import CrossEntropy
 from ltnas.objectives.classification import Classification
 
 COUNTS = torch.tensor([500, 100, 20])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from ltnas.space.cost import multiply_accumulates, parameter_counts
+from ltnas.models.cost import multiply_accumulates, parameter_counts
+from ltnas.models.network import Network
 from ltnas.space.genotype import Edge, load_genotype, published_names
-from ltnas.space.network import Network
 
 BROAD = {"bnasv2_clr_v1", "bnasv2_clr_v2"}
 

@@ -16,8 +16,8 @@ from conftest import TINY
 from hydra import compose, initialize_config_dir
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-from ltnas.command import CONF, register_configs, user_message
-from ltnas.training import build_trainer
+from ltnas.cli.command import CONF, register_configs, user_message
+from ltnas.training.trainer import build_trainer
 
 
 def test_what_is_asked_of_the_queue():
@@ -41,7 +41,7 @@ def test_the_package_that_it_needs(monkeypatch):
 def test_lightning_does_not_queue_again_itself(monkeypatch, tmp_path):
     from composed import composed
 
-    from ltnas.runs import RunFolder
+    from ltnas.runs.folder import RunFolder
 
     for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "x"}.items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,1 @@
+"""The axes of a search scheme: relaxation, gradient, regulariser, schedule, selection."""

@@ -1,0 +1,97 @@
+"""How architecture parameters get their gradient (DARTS, section 2.3).
+
+Pure functions of losses: `loss(weights, architecture) -> scalar`, both dictionaries of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+Loss = Callable[[Tensors, Tensors], Tensor]
+Average = Callable[[Sequence[Tensor]], list[Tensor]]
+"""Average of gradients over ranks: `mean_over_ranks`, or `list` for one process."""
+
+
+def gradients(loss: Tensor, parameters: Tensors, average: Average) -> Tensors:
+    """D loss / d parameters, averaged over ranks; zero for those that the loss does not see.
+
+    No gradient of anything else is computed.
+    """
+    values = list(parameters.values())
+    found = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
+    return dict(zip(parameters, average(found), strict=True))
+
+
+def first_order(
+    validation_loss: Loss, weights: Tensors, architecture: Tensors, average: Average
+) -> Tensors:
+    """Of the validation loss at the current weights: equation 7 with xi = 0."""
+    return gradients(validation_loss(weights, architecture), architecture, average)
+
+
+def second_order(
+    training_loss: Loss,
+    validation_loss: Loss,
+    weights: Tensors,
+    architecture: Tensors,
+    *,
+    rate: float,
+    momentum: float,
+    weight_decay: float,
+    velocity: Tensors,
+    perturbation: float,
+    average: Average,
+) -> Tensors:
+    """Of the validation loss after one virtual SGD step (equations 7 and 8).
+
+    With w' = w - xi (m v + dL_train/dw + wd w), the gradient is
+
+        dL_val(w')/da - xi [dL_train(w+)/da - dL_train(w-)/da] / (2 eps),
+        w+- = w +- eps dL_val(w')/dw',  eps = perturbation / |dL_val(w')/dw'|.
+
+    Args:
+        training_loss: of the batch that the weights' next step will see.
+        validation_loss: of the architecture's batch.
+        weights: detached or not; they are not changed.
+        architecture: parameters that require gradients.
+        rate: xi, the weights' current learning rate.
+        momentum: m of the weights' SGD.
+        weight_decay: wd of it.
+        velocity: v of it, by name; a name that is missing has none yet.
+        perturbation: 0.01 in the paper.
+        average: of gradients over ranks.
+    """
+    fixed = {name: parameter.detach() for name, parameter in architecture.items()}
+    current = _leaves(weights)
+    step = gradients(training_loss(current, fixed), current, average)
+    virtual = {
+        name: weight.detach()
+        - rate * (step[name] + weight_decay * weight.detach() + momentum * velocity.get(name, 0.0))
+        for name, weight in weights.items()
+    }
+    virtual = _leaves(virtual)
+    both = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
+    direction = {name: both[name] for name in weights}
+    size = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction.values()), torch.zeros(())))
+    epsilon = (perturbation / size.clamp_min(1e-30)).to(next(iter(direction.values())).dtype)
+
+    def at(sign: float) -> Tensors:
+        moved = {
+            name: weight.detach() + sign * epsilon * direction[name]
+            for name, weight in weights.items()
+        }
+        return gradients(training_loss(moved, architecture), architecture, average)
+
+    plus, minus = at(1.0), at(-1.0)
+    return {
+        name: both[name] - rate * (plus[name] - minus[name]) / (2 * epsilon)
+        for name in architecture
+    }
+
+
+def _leaves(tensors: Tensors) -> Tensors:
+    return {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}

@@ -1,0 +1,63 @@
+"""What the commands print: the long tail as bars, results as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ltnas.config import Trainer
+from ltnas.data.long_tail import LongTail
+from ltnas.distributed.processes import rank
+
+
+def make_console(trainer: Trainer) -> Console:
+    """Prints for the first process of a run, and nothing for the others."""
+    return Console(quiet=rank(trainer.processes) > 0, highlight=False)
+
+
+def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
+    """Class counts as a bar chart, and the notes that a reader must not miss."""
+    names, counts = long_tail.classes, long_tail.counts
+    width = max(len(name) for name in names[:20])
+    console.print(
+        f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False
+    )
+    group_of = {label: group for group, labels in long_tail.groups.items() for label in labels}
+    for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
+        bar = "█" * max(1, round(36 * count / max(counts)))
+        console.print(f"  {name:<{width}} {bar} {count:,} {group_of[label]}", markup=False)
+    if len(names) > 20:
+        console.print(f"  ... and {len(names) - 20} classes more")
+    for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
+        if count < wanted:
+            console.print(f"  note: {name} has {count} of the {wanted} images that the rule asks")
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage, - for one that is not known."""
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
+    """Accuracy on both test sets: of all, of groups, of classes."""
+    table = Table(title="accuracy and more, %", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("training images", justify="right")
+    for name in reports:
+        table.add_column(f"{name.replace('_', '-')} test", justify="right")
+
+    def row(label: str, images: str, *values: float | None, style: str = "") -> None:
+        table.add_row(label, images, *(percent(value) for value in values), style=style)
+
+    rows = list(reports.values())
+    row("all", f"{sum(counts):,}", *(report["accuracy"] for report in rows), style="bold")
+    for group in ("many", "medium", "few"):
+        row(f"{group}-shot", "", *(report[group] for report in rows))
+    for name, count in zip(rows[0]["per_class"], counts, strict=True):
+        row(f"  {name}", f"{count:,}", *(report["per_class"][name] for report in rows))
+    for key in ("macro_accuracy", "macro_f1", "calibration_error"):
+        label = key.replace("_", " ").replace("f1", "F1")
+        row(label, "", *(report[key] for report in rows))
+    console.print(table)

@@ -1,0 +1,1 @@
+"""Loggers besides the csv files of a run: Weights & Biases, TensorBoard."""

@@ -1,0 +1,60 @@
+"""Trained networks on disk: weights as safetensors, everything else as JSON; no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from ltnas.errors import UserError
+from ltnas.models.branches import BranchedModel
+from ltnas.models.build import described_network
+from ltnas.runs.folder import RunFolder, atomically
+
+WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+
+
+def save_network(folder: RunFolder, network: BranchedModel, description: dict[str, Any]) -> None:
+    """Write the weights, and what is needed to build the network and feed it.
+
+    Args:
+        folder: of the run.
+        network: as trained.
+        description: of `describe_network`, and `preprocessing` with `mean`, `std`, `image_size`,
+            `classes`.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with atomically(folder.path / WEIGHTS) as partial:
+        partial.write_bytes(save(tensors))  # whose errors, unlike save_file's, are OSErrors
+    folder.write_json(DESCRIPTION, description)
+
+
+def load_network(run_folder: str | Path) -> BranchedModel:
+    """The trained network of a run folder of `ltnas.retrain`, in evaluation mode, on the CPU.
+
+    Its attribute `preprocessing` holds `mean` and `std` of each channel (of pixels in [0, 1]),
+    `image_size` (pixels) and `classes` (their names, in the order of the logits).
+
+    Raises:
+        UserError: the folder has no trained network, or it is damaged.
+    """
+    folder = Path(run_folder).expanduser()
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        classes = len(description["preprocessing"]["classes"])
+        network = described_network(description, classes, str(folder / DESCRIPTION))
+        network.load_state_dict(tensors)
+    except OSError as error:
+        raise UserError(
+            f"{folder} has no trained network ({error.strerror or error}): give a run folder that "
+            "ltnas.retrain printed"
+        ) from error
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder} holds a damaged network ({reason}): train it again") from error
+    network.preprocessing = description["preprocessing"]
+    return network.eval()

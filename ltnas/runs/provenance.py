@@ -1,0 +1,64 @@
+"""What every result says of where it comes from."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ltnas import __version__
+from ltnas.config import Trainer
+
+
+def commit() -> str:
+    """The commit of the checkout, with + if files differ from it; else the version."""
+    here = Path(__file__).resolve().parents[2]
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != here:
+            return f"v{__version__}"
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"v{__version__}"
+
+
+def device_name(trainer: Trainer) -> str:
+    """The GPU's name, or the processor's and its threads in use."""
+    import torch
+
+    if torch.cuda.is_available() and trainer.accelerator != "cpu":
+        return str(torch.cuda.get_device_name())
+    return f"{_processor()}, {trainer.threads or torch.get_num_threads()} threads"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def provenance(module: str, trainer: Trainer) -> dict[str, Any]:
+    """Command, commit, versions and device, in plain types."""
+    import lightning
+    import torch
+
+    return {
+        "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
+        "commit": commit(),
+        "versions": {
+            "ltnas": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "lightning": lightning.__version__,
+        },
+        "device": device_name(trainer),
+    }

@@ -1,0 +1,140 @@
+"""What both modules measure during an epoch: losses and hits on the device, test predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from ltnas.data.seeds import derived_seed
+from ltnas.data.stream import Batch
+from ltnas.distributed.collectives import mean_over_ranks
+from ltnas.errors import UserError
+from ltnas.training.evaluation import (
+    TestSets,
+    accuracy,
+    calibration_error,
+    confusion_matrix,
+    report,
+)
+from ltnas.training.learner import Learner
+
+
+class MeasuringModule(L.LightningModule):
+    """Collects an epoch's losses without waiting for the device, and tests after each epoch.
+
+    Both test sets are read off one pass over all test images, of which the long-tailed test set
+    is a part.
+    """
+
+    def __init__(self, learner: Learner, tests: TestSets, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.seed = seed
+        self.learner = learner
+        self.tests = tests
+        self.losses: dict[str, list[Tensor]] = {}
+        self.predictions: list[Tensor] = []
+        self.confidences: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self.confusions: dict[str, Tensor] = {}
+        self.calibration_errors: dict[str, float] = {}
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the epoch before."""
+        self.losses = {}
+
+    def on_train_batch_start(self, batch: object, index: int) -> None:
+        """Make what torch draws in this epoch a function of (seed, epoch, rank)."""
+        if index == 0:  # here and not earlier: Lightning draws at the start of an epoch
+            torch.manual_seed(derived_seed(self.seed, self.current_epoch, self.global_rank))
+
+    def epoch_details(self) -> dict[str, float | int]:
+        """More columns of the history; none unless a module has some."""
+        return {}
+
+    def note(self, **values: Tensor) -> None:
+        """Keep scalars of this step, on the device."""
+        for name, value in values.items():
+            self.losses.setdefault(name, []).append(value.detach().float())
+
+    def latest(self) -> dict[str, float]:
+        """The newest value of everything noted; waits for the device."""
+        return {name: float(values[-1]) for name, values in self.losses.items()}
+
+    def epoch_means(self) -> dict[str, float]:
+        """The mean over steps and ranks of everything noted in this epoch; call it on all ranks.
+
+        Raises:
+            UserError: a value was not finite; names what, and the first step it happened in.
+        """
+        means = {}
+        averages = mean_over_ranks([torch.stack(values) for values in self.losses.values()])
+        for name, values in zip(self.losses, averages, strict=True):
+            stacked = values.cpu()
+            broken = (~stacked.isfinite()).nonzero()
+            if len(broken):
+                raise UserError(
+                    f"{name} was {float(stacked[broken[0, 0]])} in step {int(broken[0, 0])} of "
+                    f"epoch {self.current_epoch}: start anew with a smaller "
+                    "weights.learning_rate, or precision=32; what was saved before is kept"
+                )
+            means[name] = float(stacked.double().mean())
+        return means
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Predict a batch of test images."""
+        logits = self.test_logits(batch.views[0]).float()
+        self.predictions.append(logits.argmax(1))  # of logits: probabilities tie sooner
+        self.confidences.append(logits.softmax(1).amax(1))
+        self.labels.append(batch.labels)
+
+    def test_logits(self, images: Tensor) -> Tensor:
+        """What is predicted of images [B, 3, H, W] when testing, [B, classes]."""
+        logits: Tensor = self.learner.model(images)
+        return logits
+
+    def on_validation_epoch_end(self) -> None:
+        """Count hits and misses on both test sets."""
+        found = [torch.cat(x).cpu() for x in (self.predictions, self.labels, self.confidences)]
+        self.predictions, self.labels, self.confidences = [], [], []
+        everything = torch.arange(len(found[0]))
+        parts = {"balanced": everything, "long_tailed": self.tests.long_tailed.cpu()}
+        for name, part in parts.items():
+            predictions, labels, confidences = (values[part] for values in found)
+            self.confusions[name] = confusion_matrix(predictions, labels, self.tests.classes)
+            self.calibration_errors[name] = calibration_error(confidences, predictions == labels)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the tests, for a run that dies after its last epoch and has none to repeat."""
+        checkpoint["confusions"] = self.confusions
+        checkpoint["calibration_errors"] = self.calibration_errors
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the tests of the epoch before."""
+        self.confusions = checkpoint["confusions"]
+        self.calibration_errors = checkpoint["calibration_errors"]
+
+    def test_numbers(self) -> dict[str, float]:
+        """What an epoch's tests come to; groups that nothing is known of are left out."""
+        reports = self.test_reports(tuple(str(label) for label in range(self.tests.classes)))
+        kept = ("accuracy", "macro_accuracy", "macro_f1", "calibration_error", *self.tests.groups)
+        return {
+            f"{key}_{name}": report[key]
+            for key in kept
+            for name, report in reports.items()
+            if report[key] is not None
+        }
+
+    def test_accuracies(self) -> dict[str, float]:
+        """Accuracy on both test sets, in [0, 1]."""
+        return {f"accuracy_{name}": accuracy(matrix) for name, matrix in self.confusions.items()}
+
+    def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Everything that is known of both test sets, for classes of these names."""
+        return {
+            name: report(matrix, self.calibration_errors[name], names, self.tests.groups)
+            for name, matrix in self.confusions.items()
+        }

@@ -1,0 +1,158 @@
+"""The Lightning trainer of both commands, and its failures in plain words."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import lightning as L
+import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from ltnas import config as c
+from ltnas.data.module import LongTailData
+from ltnas.distributed.collectives import ProcessPerDevice
+from ltnas.distributed.processes import by_torchrun
+from ltnas.errors import Terminated, UserError
+from ltnas.runs.folder import RunFolder
+from ltnas.runs.memory import keep_freed_memory
+from ltnas.training.monitor import MeasuringModule
+
+
+def choose_accelerator(trainer: c.Trainer, precision: str, compiled: bool) -> str:
+    """`gpu` or `cpu`.
+
+    Raises:
+        UserError: a GPU is asked for and there is none, or there are too few, or the precision or
+            compilation is not to be had on the device.
+    """
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    c.require(
+        trainer.accelerator != "gpu" or found > 0,
+        "trainer=gpu, but torch sees no CUDA device: take trainer=cpu, or mend the driver "
+        "(nvidia-smi shows it)",
+    )
+    accelerator = "gpu" if found and trainer.accelerator != "cpu" else "cpu"
+    if accelerator == "cpu":
+        keep_freed_memory()
+    c.require(
+        accelerator == "cpu" or trainer.devices <= found,
+        f"trainer.devices={trainer.devices}, but there are {found} GPUs: take trainer.devices="
+        f"{found}, or trainer.accelerator=cpu",
+    )
+    c.require(
+        accelerator == "gpu" or precision == "32",
+        f"precision={precision} on the CPU: PyTorch's weight gradient of dilated depthwise "
+        "convolutions is wrong there in bf16; take precision=32, or a GPU",
+    )
+    c.require(
+        accelerator == "gpu" or not compiled,
+        "compile=true on the CPU: PyTorch takes minutes to compile a cell there, and ltnas has "
+        "kernels of its own that are faster; take compile=false, or a GPU",
+    )
+    return accelerator
+
+
+def autocast(accelerator: str, precision: str) -> Callable[[], AbstractContextManager[object]]:
+    """Makes the context that forward passes run in."""
+    device = "cuda" if accelerator == "gpu" else "cpu"
+    mixed = precision == "bf16-mixed"
+    return lambda: torch.autocast(device, torch.bfloat16, enabled=mixed)
+
+
+def build_trainer(
+    config: c.Run,
+    accelerator: str,
+    epochs: int,
+    folder: RunFolder,
+    callbacks: list[L.Callback],
+    logger: Logger | None,
+) -> L.Trainer:
+    """A trainer that runs `epochs` epochs and leaves everything else to our callbacks."""
+    _silence_lightning()
+    backend = "gloo" if accelerator == "cpu" else "nccl"
+    several = config.trainer.processes > 1
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.nodes,
+        strategy=ProcessPerDevice(process_group_backend=backend) if several else "auto",
+        max_epochs=epochs,
+        limit_train_batches=config.limit_batches,
+        default_root_dir=folder.path,
+        callbacks=callbacks,
+        plugins=_of_slurm(),
+        logger=logger or False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _of_slurm() -> list[Any]:
+    """Lightning's view of SLURM without its queueing again: the launcher does that, and once."""
+    queued = SLURMEnvironment.detect() and not by_torchrun()
+    return [SLURMEnvironment(auto_requeue=False)] if queued else []
+
+
+def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpoint: Path) -> None:
+    """Train, from the checkpoint if there is one.
+
+    Raises:
+        UserError: memory ran out, or the checkpoint cannot be read.
+    """
+    resume = checkpoint if checkpoint.exists() else None
+    if resume is not None:
+        _check_whole(resume)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SIGTERMException as error:
+        raise Terminated from error
+    except SystemExit as error:
+        # Lightning's answer to an interrupt; a launcher's way to queue again exits too.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    except (RuntimeError, MemoryError) as error:
+        raise _in_plain_words(error) from error
+
+
+def _check_whole(checkpoint: Path) -> None:
+    """Raise a `UserError` if a byte is not as it was written; torch checks no sums itself."""
+    try:
+        with ZipFile(checkpoint) as archive:
+            broken = archive.testzip()
+    except (BadZipFile, NotImplementedError) as error:
+        broken = str(error)
+    c.require(
+        broken is None,
+        f"{checkpoint} is damaged ({broken}): delete it, and the same command with resume=auto "
+        "begins this run again",
+    )
+
+
+def _in_plain_words(error: BaseException) -> BaseException:
+    text = str(error)
+    allocation = "can't allocate memory" in text or "not enough memory" in text
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or allocation:
+        return UserError(
+            "memory ran out: take a smaller batch_size or channels, or on a GPU "
+            "precision=bf16-mixed; resume=auto cannot change these, so start anew"
+        )
+    return error
+
+
+def _silence_lightning() -> None:
+    """Its advice is about loaders, loggers and checkpoints that are not in use here."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")

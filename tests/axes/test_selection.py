@@ -1,0 +1,144 @@
+"""From mixing weights to genotypes."""
+
+import math
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltnas.axes.selection import (
+    entropy,
+    random_genotype,
+    select,
+    threshold_edge,
+    threshold_sparse,
+    top2,
+)
+from ltnas.config import OPERATIONS, RandomDraw, ThresholdEdge, ThresholdSparse, Top2
+from ltnas.space.genotype import Edge
+from ltnas.space.layout import edges
+
+
+def official_top2(weights, operations):
+    """The rule of DARTS re-typed from section 2.4: 14 edges, four nodes."""
+    chosen, first = [], 0
+    none = operations.index("none") if "none" in operations else -1
+    for node in range(4):
+        rows = weights[first : first + node + 2]
+        allowed = [k for k in range(len(operations)) if k != none]
+        strength = [max(row[k] for k in allowed) for row in rows]
+        for source in sorted(range(node + 2), key=lambda j: -strength[j])[:2]:
+            best = None
+            for k in allowed:
+                if best is None or rows[source][k] > rows[source][best]:
+                    best = k
+            chosen.append(Edge(operations[best], node + 2, source))
+        first += node + 2
+    return chosen
+
+
+@given(st.integers(0, 10**6), st.booleans())
+def test_top2_is_the_rule_of_darts(seed, with_none):
+    operations = list(OPERATIONS) if with_none else list(OPERATIONS[1:])
+    generator = torch.Generator().manual_seed(seed)
+    # few different values, so that ties are met
+    weights = torch.randint(0, 6, (14, len(operations)), generator=generator).float()
+    assert top2(weights, operations) == official_top2(weights.tolist(), operations)
+
+
+def test_all_equal_gives_max_pool_from_both_inputs():
+    genotype, notes = select(
+        Top2(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS
+    )
+    assert notes == []
+    for cell in (genotype.normal, genotype.reduce):
+        assert [(edge.operation, edge.source) for edge in cell.edges] == [
+            ("max_pool_3x3", 0),
+            ("max_pool_3x3", 1),
+        ] * 4
+        assert cell.concat == (2, 3, 4, 5)
+
+
+def test_none_is_never_chosen():
+    weights = torch.rand(14, 8)
+    weights[:, 0] = 5
+    assert all(edge.operation != "none" for edge in top2(weights, OPERATIONS))
+    assert all(edge.operation != "none" for edge in threshold_edge(weights, OPERATIONS, 0.1))
+
+
+def test_threshold_sparse_drops_what_is_below():
+    weights = torch.full((14, 7), 0.1)
+    operations = OPERATIONS[1:]
+    weights[0, 3] = 0.9  # 0 -> 2
+    weights[3, 2] = 0.85  # 1 -> 3: on the threshold counts
+    weights[8, 4] = 0.84  # below
+    assert threshold_sparse(weights, operations, 0.85) == [
+        Edge("sep_conv_3x3", 2, 0),
+        Edge("skip_connect", 3, 1),
+    ]
+
+
+def test_threshold_edge_takes_two_of_any_edge():
+    weights = torch.full((14, 7), 0.1)
+    operations = OPERATIONS[1:]
+    weights[0, :3] = torch.tensor([0.9, 0.95, 0.99])
+    weights[13, 6] = 0.9
+    assert threshold_edge(weights, operations, 0.85) == [
+        Edge("avg_pool_3x3", 2, 0),
+        Edge("skip_connect", 2, 0),
+        Edge("dil_conv_5x5", 5, 4),
+    ]
+
+
+@pytest.mark.parametrize("rule", [ThresholdSparse(), ThresholdEdge()])
+def test_an_emptied_cell_falls_back_and_says_so(rule):
+    weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.5)}
+    weights["reduce"][0, 4] = 0.9
+    genotype, notes = select(rule, weights, OPERATIONS)
+    assert genotype.reduce.edges == (Edge("sep_conv_3x3", 2, 0),)
+    assert len(genotype.normal.edges) == 8
+    assert len(notes) == 1
+    assert "normal cell" in notes[0]
+    assert "0.500" in notes[0]
+
+
+def test_edges_that_reach_no_output_count_as_an_empty_cell():
+    weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.9)}
+    weights["normal"][4, 4] = 0.9  # 2 -> 3 alone: nothing leads to 2
+    genotype, notes = select(ThresholdSparse(), weights, OPERATIONS)
+    assert len(notes) == 1
+    assert len(genotype.normal.edges) == 8
+
+
+def test_random_needs_a_draw_and_no_weights():
+    with pytest.raises(ValueError, match="drawn without"):
+        select(RandomDraw(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS)
+
+
+def test_random_genotype_is_a_function_of_the_seed():
+    assert random_genotype(OPERATIONS, 4, 3) == random_genotype(OPERATIONS, 4, 3)
+    assert len({random_genotype(OPERATIONS, 4, seed) for seed in range(50)}) == 50
+
+
+def test_random_genotype_is_uniform():
+    drawn = [random_genotype(OPERATIONS, 4, seed) for seed in range(400)]
+    operations = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    assert set(operations) == set(OPERATIONS) - {"none"}
+    expected = 400 * 8 / 7
+    chi_square = sum((n - expected) ** 2 / expected for n in operations.values())
+    assert chi_square < 22.5  # 6 degrees of freedom, p = 0.001
+    sources = Counter(edge.source for g in drawn for edge in g.normal.edges if edge.node == 5)
+    assert sum((n - 160) ** 2 / 160 for n in sources.values()) < 18.5  # 4 degrees, p = 0.001
+    for genotype in drawn[:20]:
+        for node in (2, 3, 4, 5):
+            incoming = [edge.source for edge in genotype.reduce.edges if edge.node == node]
+            assert len(set(incoming)) == 2
+            assert max(incoming) < node
+
+
+def test_entropy():
+    assert entropy(torch.full((len(edges(4)), 8), 0.125)) == pytest.approx(math.log(8))
+    assert entropy(torch.full((14, 8), 0.5)) == pytest.approx(math.log(8))
+    assert entropy(torch.eye(8)) == 0

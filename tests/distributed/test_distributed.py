@@ -1,0 +1,125 @@
+"""Two processes compute what one would: sums, batch statistics, whole bilevel steps."""
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from modules import batches, search_module, state
+from torch import nn
+
+from ltnas import config as c
+from ltnas.data.stream import Batch, Partner
+from ltnas.distributed.collectives import (
+    GlobalBatchNorm,
+    mean_over_ranks,
+    sum_over_ranks,
+    synchronise_batch_norm,
+)
+from ltnas.models.statistics import unmoved_statistics
+
+SSL = c.BarlowTwins(hidden=8, outputs=6)
+CASES = {
+    "darts": {},
+    "darts_2nd": {"gradient": c.SecondOrder()},
+    "darts_bbn": {"branches": c.TwoBranches(), "gradient": c.SecondOrder()},
+    "fairdarts_ssl": {
+        "objective": SSL,
+        "relaxation": c.Sigmoid(0.1),
+        "regulariser": c.ZeroOneL1(),
+    },
+}
+
+
+def steps(case, rank, ranks):
+    """The state after three bilevel steps on this rank's share of each batch."""
+    module = search_module(
+        **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
+    )
+    for step in range(3):
+        data = batches(1 + (case == "fairdarts_ssl"), seed=step)
+        others = batches(seed=100 + step) if case == "darts_bbn" else {}
+        rows = slice(rank, None, ranks)
+        module.training_step(
+            {name: own_share(batch, rows, others.get(name)) for name, batch in data.items()},
+            step,
+        )
+    return state(module)
+
+
+def own_share(batch, rows, other):
+    """A rank's rows of a batch, and of the one that the second branch sees."""
+    partner = None
+    if other is not None:
+        views = tuple(view[rows] for view in other.views)
+        partner = Partner(views, other.labels[rows], (torch.tensor(0.7),))
+    return Batch(tuple(view[rows] for view in batch.views), batch.labels[rows], partner)
+
+
+def process(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    found = {case: steps(case, rank, 2) for case in CASES}
+    x = torch.arange(3.0, requires_grad=True)
+    total = sum_over_ranks(x * (rank + 1))
+    (gradient,) = torch.autograd.grad((total * (rank + 1)).sum(), x)
+    found["sum"] = {"total": total.detach(), "gradient": gradient}
+    means = mean_over_ranks([torch.full((2,), float(rank)), torch.full((1, 3), 2.0 * rank)])
+    found["mean"] = {"vector": means[0], "matrix": means[1]}
+    torch.save(found, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    mp.spawn(process, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    for case in CASES:
+        alone = steps(case, 0, 1)
+        start = state(search_module(**CASES[case]))
+        for name, value in first[case].items():
+            assert value.equal(second[case][name]), f"{case}: ranks differ in {name}"
+            torch.testing.assert_close(value, alone[name], rtol=1e-9, atol=1e-11)
+        for kind in ("normal", "reduce"):
+            name = f"model.architecture.{kind}"
+            assert not first[case][name].equal(start[name])
+    assert first["sum"]["total"].tolist() == [0.0, 3.0, 6.0]
+    assert first["sum"]["gradient"].tolist() == [3.0, 3.0, 3.0]  # (1 + 2) times rank 0's factor
+    assert second["sum"]["gradient"].tolist() == [6.0, 6.0, 6.0]
+    assert first["mean"]["vector"].tolist() == [0.5, 0.5]
+    assert first["mean"]["matrix"].shape == (1, 3)
+    assert first["mean"]["matrix"].eq(1).all()
+
+
+def test_global_batch_norm_is_batch_norm_for_one_process():
+    torch.manual_seed(0)
+    plain = nn.BatchNorm2d(5).double()
+    nn.init.normal_(plain.weight)
+    nn.init.normal_(plain.bias)
+    model = nn.Sequential(nn.BatchNorm2d(5).double())
+    model.load_state_dict({f"0.{name}": value for name, value in plain.state_dict().items()})
+    synchronise_batch_norm(model, "cpu")
+    assert isinstance(model[0], GlobalBatchNorm)
+    for _ in range(2):
+        x = torch.randn(4, 5, 3, 3, dtype=torch.float64) * 3 + 1
+        torch.testing.assert_close(model(x), plain(x))
+    model.eval()
+    plain.eval()
+    torch.testing.assert_close(model(x), plain(x))
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[f"0.{name}"], value)
+
+
+def test_global_batch_norm_can_be_told_not_to_remember():
+    model = nn.Sequential(nn.BatchNorm2d(3))
+    synchronise_batch_norm(model, "cpu")
+    x = torch.randn(4, 3, 2, 2) + 5
+    with unmoved_statistics(model):
+        model(x)
+    assert model[0].running_mean.eq(0).all()
+    assert model[0].num_batches_tracked == 0
+    model(x)
+    assert model[0].running_mean.gt(0.3).all()
+
+
+def test_alone_nothing_is_exchanged():
+    x = torch.randn(3, requires_grad=True)
+    assert sum_over_ranks(x) is x
+    assert mean_over_ranks([x])[0] is x

@@ -1,0 +1,135 @@
+"""Processes that torchrun or srun has started: who is first, one folder for all, or one line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import TINY
+
+from ltnas.config import Trainer
+from ltnas.distributed.processes import check_processes, rank
+from ltnas.errors import UserError
+
+OF_TASKS = {"SLURM_JOB_NAME": "search", "SLURM_NTASKS": "4", "SLURM_PROCID": "3"}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "RANK": "2", "LOCAL_RANK": "0"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """Of a process that somebody has started by hand."""
+    for name in {*OF_TASKS, *TORCHRUN, "SLURM_JOB_ID"}:
+        monkeypatch.delenv(name, raising=False)
+
+
+def started(monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "processes", "found"),
+    [
+        ({}, 2, 0),
+        ({"LOCAL_RANK": "1"}, 2, 1),
+        ({"LOCAL_RANK": "1"}, 1, 0),
+        (TORCHRUN, 4, 2),
+        (OF_TASKS, 4, 3),
+        (OF_TASKS, 1, 0),  # tasks that are runs of their own
+        (OF_TASKS | {"SLURM_JOB_NAME": "bash"}, 4, 0),
+        (OF_TASKS | TORCHRUN, 4, 2),  # torchrun in a task
+    ],
+)
+def test_who_is_first(monkeypatch, environment, processes, found):
+    started(monkeypatch, environment)
+    assert rank(processes) == found
+
+
+@pytest.mark.parametrize(
+    ("environment", "trainer", "words"),
+    [
+        (TORCHRUN, Trainer(), "torchrun has started 4 processes"),
+        (TORCHRUN, Trainer(devices=2, nodes=3), "trainer.devices=2 on trainer.nodes=3 is 6"),
+        (OF_TASKS, Trainer(devices=2), "SLURM has started 4 tasks"),
+        ({}, Trainer(devices=2, nodes=2), "trainer.nodes=2 needs processes on all of them"),
+    ],
+)
+def test_processes_that_are_not_those_of_the_trainer(monkeypatch, environment, trainer, words):
+    started(monkeypatch, environment)
+    with pytest.raises(UserError, match=words):
+        check_processes(trainer)
+
+
+@pytest.mark.parametrize(
+    ("environment", "trainer"),
+    [
+        (TORCHRUN, Trainer(devices=2, nodes=2)),
+        (OF_TASKS, Trainer(devices=4)),
+        (OF_TASKS, Trainer()),
+        ({}, Trainer(devices=2)),
+    ],
+)
+def test_processes_that_are(monkeypatch, environment, trainer):
+    started(monkeypatch, environment)
+    check_processes(trainer)
+
+
+def test_torchrun_makes_one_run_of_many_processes(tmp_path):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        *("-m", "ltnas.search", *TINY, "trainer.devices=2", "space.nodes=1", "scheme=darts"),
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("runs/search-*")
+    assert json.loads((folder / "metrics.json").read_text())["epochs"] == 2
+    assert [line for line in done.stdout.splitlines() if line.startswith("runs/")] == [
+        f"runs/{folder.name}"
+    ]
+
+
+TASK = """
+from types import SimpleNamespace as Of
+from ltnas.config import SearchConfig, Trainer
+from ltnas.errors import UserError
+from ltnas.runs.folder import open_run
+try:
+    with open_run(SearchConfig(trainer=Trainer(devices=2), resume={resume!r}), "run") as folder:
+        print(folder.path.absolute(), folder.writes)
+except UserError as error:
+    raise SystemExit(f"refused: {{error}}")
+"""
+
+
+def tasks(tmp_path, resume):
+    """Two tasks as SLURM starts them, on this machine; exit codes and what they print."""
+    shared = {"SLURM_JOB_ID": f"1{os.getpid() % 10000:04}", "SLURM_JOB_NAME": "run"}
+    sizes = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "127.0.0.1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TASK.format(resume=resume)],
+            cwd=tmp_path,
+            env={**os.environ, **shared, **sizes, "SLURM_PROCID": str(number)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    said = [process.communicate(timeout=120) for process in processes]
+    return [process.returncode for process in processes], said
+
+
+def test_tasks_of_slurm_find_one_folder(tmp_path):
+    codes, said = tasks(tmp_path, "never")
+    assert codes == [0, 0], said
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert [output.split() for output, _ in said] == [[str(folder), "True"], [str(folder), "False"]]
+
+
+def test_a_first_process_without_a_folder_sends_the_others_home(tmp_path):
+    codes, said = tasks(tmp_path, "nowhere")
+    assert codes == [1, 2]
+    assert "refused: resume=nowhere is no run folder" in said[0][1]
+    assert said[1] == ("", "")

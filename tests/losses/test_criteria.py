@@ -1,0 +1,183 @@
+"""Each criterion beside its formula, typed again from the paper, and what all must keep."""
+
+import math
+
+import pytest
+import torch
+
+from ltnas.losses.cross_entropy import CrossEntropy
+from ltnas.losses.focal import Focal
+from ltnas.losses.gradient_harmonising import GradientHarmonising
+from ltnas.losses.label_aware_smoothing import LabelAwareSmoothing, smoothing
+from ltnas.losses.ldam import Ldam, margins
+from ltnas.losses.logit_adjustment import VectorScaling
+
+COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50])
+BALANCED = torch.full((10,), 500)
+CRITERIA = {
+    "cross_entropy": CrossEntropy(),
+    "focal": Focal(2.0),
+    "ldam": Ldam(COUNTS, 0.5, 30.0),
+    "logit_adjusted": VectorScaling(COUNTS, 1.0, 0.0),
+    "vector_scaling": VectorScaling(COUNTS, 1.25, 0.15),
+    "gradient_harmonising": GradientHarmonising(10, 0.0),
+    "label_aware_smoothing": LabelAwareSmoothing(COUNTS, 0.3, 0.0),
+}
+
+
+@pytest.fixture
+def batch():
+    """Logits and labels of 64 images."""
+    torch.manual_seed(0)
+    return torch.randn(64, 10).double() * 3, torch.randint(10, (64,))
+
+
+def formula(logits, labels, of_image):
+    """The loss of each image by a function of its probabilities' logits and its label."""
+    pairs = zip(logits.tolist(), labels.tolist(), strict=True)
+    return torch.tensor([of_image(z, y) for z, y in pairs]).double()
+
+
+def log_p(z, y):
+    return z[y] - math.log(sum(math.exp(value) for value in z))
+
+
+def test_cross_entropy(batch):
+    expected = formula(*batch, lambda z, y: -log_p(z, y))
+    torch.testing.assert_close(CrossEntropy()(*batch), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_focal(batch, gamma):
+    expected = formula(*batch, lambda z, y: -((1 - math.exp(log_p(z, y))) ** gamma) * log_p(z, y))
+    torch.testing.assert_close(Focal(gamma)(*batch), expected)
+    torch.testing.assert_close(Focal(0.0)(*batch), CrossEntropy()(*batch))
+
+
+def test_focal_has_a_gradient_where_nothing_is_missing():
+    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    Focal(0.5)(logits, torch.tensor([0])).sum().backward()
+    assert logits.grad.abs().max() < 1e-3
+
+
+def test_margins_of_the_exponential_tail():
+    found = margins(COUNTS, 0.5)
+    assert found[0] == pytest.approx(0.1581, abs=1e-4)
+    assert found[9] == found.max() == 0.5
+    assert torch.equal(found, found.sort().values)
+
+
+def test_ldam(batch):
+    """With cosines of at most 1 and a scale of 30."""
+    logits, labels = batch
+    cosines = logits.tanh()
+    deltas = [0.5 * (n / 50) ** -0.25 for n in COUNTS.tolist()]
+
+    def of_image(z, y):
+        top = math.exp(30 * (z[y] - deltas[y]))
+        return -math.log(top / (top + sum(math.exp(30 * z[j]) for j in range(10) if j != y)))
+
+    found = Ldam(COUNTS, 0.5, 30.0)(30 * cosines, labels)
+    torch.testing.assert_close(found, formula(cosines, labels, of_image), rtol=1e-6, atol=1e-6)
+    none = Ldam(COUNTS, 0.0, 30.0)(logits, labels)
+    torch.testing.assert_close(none, CrossEntropy()(logits, labels))
+
+
+@pytest.mark.parametrize(("tau", "gamma"), [(1.0, 0.0), (1.25, 0.15), (0.0, 0.2)])
+def test_vector_scaling(batch, tau, gamma):
+    priors = [n / 12406 for n in COUNTS.tolist()]
+
+    def of_image(z, y):
+        moved = [
+            value * (n / 5000) ** gamma + tau * math.log(prior)
+            for value, n, prior in zip(z, COUNTS.tolist(), priors, strict=True)
+        ]
+        return -log_p(moved, y)
+
+    found = VectorScaling(COUNTS, tau, gamma)(*batch)
+    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+
+
+def test_balanced_softmax_is_logit_adjustment_at_tau_one(batch):
+    def of_image(z, y):
+        weighted = [n * math.exp(value) for n, value in zip(COUNTS.tolist(), z, strict=True)]
+        return -math.log(weighted[y] / sum(weighted))
+
+    found = VectorScaling(COUNTS, 1.0, 0.0)(*batch)
+    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+
+
+def test_gradient_harmonising(batch):
+    """Weights are images over (images of the bin, times bins that are not empty)."""
+    logits, labels = batch
+    lengths = [1 - math.exp(log_p(z, y)) for z, y in zip(*map(torch.Tensor.tolist, batch))]  # noqa: B905
+    bins = [min(int(length * 10), 9) for length in lengths]
+    present = len(set(bins))
+    weights = torch.tensor([64 / (bins.count(b) * present) for b in bins]).double()
+    assert present > 3
+    found = GradientHarmonising(10, 0.0)(logits, labels)
+    torch.testing.assert_close(found, weights * CrossEntropy()(logits, labels))
+    assert float(weights.mean()) == pytest.approx(1)
+
+
+def test_gradient_harmonising_over_batches(batch):
+    logits, labels = batch
+    criterion = GradientHarmonising(10, 0.75)
+    first = criterion(logits, labels)
+    running = criterion.running.clone()
+    plain = GradientHarmonising(10, 0.0)(logits, labels)
+    torch.testing.assert_close(first, 4 * plain)  # a quarter of each count so far
+    assert float(running.sum()) == 16
+    for _ in range(40):
+        last = criterion(logits, labels)
+    torch.testing.assert_close(last, plain, rtol=1e-3, atol=0)
+    evaluated = criterion.eval().running.clone()
+    criterion(logits[:9], labels[:9])
+    assert torch.equal(criterion.running, evaluated)
+
+
+def test_label_aware_smoothing(batch):
+    def epsilon(n):
+        return 0.1 + 0.3 * math.sin(math.pi / 2 * (n - 50) / 4950)
+
+    def of_image(z, y):
+        own = epsilon(COUNTS[y].item())
+        return sum(-(1 - own if c == y else own / 9) * log_p(z, c) for c in range(10))
+
+    found = LabelAwareSmoothing(COUNTS, 0.4, 0.1)(*batch)
+    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+    assert smoothing(COUNTS, 0.4, 0.1)[[0, 9]].tolist() == pytest.approx([0.4, 0.1])
+    torch.testing.assert_close(LabelAwareSmoothing(COUNTS, 0, 0)(*batch), CrossEntropy()(*batch))
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0])
+def test_on_balanced_classes_adjustments_are_the_plain_loss(batch, tau):
+    for gamma in (0.0, 0.2):
+        found = VectorScaling(BALANCED, tau, gamma)(*batch)
+        torch.testing.assert_close(found, CrossEntropy()(*batch), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_gradients_are_those_of_differences(batch, name):
+    """But for the weights of gradient harmonising, which have none."""
+    logits, labels = (part[:8] for part in batch)
+    criterion = CRITERIA[name]
+    point = logits.tanh().requires_grad_()  # where no bin's border is near
+    (found,) = torch.autograd.grad(criterion(point, labels).sum(), point)
+    step, expected = 1e-5, torch.zeros_like(point)
+    with torch.no_grad():
+        for i in range(8):
+            for j in range(10):
+                moved = torch.zeros_like(point)
+                moved[i, j] = step
+                up, down = (criterion(point + sign * moved, labels).sum() for sign in (1, -1))
+                expected[i, j] = (up - down) / (2 * step)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_half_precision_in_and_out(batch, name):
+    logits, labels = batch
+    low = CRITERIA[name](logits.bfloat16(), labels)
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.double(), CRITERIA[name](logits, labels), rtol=0.2, atol=0.2)

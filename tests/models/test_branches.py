@@ -1,0 +1,102 @@
+"""Models of one branch and of two: what is shared, what is joined."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ltnas.axes.relaxations import softmax
+from ltnas.config import OPERATIONS
+from ltnas.models.network import Network
+from ltnas.models.resnet import ResNet
+from ltnas.models.supernet import Supernet
+from ltnas.space.genotype import load_genotype
+
+CLASSES = 3
+
+
+def supernet(depth):
+    return Supernet(list(OPERATIONS), 2, 4, 3, CLASSES, softmax, 1.0, branch_depth=depth)
+
+
+def network(depth):
+    genotype, _ = load_genotype("darts_v2")
+    return Network(genotype, 4, 3, CLASSES, auxiliary=False, branch_depth=depth)
+
+
+def resnet(depth):
+    return ResNet(8, 4, CLASSES, branch_depth=depth)
+
+
+MODELS = {"supernet": supernet, "network": network, "resnet": resnet}
+LAST = {"supernet": "cells.2.", "network": "cells.2.", "resnet": "blocks.2."}
+SECOND = {
+    "supernet": "rebalancing_cell.",
+    "network": "rebalancing_cell.",
+    "resnet": "rebalancing_block.",
+}
+
+
+@pytest.fixture(params=MODELS)
+def name(request):
+    return request.param
+
+
+def made(name, depth):
+    torch.manual_seed(3)
+    return MODELS[name](depth).double().eval()
+
+
+def images():
+    return torch.randn(5, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_two_branches_join_their_features(name, depth):
+    model, x = made(name, depth), images()
+    first, second = (model.branch_features(x, branch) for branch in (0, 1))
+    assert first.shape == second.shape == (5, model.feature_size // 2)
+    assert torch.equal(first, second) is (depth == 0)
+    assert_close(model.features(x), torch.cat([first, second], 1), rtol=1e-12, atol=1e-13)
+    # as BBN tests: the classifier of the joined features, without weights
+    left, right = model.classifier.weight.chunk(2, 1)
+    logits = first @ left.T + second @ right.T + model.classifier.bias
+    assert_close(model(x), logits, rtol=1e-10, atol=1e-12)
+
+
+def test_one_branch_is_what_its_last_cell_gives(name):
+    model, x = made(name, None), images()
+    assert model.branches == 1
+    assert torch.equal(model.features(x), model.branch_features(x, 0))
+
+
+def test_the_last_cell_alone_is_there_twice(name):
+    counts = {depth: dict(made(name, depth).named_parameters()) for depth in (None, 0, 1)}
+    assert set(counts[0]) == set(counts[None])  # the classifier alone is wider
+    more = {key for key in counts[1] if key not in counts[0]}
+    assert more == {
+        key.replace(LAST[name], SECOND[name]) for key in counts[0] if key.startswith(LAST[name])
+    }
+    assert counts[1]["classifier.weight"].shape == counts[0]["classifier.weight"].shape
+    assert counts[0]["classifier.weight"].shape[1] == 2 * counts[None]["classifier.weight"].shape[1]
+
+
+def test_both_branches_reach_the_trunk_and_only_their_own_tail(name):
+    model = made(name, 1).train()
+    for branch, (own, other) in enumerate([(LAST, SECOND), (SECOND, LAST)]):
+        model.zero_grad()
+        model.branch_features(images(), branch).square().sum().backward()
+        moved = {key for key, value in model.named_parameters() if value.grad is not None}
+        assert any(key.startswith("stem.") for key in moved)
+        assert any(key.startswith(own[name]) for key in moved)
+        assert not any(key.startswith(other[name]) for key in moved)
+
+
+def test_branches_of_a_supernet_have_one_architecture():
+    model = made("supernet", 1)
+    assert {key for key, _ in model.named_parameters() if "architecture" in key} == {
+        "architecture.normal",
+        "architecture.reduce",
+    }
+    loss = model.train().branch_features(images(), 1).square().sum()
+    found = torch.autograd.grad(loss, list(model.architecture.values()))
+    assert all(gradient.abs().sum() > 0 for gradient in found)

@@ -1,0 +1,164 @@
+"""The supernet: counts of the authors' code, and what it is made of."""
+
+import pytest
+import torch
+from torch import nn
+
+from ltnas.axes.relaxations import sigmoid, softmax
+from ltnas.config import OPERATIONS
+from ltnas.models.supernet import Supernet
+
+LEARNING = list(OPERATIONS[1:])
+"""The operations of FairDARTS: all but `none`."""
+
+
+def supernet(channels, cells, classes=10, operations=OPERATIONS, nodes=4, relax=softmax, **options):
+    deviation = options.get("deviation", 1e-3)
+    return Supernet(list(operations), nodes, channels, cells, classes, relax, deviation)
+
+
+def small(relax=softmax, **options):
+    """Both kinds of cell, two nodes, float64, architecture parameters of every size."""
+    torch.manual_seed(2)
+    return supernet(4, 3, 3, nodes=2, relax=relax, deviation=1.0, **options).double()
+
+
+def images(side=8, batch=2):
+    return torch.randn(batch, 3, side, side, dtype=torch.float64)
+
+
+# --- counts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channels", "cells", "classes", "operations", "parameters"),
+    [
+        (16, 8, 10, OPERATIONS, 1_930_618),  # printed in the log of quark0/darts#12
+        (16, 8, 10, LEARNING, 1_930_618),
+        (16, 8, 100, OPERATIONS, 1_953_748),
+        (16, 5, 10, OPERATIONS, 1_275_834),  # printed in the log of chenxin061/pdarts#10
+        (16, 11, 10, OPERATIONS, 2_585_146),
+        (16, 17, 10, OPERATIONS, 3_894_202),
+        (16, 20, 10, OPERATIONS, 4_548_730),
+        (36, 20, 10, LEARNING, 19_932_310),
+    ],
+)
+def test_parameters_are_those_of_the_authors_code(channels, cells, classes, operations, parameters):
+    with torch.device("meta"):
+        model = supernet(channels, cells, classes, operations)
+    weights = sum(parameter.numel() for parameter in model.weight_parameters().values())
+    assert weights == parameters
+    everything = sum(parameter.numel() for parameter in model.parameters())
+    assert everything == parameters + 2 * 14 * len(operations)
+
+
+def test_normalisations_learn_nothing_but_in_the_stem():
+    model = supernet(4, 3)
+    learning = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and module.affine
+    }
+    assert learning == {"stem.1"}
+
+
+# --- the network --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cells", "at"), [(1, {0}), (2, {0, 1}), (3, {1, 2}), (6, {2, 4})])
+def test_reductions_halve_the_size_and_double_the_width(cells, at):
+    model = supernet(4, cells, operations=["none", "skip_connect"], nodes=2)
+    shapes = []
+    for cell in model.cells:
+        cell.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape[1:]))
+    model(torch.randn(2, 3, 16, 16))
+    width, side = 4, 16
+    for index, shape in enumerate(shapes):
+        if index in at:
+            width, side = 2 * width, side // 2
+        assert shape == (2 * width, side, side)
+    assert len(shapes) == cells
+
+
+def test_each_kind_of_cell_has_weights_of_its_own():
+    model = small()
+    used = []
+    for cell in model.cells:
+        cell.register_forward_hook(lambda module, inputs, output: used.append(inputs[2]))
+    model(images())
+    weights = model.mixing_weights()
+    for tensor, kind in zip(used, ("normal", "reduce", "reduce"), strict=True):
+        assert torch.equal(tensor, weights[kind])
+    assert not torch.equal(weights["normal"], weights["reduce"])
+
+
+def test_mixing_weights_are_relaxed_parameters():
+    for relax in (softmax, sigmoid):
+        model = small(relax)
+        for kind, weights in model.mixing_weights().items():
+            assert weights.shape == (5, 8)
+            assert torch.equal(weights, relax(model.architecture[kind]))
+
+
+def test_logits_are_a_linear_map_of_pooled_features():
+    model = small().eval()
+    x = images()
+    state = []
+    model.cells[-1].register_forward_hook(lambda module, inputs, output: state.append(output))
+    features = model.features(x)
+    assert features.shape == (2, model.feature_size) == (2, 2 * 16)
+    torch.testing.assert_close(features, state[0].sum((2, 3)) / 4, rtol=1e-13, atol=0)
+    logits = features @ model.classifier.weight.T + model.classifier.bias
+    torch.testing.assert_close(model(x), logits, rtol=1e-12, atol=1e-14)
+    (alone,) = model.predictions(x)
+    assert torch.equal(alone, model(x))
+
+
+def test_the_stem_feeds_both_inputs_of_the_first_cell():
+    model = small().eval()
+    inputs = []
+    model.cells[0].register_forward_pre_hook(lambda module, arguments: inputs.append(arguments))
+    x = images()
+    model(x)
+    stem = model.stem(x)
+    assert torch.equal(inputs[0][0], stem)
+    assert torch.equal(inputs[0][1], stem)
+
+
+# --- architecture parameters --------------------------------------------------------------------
+
+
+def test_architecture_parameters_are_registered_and_no_weights():
+    model = supernet(4, 3, operations=LEARNING, nodes=3)
+    architecture = model.architecture_parameters()
+    assert {name: tensor.shape for name, tensor in architecture.items()} == {
+        "normal": (9, 7),
+        "reduce": (9, 7),
+    }
+    registered = dict(model.named_parameters())
+    for name, tensor in architecture.items():
+        assert registered.pop(f"architecture.{name}") is tensor
+        assert f"architecture.{name}" in model.state_dict()
+    weights = model.weight_parameters()
+    assert weights.keys() == registered.keys()
+    assert all(weights[name] is registered[name] for name in weights)
+
+
+def test_architecture_parameters_start_from_a_normal_distribution():
+    torch.manual_seed(0)
+    drawn = [
+        torch.cat(list(supernet(2, 1, operations=LEARNING, nodes=n).architecture.values())).detach()
+        for n in (8, 9)
+    ]
+    values = 1e3 * torch.cat(drawn).flatten()  # 1358 of them
+    assert abs(values.mean()) < 0.1
+    assert abs(values.std() - 1) < 0.1
+    torch.manual_seed(0)
+    again = supernet(2, 1, operations=LEARNING, nodes=8).architecture["normal"]
+    assert torch.equal(again, drawn[0][: len(again)])
+
+
+def test_architecture_parameters_may_all_start_at_zero():
+    model = supernet(2, 1, relax=sigmoid, deviation=0.0)
+    assert not any(tensor.any() for tensor in model.architecture_parameters().values())
+    assert all(torch.equal(w, torch.full((14, 8), 0.5)) for w in model.mixing_weights().values())

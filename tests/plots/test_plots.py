@@ -1,0 +1,181 @@
+"""Pictures: from files alone, always the same, and with something on them."""
+
+import csv
+import io
+import itertools
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ltnas.config import OPERATIONS
+from ltnas.plots.architecture import plot_architecture, read_curves
+from ltnas.plots.cells import draw, plot_cells
+from ltnas.plots.curves import COLOURS, plot_curves
+from ltnas.plots.figure import OPERATION_COLOURS, PAPER
+from ltnas.runs.folder import RunFolder
+from ltnas.space.genotype import parse_genotype
+from ltnas.space.layout import edges
+
+EMPTY = {"edges": [["skip_connect", 2, 0]], "concat": [2]}
+
+
+def both(cell):
+    return {"normal": cell, "reduce": cell}
+
+
+GENOTYPES = {
+    "all operations": both(
+        {
+            "edges": [
+                [operation, 2 + number // 2, number % 2]
+                for number, operation in enumerate(OPERATIONS)
+            ],
+            "concat": [2, 3, 4, 5],
+        }
+    ),
+    "one edge": both(EMPTY),
+    "dead nodes": both(
+        {
+            "edges": [
+                *(["sep_conv_3x3", 2, 0], ["dil_conv_3x3", 4, 3]),
+                *(["max_pool_3x3", 5, 4], ["avg_pool_3x3", 5, 2]),
+            ],
+            "concat": [2, 5],
+        }
+    ),
+    "two operations on an edge": both(
+        {
+            "edges": [
+                *(["sep_conv_3x3", 2, 0], ["skip_connect", 2, 0], ["sep_conv_5x5", 2, 1]),
+                *(["dil_conv_5x5", 3, 2], ["max_pool_3x3", 3, 2]),
+            ],
+            "concat": [3],
+        }
+    ),
+    "many nodes": both(
+        {
+            "edges": [
+                ["sep_conv_3x3" if source % 2 else "skip_connect", node, source]
+                for node, source in edges(6)
+            ],
+            "concat": list(range(2, 8)),
+        }
+    ),
+}
+
+
+def used(genotype):
+    return {edge[0] for cell in genotype.values() for edge in cell["edges"]}
+
+
+def drawn(folder, plot, *names, again=False):
+    """The pictures; if told so, drawn again, which must give the same."""
+    plot(RunFolder(folder))
+    first = [(folder / name).read_bytes() for name in names]
+    if again:
+        plot(RunFolder(folder))
+        assert [(folder / name).read_bytes() for name in names] == first
+    assert not list(folder.glob(".*"))
+    return first
+
+
+def pixels(png):
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+
+
+def rgb(colour):
+    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def has(found, colour):
+    return bool((found == rgb(colour)).all(1).any())
+
+
+@pytest.mark.parametrize("name", GENOTYPES)
+def test_cells(tmp_path, name):
+    genotype = GENOTYPES[name]
+    (tmp_path / "genotype.json").write_text(json.dumps(genotype))
+    svg, png = drawn(tmp_path, plot_cells, "cells.svg", "cells.png", again=name == "all operations")
+    assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    found = pixels(png)
+    assert (found == rgb(PAPER)).all(1).mean() > 0.5
+    for operation, colour in OPERATION_COLOURS.items():
+        assert (colour.encode() in svg) is (operation in used(genotype)), operation
+        assert has(found, colour) is (operation in used(genotype)), operation
+
+
+@pytest.mark.parametrize("name", GENOTYPES)
+def test_each_edge_and_each_output_has_an_arrow(name):
+    genotype = GENOTYPES[name]
+    figure = draw(parse_genotype(genotype, name))
+    for axes, kind in zip(figure.axes, ("normal", "reduce"), strict=True):
+        arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None)]
+        assert len(arrows) == len(genotype[kind]["edges"]) + len(genotype[kind]["concat"])
+        nodes = {node for _, node, _ in genotype[kind]["edges"]}
+        shown = {text.get_text() for text in axes.texts}
+        assert {"c(k-2)", "c(k-1)", "c(k)", *map(str, nodes)} <= shown
+
+
+def write(folder, name, rows):
+    with (folder / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def weights(epochs, nodes, operations):
+    """Rows of architecture.csv in which no two lines are the same."""
+    places = itertools.product(range(epochs), ("normal", "reduce"), edges(nodes), operations)
+    return [
+        {
+            "epoch": epoch,
+            "cell": kind,
+            "node": node,
+            "source": source,
+            "operation": operation,
+            "weight": (1 + OPERATIONS.index(operation)) / 10 + 0.01 * epoch + 0.001 * source,
+        }
+        for epoch, kind, (node, source), operation in places
+    ]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "nodes", "operations"),
+    [(3, 2, OPERATIONS), (1, 1, OPERATIONS), (2, 2, OPERATIONS[1:3])],
+)
+def test_architecture(tmp_path, epochs, nodes, operations):
+    rows = weights(epochs, nodes, operations)
+    write(tmp_path, "architecture.csv", rows)
+    (png,) = drawn(tmp_path, plot_architecture, "architecture.png", again=nodes == 1)
+    found = pixels(png)
+    for operation, colour in OPERATION_COLOURS.items():
+        assert has(found, colour) is (operation in operations), operation
+    curves = read_curves(RunFolder(tmp_path))
+    assert list(curves) == ["normal", "reduce"]
+    for row in rows:
+        edge = (row["node"], row["source"])
+        assert curves[row["cell"]][edge][row["operation"]][row["epoch"]] == row["weight"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_curves(tmp_path, epochs):
+    rows = [
+        {
+            "epoch": epoch,
+            "train_loss": 2.3 / (1 + epoch),
+            "train_accuracy": 0.9 - 0.5 / (1 + epoch),
+            "accuracy_balanced": 0.8 - 0.5 / (1 + epoch),
+            "accuracy_long_tailed": 0.7 - 0.5 / (1 + epoch),
+        }
+        for epoch in range(epochs)
+    ]
+    write(tmp_path, "history.csv", rows)
+    (png,) = drawn(tmp_path, plot_curves, "curves.png", again=epochs == 2)
+    found = pixels(png)
+    for colour in COLOURS.values():
+        assert has(found, colour)
+    assert (found == rgb(PAPER)).all(1).mean() > 0.5

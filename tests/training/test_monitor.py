@@ -1,0 +1,68 @@
+"""What a test pass keeps: predictions and confidences of `test_logits`, on both test sets."""
+
+import pytest
+import torch
+
+from ltnas.data.stream import Batch
+from ltnas.training.evaluation import TestSets
+from ltnas.training.monitor import MeasuringModule
+
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0], [1.0, 1.5, 0.0], [0.0, 0.0, 4.0]])
+LABELS = torch.tensor([0, 1, 0, 2])
+PART = torch.tensor([0, 2])
+GROUPS = {"many": [0], "medium": [], "few": [1, 2]}
+
+
+class Module(MeasuringModule):
+    """Predicts what it is shown."""
+
+    def test_logits(self, images):
+        return images
+
+
+def after_a_test(logits=LOGITS):
+    module = Module(torch.nn.Linear(1, 1), TestSets(3, PART, GROUPS), 0)
+    for rows in (slice(0, 3), slice(3, 4)):
+        module.validation_step(Batch((logits[rows],), LABELS[rows]), 0)
+    module.on_validation_epoch_end()
+    return module
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_numbers_of_both_test_sets(kind):
+    numbers = after_a_test(LOGITS.to(kind)).test_numbers()
+    assert numbers["accuracy_balanced"] == 0.75
+    assert numbers["accuracy_long_tailed"] == 0.5
+    assert numbers["many_balanced"] == 0.5
+    assert numbers["few_balanced"] == 1.0
+    assert "medium_balanced" not in numbers  # no class is medium-shot
+    assert "few_long_tailed" not in numbers  # and none of the part is few-shot
+    confidences = LOGITS.softmax(1).amax(1)
+    # each confidence lies in a bin of its own
+    gaps = (torch.tensor([1.0, 1.0, 0.0, 1.0]) - confidences).abs()
+    assert len({int(15 * confidence) for confidence in confidences}) == 4
+    assert numbers["calibration_error_balanced"] == pytest.approx(float(gaps.mean()), abs=1e-6)
+
+
+def test_logits_that_give_one_probability_are_told_apart():
+    close = torch.tensor([[0.1, 0.1 + 1e-8]])
+    assert close.softmax(1)[0, 0] == close.softmax(1)[0, 1]
+    module = Module(torch.nn.Linear(1, 1), TestSets(2, torch.tensor([0]), {}), 0)
+    module.validation_step(Batch((close,), torch.tensor([1])), 0)
+    assert module.predictions[0].item() == int(close.argmax(1))
+
+
+def test_a_checkpoint_brings_the_tests_back():
+    module, checkpoint = after_a_test(), {}
+    module.on_save_checkpoint(checkpoint)
+    other = Module(torch.nn.Linear(1, 1), TestSets(3, PART, GROUPS), 0)
+    other.on_load_checkpoint(checkpoint)
+    assert other.test_numbers() == module.test_numbers()
+
+
+def test_each_test_forgets_the_one_before():
+    module = after_a_test()
+    first = module.test_numbers()
+    module.validation_step(Batch((LOGITS,), LABELS), 0)
+    module.on_validation_epoch_end()
+    assert module.test_numbers() == first
