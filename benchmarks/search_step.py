@@ -26,12 +26,12 @@ from ltnas import config as c
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
+from ltnas.data.test_sets import TestSets
 from ltnas.kernels import Kernels, kernels
 from ltnas.models.stacking import plain_names, stack
 from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
 from ltnas.runs.memory import keep_freed_memory, peak_memory
-from ltnas.training.evaluation import TestSets
 from ltnas.training.learner import Learner
 from ltnas.training.search_module import SearchModule
 from ltnas.training.trainer import autocast

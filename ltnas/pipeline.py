@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ltnas.cli.command import compose_beside, run_command, task_words, words_of
+from ltnas.cli.command import run_command
+from ltnas.cli.words import compose_beside, task_words, words_of
 from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
@@ -47,7 +48,7 @@ def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
 def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
     """Raise a `UserError` if images are too small for the training, before hours of searching."""
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.models.network import check_image_size
+    from ltnas.space.layout import check_image_size
 
     size = load_long_tail(searching.data, searching.imbalance).image_size
     check_image_size(size, training.cells, training.auxiliary > 0, training.stem)

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from ltnas.cli.command import readers_may_leave
+from ltnas.cli.endings import readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
 from ltnas.reports.doubts import doubts
@@ -15,7 +15,7 @@ from ltnas.reports.formats import cells, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page, unfinished
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
-from ltnas.runs.folder import atomically
+from ltnas.runs.atomic import atomically
 
 
 def report(folders: list[Path], out: Path) -> Path:

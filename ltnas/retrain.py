@@ -37,9 +37,9 @@ def retrain(config: RetrainConfig) -> Path:
     """
     from ltnas.cli.console import make_console, print_long_tail
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.models.network import check_image_size
-    from ltnas.runs.folder import open_run
+    from ltnas.runs.resume import open_run
     from ltnas.runs.settings import write_settings
+    from ltnas.space.layout import check_image_size
     from ltnas.training.trainer import choose_accelerator
 
     console = make_console(config.trainer)
@@ -102,7 +102,7 @@ def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: L
     import torch
 
     from ltnas.data.samplers import expected_counts
-    from ltnas.losses.logit_adjustment import log_priors
+    from ltnas.losses.classification import log_priors
 
     sampler = config.crt_sampler if config.crt.epochs else config.sampler
     counts = expected_counts(sampler, torch.tensor(long_tail.counts))
@@ -193,8 +193,8 @@ def _module(
     import torch
 
     from ltnas.data.samplers import expected_counts
-    from ltnas.distributed.collectives import synchronise_batch_norm
-    from ltnas.losses.logit_adjustment import log_priors
+    from ltnas.distributed.batch_norm import synchronise_batch_norm
+    from ltnas.losses.classification import log_priors
     from ltnas.objectives.build import build_objective
     from ltnas.training.learner import Learner
     from ltnas.training.retrain_module import RetrainModule
@@ -256,11 +256,11 @@ def _write_result(
     reports: dict[str, Any],
 ) -> None:
     """genotype.json, weights, and last metrics.json, which says that the run has ended."""
+    from ltnas.data.long_tail import describe_data
     from ltnas.models.build import describe_network
     from ltnas.models.cost import multiply_accumulates, parameter_counts
     from ltnas.models.saved import save_network
     from ltnas.plots.cells import plot_cells
-    from ltnas.runs.settings import describe_data
 
     if genotype is not None:
         folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})

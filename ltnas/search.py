@@ -41,9 +41,9 @@ def search(config: SearchConfig) -> Path:
     """
     from ltnas.cli.console import make_console, print_long_tail
     from ltnas.data.long_tail import load_long_tail
-    from ltnas.models.network import check_image_size
-    from ltnas.runs.folder import open_run
+    from ltnas.runs.resume import open_run
     from ltnas.runs.settings import write_settings
+    from ltnas.space.layout import check_image_size
     from ltnas.training.trainer import choose_accelerator
 
     console = make_console(config.trainer)
@@ -89,7 +89,7 @@ def _search(
     from ltnas.loggers.choose import open_logger, pictures, publish
     from ltnas.plots.architecture import plot_architecture
     from ltnas.plots.curves import plot_curves
-    from ltnas.runs.folder import atomically
+    from ltnas.runs.atomic import atomically
     from ltnas.training.trainer import build_trainer, fit
 
     module = build_search(config, accelerator, long_tail)
@@ -155,7 +155,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
 
     from ltnas.axes.regularisers import build_regulariser
     from ltnas.axes.relaxations import build_relaxation
-    from ltnas.distributed.collectives import synchronise_batch_norm
+    from ltnas.distributed.batch_norm import synchronise_batch_norm
     from ltnas.models.build import branch_depth
     from ltnas.models.classifiers import make_classifier
     from ltnas.models.supernet import Supernet
@@ -277,8 +277,8 @@ def _write_result(
     cost: dict[str, Any],
 ) -> None:
     """genotype.json, its pictures, and last metrics.json, which says that the run has ended."""
+    from ltnas.data.long_tail import describe_data
     from ltnas.plots.cells import plot_cells
-    from ltnas.runs.settings import describe_data
 
     if not folder.writes:
         return

@@ -4,7 +4,8 @@ from conftest import TINY
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ltnas.cli.command import CONF, register_configs
+from ltnas.cli.command import register_configs
+from ltnas.cli.help import CONF
 
 
 def composed(command, *arguments):

@@ -8,10 +8,10 @@ from ltnas import config as c
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
+from ltnas.data.test_sets import TestSets
 from ltnas.models.build import branch_depth
 from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
-from ltnas.training.evaluation import TestSets
 from ltnas.training.learner import Learner
 from ltnas.training.search_module import SearchModule
 

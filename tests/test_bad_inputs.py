@@ -10,7 +10,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from ltnas.cli.command import CONF, refuse_new_keys, register_configs, user_message
+from ltnas.cli.command import register_configs
+from ltnas.cli.help import CONF
+from ltnas.cli.messages import refuse_new_keys, user_message
 from ltnas.config import Data, Imbalance, SearchConfig
 from ltnas.data.long_tail import load_long_tail
 from ltnas.errors import UserError

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from ltnas import config as c
-from ltnas.cli.command import CONF, register_configs, words_of
+from ltnas.cli.command import register_configs
+from ltnas.cli.help import CONF
+from ltnas.cli.words import words_of
 from ltnas.errors import UserError
 from ltnas.pipeline import PENDING, once, pipeline, training_of
-from ltnas.runs.folder import fingerprint
+from ltnas.runs.fingerprint import fingerprint
 
 TRAINING = tuple(f"retrain.{word}" for word in ("auxiliary=0", "cutout=0", *TINY[5:]))
 

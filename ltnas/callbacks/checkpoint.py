@@ -6,7 +6,7 @@ from pathlib import Path
 
 import lightning as L
 
-from ltnas.runs.folder import atomically
+from ltnas.runs.atomic import atomically
 
 
 class EpochCheckpoint(L.Callback):

@@ -8,7 +8,7 @@ from rich.console import Console
 from ltnas.callbacks.history import History
 from ltnas.config import Collapse
 from ltnas.diagnostics.collapse import Collapsed, collapsed
-from ltnas.loggers.choose import shown_as
+from ltnas.loggers.charts import shown_as
 
 ADVICE = "try scheme=fairdarts, a smaller architecture.learning_rate, or fewer epochs"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning as L
 
-from ltnas.loggers.choose import shown_as
+from ltnas.loggers.charts import shown_as
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.memory import peak_memory
 from ltnas.training.monitor import MeasuringModule

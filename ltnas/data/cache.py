@@ -15,13 +15,6 @@ from ltnas.data.images import LabelledImages, Source
 from ltnas.errors import UserError
 
 
-def cache_folder(folder: str | None) -> Path:
-    """The folder given, else `ltnas` in the user's cache folder."""
-    if folder is not None:
-        return Path(folder).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltnas"
-
-
 def files_key(files: Iterable[Path], **settings: object) -> str:
     """A key that changes with the path, size or time of any file, and with any setting.
 

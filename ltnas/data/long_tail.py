@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ltnas.config import Data, Imbalance
+from ltnas.config import Data, Imbalance, Run
 from ltnas.data.augment import Normalisation
 from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
+from ltnas.data.test_sets import Groups, TestSets, shot_groups
 from ltnas.errors import UserError
-from ltnas.training.evaluation import Groups, TestSets, shot_groups
 
 
 @dataclass(frozen=True)
@@ -104,3 +105,18 @@ def _normalisation(data: Data, images: Tensor) -> Normalisation:
         mean.append(float((share * values).sum()))
         std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))
     return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std))
+
+
+def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
+    """What was trained and tested on, in plain types."""
+    return {
+        "source": config.data.source,
+        "imbalance": config.imbalance.name,
+        "subset_checksum": long_tail.checksum,
+        "image_size": long_tail.image_size,
+        "classes": list(long_tail.classes),
+        "class_counts": long_tail.counts,
+        "test_images": len(long_tail.test.labels),
+        "long_tailed_test_images": len(long_tail.test_indices),
+        "groups": long_tail.groups,
+    }

@@ -12,7 +12,7 @@ from ltnas.config import InstanceSampler, Mix, NoMix, Sampler
 from ltnas.data.images import LabelledImages
 from ltnas.data.mixing import draw, mix_views
 from ltnas.data.samplers import epoch_length, epoch_order
-from ltnas.data.seeds import derived_seed
+from ltnas.data.seeds import derived_seed, generator
 
 
 class View(Protocol):
@@ -62,11 +62,6 @@ class Batch(NamedTuple):
             views, labels, shares = (partner.views, partner.labels, partner.shares)
             partner = Partner(tuple(map(change, views)), change(labels), tuple(map(change, shares)))
         return Batch(tuple(map(change, self.views)), change(self.labels), partner)
-
-
-def generator(*key: int) -> torch.Generator:
-    """A CPU generator whose stream is a function of the key alone; keys that differ, differ."""
-    return torch.Generator().manual_seed(derived_seed(*key))
 
 
 class Stream:

@@ -59,12 +59,6 @@ class Geometry:
         )
 
 
-def takes(x: Tensor) -> bool:
-    """Whether kernels can compute with an activation, here and now."""
-    ours = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    return ours and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
-
-
 def rows(x: Tensor) -> Tensor:
     """[B, C, H, W] to [B, H, W, C] with its pixels one after the other, whatever its strides say of
     sides of length 1.
@@ -274,21 +268,6 @@ def moments(x: Tensor) -> Tensor:
     shape = pixels(x), x.shape[3]
     _run("moments", x.dtype, *shape, x, pixel_stride(x), sums, threads_for(x.numel() * 4))
     return sums
-
-
-def measures(layer: nn.BatchNorm2d) -> bool:
-    """Whether a normalisation is by the statistics of the batch."""
-    return layer.training or not layer.track_running_stats
-
-
-def computable(layer: nn.Module) -> bool:
-    """Whether a normalisation is one that `statistics` has: others look at more than a batch.
-
-    That of running statistics has no gradient here.
-    """
-    if type(layer) is not nn.BatchNorm2d or layer.momentum is None:
-        return False
-    return measures(layer) or not torch.is_grad_enabled()
 
 
 def count_batch(layers: Sequence[nn.BatchNorm2d]) -> None:

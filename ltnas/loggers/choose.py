@@ -11,37 +11,11 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import Logger
 
-from ltnas.cli.command import SWEEP_VARIABLE
 from ltnas.config import Run
 from ltnas.errors import UserError
+from ltnas.loggers.charts import SECTIONS
+from ltnas.runs.environment import SWEEP_VARIABLE
 from ltnas.runs.folder import RunFolder
-
-SECTIONS = {
-    "train": "train",
-    "learning": "train",
-    "architecture": "architecture",
-    "entropy": "architecture",
-    "skip": "architecture",
-    "parametric": "architecture",
-    "discretisation": "architecture",
-    "largest": "architecture",
-    "collapsed": "architecture",
-    "seconds": "cost",
-    "peak": "cost",
-}
-"""Where a dashboard shows a column of the history, by its first word; tests have their own."""
-
-
-def shown_as(column: str) -> str:
-    """A column of the history by the name that it has on a dashboard, its section first.
-
-    `accuracy_balanced` is `test_balanced/accuracy`, `train_loss` is `train/loss`.
-    """
-    for test_set in ("balanced", "long_tailed"):
-        if column.endswith(f"_{test_set}"):
-            return f"test_{test_set}/{column.removesuffix(f'_{test_set}')}"
-    section = SECTIONS.get(column.partition("_")[0])
-    return f"{section}/{column.removeprefix(f'{section}_')}" if section else column
 
 
 def pictures(config: Run, folder: RunFolder) -> list[L.Callback]:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ltnas import config as c
+
 
 def inverse_frequency(counts: Tensor, exponent: float) -> Tensor:
     """n^-k for counts n > 0 [C]; with k = 1/2 the square root, with k = 0 no weights."""
@@ -30,3 +32,14 @@ def effective_number(counts: Tensor, beta: float) -> Tensor:
 
 def _of_mean_one(weights: Tensor) -> Tensor:
     return weights / weights.mean()
+
+
+def class_weights(config: c.Classification, counts: Tensor) -> Tensor:
+    """Of mean 1, float64 [C]."""
+    match config.reweight:
+        case "inverse_frequency":
+            return inverse_frequency(counts, config.exponent)
+        case "effective_number":
+            return effective_number(counts, config.beta)
+        case _:
+            return torch.ones_like(counts, dtype=torch.float64)

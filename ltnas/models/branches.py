@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ltnas.models.drop_path import DropPath
+from ltnas.models.operations import DropPath
 
 
 class BranchedModel(nn.Module):

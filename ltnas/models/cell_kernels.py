@@ -24,9 +24,7 @@ from ltnas.kernels.calls import (
     Normalisation,
     Term,
     Upon,
-    computable,
     count_batch,
-    measures,
     mix,
     mix_products,
     moments,
@@ -36,11 +34,10 @@ from ltnas.kernels.calls import (
     pool_forward,
     rows,
     statistics,
-    takes,
     unit_backward,
     unit_forward,
 )
-from ltnas.models.hooks import hooked
+from ltnas.kernels.eligibility import computable, hooked, measures, takes
 from ltnas.models.stacked import Convolutions, Pool, Reduce, Unit
 
 if TYPE_CHECKING:

@@ -7,43 +7,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
 from ltnas.models.classifiers import MakeClassifier
-from ltnas.models.drop_path import DropPath
 from ltnas.models.operation_kernels import run_operation
-from ltnas.models.operations import operation
-from ltnas.models.preprocess import preprocess_before, preprocess_previous
-from ltnas.space.genotype import CellGenotype, Edge, Genotype
+from ltnas.models.operations import DropPath, operation, preprocess_before, preprocess_previous
+from ltnas.space.genotype import CellGenotype, Genotype, live_edges, output_nodes
 from ltnas.space.layout import CellPlan, cell_plans, kind
-
-AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
-"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool, by stem."""
-
-
-def live_edges(cell: CellGenotype) -> list[Edge]:
-    """Edges that something flows through, in the genotype's order.
-
-    FairDARTS' thresholds may leave a node without an input; edges out of it carry nothing.
-    """
-    alive = {0, 1}
-    for node in sorted({edge.node for edge in cell.edges}):
-        if any(edge.node == node and edge.source in alive for edge in cell.edges):
-            alive.add(node)
-    return [edge for edge in cell.edges if edge.source in alive]
-
-
-def output_nodes(cell: CellGenotype) -> list[int]:
-    """Nodes that the cell concatenates: those of the genotype that anything reaches.
-
-    Raises:
-        UserError: nothing reaches the output.
-    """
-    fed = {edge.node for edge in live_edges(cell)}
-    nodes = [node for node in cell.concat if node in fed]
-    if not nodes:
-        raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
-    return nodes
 
 
 class Cell(nn.Module):
@@ -209,27 +178,3 @@ class Network(BranchedModel):
         last = self.tail(trunk, 0)
         seen = last if self.auxiliary_cell == len(self.cells) - 1 else trunk[2]
         return self.classifier(last.mean((2, 3))), self.auxiliary_head(seen)
-
-
-def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
-    """Raise a `UserError` if images are too small for the reductions or the auxiliary classifier.
-
-    Args:
-        size: side of the images, pixels.
-        cells: in the stack.
-        auxiliary: whether there is an auxiliary classifier.
-        stem: `cifar` or `imagenet`.
-    """
-    divisor = (2 ** len({cells // 3, 2 * cells // 3})) * (8 if stem == "imagenet" else 1)
-    if size % divisor or size < 2 * divisor:
-        raise UserError(
-            f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "
-            f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least "
-            f"{2 * divisor}"
-        )
-    left, needed = size // divisor, AUXILIARY_SIZE[stem]
-    if auxiliary and left < needed:
-        raise UserError(
-            f"images of {size}x{size} pixels leave {left}x{left} for the auxiliary classifier, "
-            f"which needs {needed}x{needed}: take a larger data.image_size, or auxiliary=0"
-        )

@@ -14,19 +14,16 @@ from ltnas.kernels.calls import (
     Normalisation,
     Term,
     Upon,
-    computable,
     count_batch,
-    measures,
     mix,
     mix_products,
     pixels,
     rows,
     statistics,
-    takes,
     unit_backward,
     unit_forward,
 )
-from ltnas.models.hooks import hooked
+from ltnas.kernels.eligibility import computable, hooked, measures, takes
 from ltnas.models.operations import DepthwiseUnits
 
 

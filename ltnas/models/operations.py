@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ltnas.models.rectified import RectifiedConv
+from ltnas.models.rectified import RectifiedConv, RectifiedConvNorm
+from ltnas.space.layout import CellPlan
 
 PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 """Operations that learn weights at every stride."""
@@ -108,3 +109,37 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
             return dilated(channels, int(name[-1]), stride, affine)
         case _:
             raise ValueError(f"unknown operation {name}")
+
+
+class DropPath(nn.Module):
+    """In training each image's output is zero with a probability, else it is scaled up for that.
+
+    The probability is a tensor, so that to change it compiles nothing again and waits for nothing.
+    """
+
+    probability: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("probability", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] to the same; added to `onto`, if there is one, in the same pass."""
+        if not self.training:
+            return x if onto is None else onto + x
+        survival = 1 - self.probability
+        kept = torch.rand(len(x), 1, 1, 1, device=x.device) < survival
+        factor = (kept / survival).to(x.dtype)
+        return x * factor if onto is None else torch.addcmul(onto, x, factor)
+
+
+def preprocess_before(plan: CellPlan, affine: bool) -> nn.Module:
+    """Fits the state of the cell before the previous one to the width and size of this cell."""
+    if plan.follows_reduction:
+        return FactorizedReduce(plan.before_previous, plan.channels, affine)
+    return RectifiedConvNorm(plan.before_previous, plan.channels, affine)
+
+
+def preprocess_previous(plan: CellPlan, affine: bool) -> nn.Module:
+    """Fits the previous cell's state to the width of this cell."""
+    return RectifiedConvNorm(plan.previous, plan.channels, affine)

@@ -14,9 +14,7 @@ from ltnas.kernels.calls import (
     Normalisation,
     Term,
     Upon,
-    computable,
     count_batch,
-    measures,
     mix,
     mix_products,
     pixels,
@@ -24,9 +22,8 @@ from ltnas.kernels.calls import (
     rectified_forward,
     rows,
     statistics,
-    takes,
 )
-from ltnas.models.hooks import hooked
+from ltnas.kernels.eligibility import computable, hooked, measures, takes
 
 
 class RectifiedConv(nn.Conv2d):

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
 from ltnas.models.build import described_network
-from ltnas.runs.folder import RunFolder, atomically
+from ltnas.runs.atomic import atomically
+from ltnas.runs.folder import RunFolder
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from ltnas.distributed.collectives import GlobalBatchNorm
+from ltnas.distributed.batch_norm import GlobalBatchNorm
 
 
 @contextmanager

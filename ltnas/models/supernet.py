@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from ltnas.models.branches import BranchedModel
 from ltnas.models.cell_kernels import Flow, run_cell, runs_natively
 from ltnas.models.classifiers import MakeClassifier
-from ltnas.models.preprocess import preprocess_before, preprocess_previous
+from ltnas.models.operations import preprocess_before, preprocess_previous
 from ltnas.models.stacked import Convolutions, Pool, Reduce
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind

@@ -8,7 +8,8 @@ from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView, TwinView
 from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import View
-from ltnas.losses.build import build_criterion, class_weights
+from ltnas.losses.classification import build_criterion
+from ltnas.losses.weights import class_weights
 from ltnas.models.classifiers import make_classifier
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltnas.runs.folder import RunFolder, atomically
+from ltnas.runs.atomic import atomically
+from ltnas.runs.folder import RunFolder
 
 INK, PAPER, FAINT = "#22262b", "#ffffff", "#9aa3ad"
 OPERATION_COLOURS = {

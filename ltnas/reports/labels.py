@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ltnas.config import RetrainConfig, SearchConfig
 from ltnas.config.axes import AXES
 from ltnas.reports.runs import flat
-from ltnas.runs.folder import fingerprint_of
+from ltnas.runs.fingerprint import fingerprint_of
 
 Settings = Mapping[str, str]
 

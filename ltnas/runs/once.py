@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from ltnas.config import Run
 from ltnas.errors import UserError
-from ltnas.runs.folder import fingerprint, finished_run, run_folders
+from ltnas.runs.fingerprint import fingerprint
+from ltnas.runs.folder import run_folders
 from ltnas.runs.locks import lock, shared_file
+from ltnas.runs.resume import finished_run
 
 Config = TypeVar("Config", bound=Run)
 

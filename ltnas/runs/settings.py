@@ -8,7 +8,6 @@ from typing import Any
 
 from ltnas.config import Run
 from ltnas.config.axes import AXES
-from ltnas.data.long_tail import LongTail
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.provenance import provenance
 
@@ -33,18 +32,3 @@ def write_settings(folder: RunFolder, config: Run) -> None:
     folder.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(data)))
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     folder.write_json("provenance.json", provenance(spec.name if spec else "ltnas", config.trainer))
-
-
-def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
-    """What was trained and tested on, in plain types."""
-    return {
-        "source": config.data.source,
-        "imbalance": config.imbalance.name,
-        "subset_checksum": long_tail.checksum,
-        "image_size": long_tail.image_size,
-        "classes": list(long_tail.classes),
-        "class_counts": long_tail.counts,
-        "test_images": len(long_tail.test.labels),
-        "long_tailed_test_images": len(long_tail.test_indices),
-        "groups": long_tail.groups,
-    }

@@ -159,3 +159,28 @@ def _read(where: str) -> str:
             f"genotype={where} has no genotype ({path}: {reason}): give a run folder of "
             f"ltnas.search, a genotype.json, or one of {', '.join(published_names())}"
         ) from error
+
+
+def live_edges(cell: CellGenotype) -> list[Edge]:
+    """Edges that something flows through, in the genotype's order.
+
+    FairDARTS' thresholds may leave a node without an input; edges out of it carry nothing.
+    """
+    alive = {0, 1}
+    for node in sorted({edge.node for edge in cell.edges}):
+        if any(edge.node == node and edge.source in alive for edge in cell.edges):
+            alive.add(node)
+    return [edge for edge in cell.edges if edge.source in alive]
+
+
+def output_nodes(cell: CellGenotype) -> list[int]:
+    """Nodes that the cell concatenates: those of the genotype that anything reaches.
+
+    Raises:
+        UserError: nothing reaches the output.
+    """
+    fed = {edge.node for edge in live_edges(cell)}
+    nodes = [node for node in cell.concat if node in fed]
+    if not nodes:
+        raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
+    return nodes

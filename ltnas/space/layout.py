@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltnas.errors import UserError
+
 KINDS = ("normal", "reduce")
 """The two kinds of cell, each with architecture parameters of its own."""
 
@@ -64,3 +66,31 @@ def cell_plans(
         plans.append(CellPlan(channels, before, previous, reduction, reduced))
         before, previous, reduced = previous, channels * widths[kind(reduction)], reduction
     return plans
+
+
+AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
+"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool, by stem."""
+
+
+def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
+    """Raise a `UserError` if images are too small for the reductions or the auxiliary classifier.
+
+    Args:
+        size: side of the images, pixels.
+        cells: in the stack.
+        auxiliary: whether there is an auxiliary classifier.
+        stem: `cifar` or `imagenet`.
+    """
+    divisor = (2 ** len({cells // 3, 2 * cells // 3})) * (8 if stem == "imagenet" else 1)
+    if size % divisor or size < 2 * divisor:
+        raise UserError(
+            f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "
+            f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least "
+            f"{2 * divisor}"
+        )
+    left, needed = size // divisor, AUXILIARY_SIZE[stem]
+    if auxiliary and left < needed:
+        raise UserError(
+            f"images of {size}x{size} pixels leave {left}x{left} for the auxiliary classifier, "
+            f"which needs {needed}x{needed}: take a larger data.image_size, or auxiliary=0"
+        )

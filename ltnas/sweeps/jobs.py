@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ltnas.cli.command import LAUNCHER_VARIABLE, SWEEP_VARIABLE
+from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
 PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+) .* test ([\d.]+)%", re.M)

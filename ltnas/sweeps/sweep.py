@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ltnas.config import Run
-from ltnas.runs.folder import finished_run, run_folders
+from ltnas.runs.folder import run_folders
+from ltnas.runs.resume import finished_run
 from ltnas.sweeps.devices import Place
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board

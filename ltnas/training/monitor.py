@@ -10,15 +10,10 @@ from torch import Tensor
 
 from ltnas.data.seeds import derived_seed
 from ltnas.data.stream import Batch
+from ltnas.data.test_sets import TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.errors import UserError
-from ltnas.training.evaluation import (
-    TestSets,
-    accuracy,
-    calibration_error,
-    confusion_matrix,
-    report,
-)
+from ltnas.training.evaluation import accuracy, calibration_error, confusion_matrix, report
 from ltnas.training.learner import Learner
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from ltnas.axes.schedules import linear_ramp, weight_rate
 from ltnas.config import WeightOptimiser
 from ltnas.data.stream import Batch
+from ltnas.data.test_sets import TestSets
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.objectives import Losses
-from ltnas.training.evaluation import TestSets
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import MeasuringModule
 from ltnas.training.optimisation import (

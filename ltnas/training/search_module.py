@@ -24,6 +24,7 @@ from ltnas.config import (
 )
 from ltnas.data.seeds import derived_seed
 from ltnas.data.stream import Batch
+from ltnas.data.test_sets import TestSets
 from ltnas.diagnostics.curvature import largest_eigenvalue
 from ltnas.diagnostics.discretisation import distance
 from ltnas.distributed.collectives import mean_over_ranks
@@ -31,7 +32,6 @@ from ltnas.models.operations import PARAMETRIC
 from ltnas.models.statistics import frozen_statistics
 from ltnas.models.supernet import ARCHITECTURE, Supernet
 from ltnas.objectives import Losses
-from ltnas.training.evaluation import TestSets
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import MeasuringModule
 from ltnas.training.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser

@@ -18,8 +18,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ltnas import config as c
 from ltnas.data.module import LongTailData
-from ltnas.distributed.collectives import ProcessPerDevice
 from ltnas.distributed.processes import by_torchrun
+from ltnas.distributed.strategy import ProcessPerDevice
 from ltnas.errors import Terminated, UserError
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.memory import keep_freed_memory

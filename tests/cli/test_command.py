@@ -14,7 +14,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ltnas import config as c
-from ltnas.cli.command import CONF, refuse_new_keys, register_configs, user_message
+from ltnas.cli.command import register_configs
+from ltnas.cli.help import CONF
+from ltnas.cli.messages import refuse_new_keys, user_message
 from ltnas.config.axes import AXES
 from ltnas.errors import UserError
 from ltnas.runs.settings import choices

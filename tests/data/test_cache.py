@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ltnas.data.cache import cache_folder, cached, files_key
+from ltnas.data.cache import cached, files_key
 from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources import folder
 from ltnas.data.sources.folder import load_folder
 from ltnas.errors import UserError
+from ltnas.runs.user_cache import cache_folder
 
 
 def make_source(seed=0):

@@ -7,7 +7,8 @@ import torch
 
 from ltnas import config as c
 from ltnas.data.images import LabelledImages
-from ltnas.data.stream import Stream, generator
+from ltnas.data.seeds import generator
+from ltnas.data.stream import Stream
 
 
 @dataclass(frozen=True)

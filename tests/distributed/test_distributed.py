@@ -8,12 +8,8 @@ from torch import nn
 
 from ltnas import config as c
 from ltnas.data.stream import Batch, Partner
-from ltnas.distributed.collectives import (
-    GlobalBatchNorm,
-    mean_over_ranks,
-    sum_over_ranks,
-    synchronise_batch_norm,
-)
+from ltnas.distributed.batch_norm import GlobalBatchNorm, synchronise_batch_norm
+from ltnas.distributed.collectives import mean_over_ranks, sum_over_ranks
 from ltnas.models.statistics import unmoved_statistics
 
 SSL = c.BarlowTwins(hidden=8, outputs=6)

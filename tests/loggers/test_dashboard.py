@@ -14,7 +14,8 @@ from wandb.proto import wandb_internal_pb2
 
 from ltnas.errors import UserError
 from ltnas.loggers import choose as loggers
-from ltnas.loggers.choose import open_logger, shown_as
+from ltnas.loggers.charts import shown_as
+from ltnas.loggers.choose import open_logger
 from ltnas.loggers.dashboard import artifact_name, link, publish
 from ltnas.retrain import retrain
 from ltnas.runs.folder import RunFolder

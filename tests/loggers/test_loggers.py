@@ -14,7 +14,8 @@ from composed import composed
 from ltnas import config as c
 from ltnas.errors import Terminated, UserError
 from ltnas.loggers import choose as loggers
-from ltnas.loggers.choose import open_logger, shown_as
+from ltnas.loggers.charts import shown_as
+from ltnas.loggers.choose import open_logger
 from ltnas.runs.folder import RunFolder
 from ltnas.search import search
 

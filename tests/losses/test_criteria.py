@@ -5,12 +5,16 @@ import math
 import pytest
 import torch
 
-from ltnas.losses.cross_entropy import CrossEntropy
-from ltnas.losses.focal import Focal
-from ltnas.losses.gradient_harmonising import GradientHarmonising
-from ltnas.losses.label_aware_smoothing import LabelAwareSmoothing, smoothing
-from ltnas.losses.ldam import Ldam, margins
-from ltnas.losses.logit_adjustment import VectorScaling
+from ltnas.losses.classification import (
+    CrossEntropy,
+    Focal,
+    GradientHarmonising,
+    LabelAwareSmoothing,
+    Ldam,
+    VectorScaling,
+    margins,
+    smoothing,
+)
 
 COUNTS = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50])
 BALANCED = torch.full((10,), 500)

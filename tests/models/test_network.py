@@ -7,10 +7,18 @@ from torch import nn
 from ltnas.config import OPERATIONS
 from ltnas.errors import UserError
 from ltnas.models.cost import parameter_counts
-from ltnas.models.drop_path import DropPath
-from ltnas.models.network import Cell, Network, check_image_size, live_edges, output_nodes
-from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype, load_genotype
-from ltnas.space.layout import CellPlan
+from ltnas.models.network import Cell, Network
+from ltnas.models.operations import DropPath
+from ltnas.space.genotype import (
+    CellGenotype,
+    Edge,
+    Genotype,
+    cell_genotype,
+    live_edges,
+    load_genotype,
+    output_nodes,
+)
+from ltnas.space.layout import CellPlan, check_image_size
 
 DARTS_V2 = load_genotype("darts_v2")[0]
 PLAN = CellPlan(4, 6, 5, reduction=False, follows_reduction=False)

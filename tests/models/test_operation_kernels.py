@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ltnas.distributed.collectives import GlobalBatchNorm
+from ltnas.distributed.batch_norm import GlobalBatchNorm
 from ltnas.models import operation_kernels
 from ltnas.models.operation_kernels import run_operation
 from ltnas.models.operations import operation

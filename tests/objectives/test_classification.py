@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from ltnas import config as c
 from ltnas.data.stream import Batch, Partner
-from ltnas.losses.build import build_criterion, class_weights
-from ltnas.losses.cross_entropy import CrossEntropy
+from ltnas.losses.classification import CrossEntropy, build_criterion
+from ltnas.losses.weights import class_weights
 from ltnas.objectives.classification import Classification
 
 COUNTS = torch.tensor([500, 100, 20])

@@ -18,7 +18,7 @@ from ltnas.reports.formats import duration, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs, read_run
-from ltnas.runs.folder import fingerprint
+from ltnas.runs.fingerprint import fingerprint
 
 COMMIT = "a" * 40
 

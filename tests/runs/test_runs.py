@@ -22,8 +22,10 @@ from ltnas.distributed.processes import FOLDER_VARIABLE
 from ltnas.errors import UserError
 from ltnas.models.network import Network
 from ltnas.models.saved import save_network
-from ltnas.runs import folder as runs
-from ltnas.runs.folder import RunFolder, atomically, open_run
+from ltnas.runs import atomic, resume
+from ltnas.runs.atomic import atomically
+from ltnas.runs.folder import RunFolder
+from ltnas.runs.resume import open_run
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
@@ -48,7 +50,7 @@ def config(tmp_path):
 def clock(monkeypatch):
     """Stands still until it is told to go on."""
     moments = {"now": "20250101-000000"}
-    monkeypatch.setattr(runs.time, "strftime", lambda form: moments["now"])
+    monkeypatch.setattr(resume.time, "strftime", lambda form: moments["now"])
     return moments
 
 
@@ -63,7 +65,7 @@ def unlocked(folder):
 
 def test_folders_differ_when_the_clock_does_not(config, clock, monkeypatch):
     moments = iter([1, 1, 1, 2])
-    monkeypatch.setattr(runs.time, "time_ns", lambda: next(moments))
+    monkeypatch.setattr(resume.time, "time_ns", lambda: next(moments))
     first, second = open_run(config, NAME), open_run(config, NAME)
     assert first.path.name == f"{NAME}-20250101-000000-000000001"
     assert second.path.name == f"{NAME}-20250101-000000-000000002"
@@ -71,7 +73,7 @@ def test_folders_differ_when_the_clock_does_not(config, clock, monkeypatch):
 
 
 def test_folders_of_threads_differ(config, clock, monkeypatch):
-    monkeypatch.setattr(runs.time, "time_ns", lambda: random.randrange(8))
+    monkeypatch.setattr(resume.time, "time_ns", lambda: random.randrange(8))
     start, found = threading.Barrier(8), []
 
     def work():
@@ -146,7 +148,7 @@ def test_old_content_stays_when_the_disk_is_full(tmp_path, monkeypatch, where):
     if where == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif where == "replace":
-        monkeypatch.setattr(runs.Path, "replace", full)
+        monkeypatch.setattr(atomic.Path, "replace", full)
     else:  # a device that is always full, where the partial file would be
         (tmp_path / f".file.json.{os.getpid()}.partial").symlink_to("/dev/full")
     with pytest.raises(UserError) as caught:

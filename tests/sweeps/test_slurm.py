@@ -16,7 +16,9 @@ from conftest import TINY
 from hydra import compose, initialize_config_dir
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-from ltnas.cli.command import CONF, register_configs, user_message
+from ltnas.cli.command import register_configs
+from ltnas.cli.help import CONF
+from ltnas.cli.messages import user_message
 from ltnas.training.trainer import build_trainer
 
 

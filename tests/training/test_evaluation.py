@@ -5,13 +5,13 @@ import pytest
 import torch
 from sklearn import metrics
 
+from ltnas.data.test_sets import shot_groups
 from ltnas.training.evaluation import (
     accuracy,
     calibration_error,
     confusion_matrix,
     f1_scores,
     report,
-    shot_groups,
 )
 
 EXP_01 = [5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ltnas.data.stream import Batch
-from ltnas.training.evaluation import TestSets
+from ltnas.data.test_sets import TestSets
 from ltnas.training.monitor import MeasuringModule
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0], [1.0, 1.5, 0.0], [0.0, 0.0, 4.0]])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ltnas.config import Data
-from ltnas.data.cache import cache_folder
 from ltnas.data.images import Source
 from ltnas.data.sources.cifar10 import load_cifar10
 from ltnas.data.sources.digits import load_digits
 from ltnas.data.sources.folder import load_folder
 from ltnas.data.sources.parquet import load_parquet
 from ltnas.errors import UserError
+from ltnas.runs.user_cache import cache_folder
 
 
 def load_source(data: Data) -> Source:

@@ -1,0 +1,63 @@
+"""Batch normalisation with the statistics of the batch of all ranks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ltnas.distributed.collectives import ranks, sum_over_ranks
+
+
+class GlobalBatchNorm(nn.Module):
+    """Training statistics of the batch of all ranks, for devices that torch's own refuses (CPU).
+
+    Takes over the parameters and buffers of a BatchNorm layer under their names.
+    """
+
+    def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
+        super().__init__()
+        self.eps = layer.eps
+        self.momentum = 0.1 if layer.momentum is None else layer.momentum
+        self.track_running_stats = layer.track_running_stats
+        self.weight, self.bias = layer.weight, layer.bias
+        for name, buffer in layer.named_buffers():
+            self.register_buffer(name, buffer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C] or [B, C, H, W] to the same."""
+        mean, variance = self._statistics(x) if self.training else self._running()
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        y = (x - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
+        return y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
+
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return self.get_buffer("running_mean"), self.get_buffer("running_var")
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        axes = [0, *range(2, x.dim())]
+        count = x.numel() // x.shape[1] * ranks()
+        mean = sum_over_ranks(x.sum(axes)) / count
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        variance = sum_over_ranks(((x - mean.view(shape)) ** 2).sum(axes)) / count
+        if self.track_running_stats:
+            with torch.no_grad():
+                running = self._running()
+                running[0].lerp_(mean, self.momentum)
+                running[1].lerp_(variance * count / (count - 1), self.momentum)
+                self.get_buffer("num_batches_tracked").add_(1)
+        return mean, variance
+
+
+def synchronise_batch_norm(model: nn.Module, accelerator: str) -> None:
+    """Make every BatchNorm below `model` use the statistics of the batch of all ranks."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                setattr(module, name, _synchronised(child, accelerator))
+
+
+def _synchronised(layer: nn.modules.batchnorm._BatchNorm, accelerator: str) -> nn.Module:
+    if accelerator == "cpu":
+        return GlobalBatchNorm(layer)
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(layer)
+    return converted
