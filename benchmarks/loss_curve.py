@@ -70,7 +70,7 @@ def main() -> None:
                 "losses": losses,
             }
         )
-    alphas = zip(plain.architecture, ours.supernet.architecture.values(), strict=True)
+    alphas = zip(plain.architecture, ours.network.architecture.values(), strict=True)
     difference = max(float((a - b).detach().abs().max()) for a, b in alphas)
     source = "CIFAR-10" if root else "digits"
     harness.table(

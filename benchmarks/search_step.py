@@ -28,8 +28,8 @@ from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.kernels import Kernels, kernels
+from ltnas.models.search_network import build_search_network
 from ltnas.models.stacking import plain_names, stack
-from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
 from ltnas.runs.memory import keep_freed_memory, peak_memory
 from ltnas.training.learner import Learner
@@ -78,7 +78,7 @@ class Ours(SearchModule):
     def architecture_step(self, batch: Batch) -> None:
         """As in `training_step`."""
         found = self._architecture_gradient({"architecture": batch, "weights": batch})
-        for name, parameter in self._architecture().items():
+        for name, parameter in self.learner.architecture().items():
             parameter.grad = found[name]
         self.alone.optimizers[1].step()
         self.alone.optimizers[1].zero_grad(set_to_none=True)
@@ -91,8 +91,15 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
     shape = (operations, NODES, int(words["channels"]), int(words["cells"]), CLASSES)
     torch.manual_seed(0)
     plain = PlainSupernet(*shape, relax, relaxation.initial_deviation)
-    fast = Supernet(
-        *shape, relax, relaxation.initial_deviation, checkpointed=words["checkpointed"] == "1"
+    fast = build_search_network(
+        operations=operations,
+        nodes=NODES,
+        channels=int(words["channels"]),
+        cells=int(words["cells"]),
+        classes=CLASSES,
+        relaxation=relax,
+        initial_deviation=relaxation.initial_deviation,
+        checkpointed=words["checkpointed"] == "1",
     )
     names = {name: plain_names(name, operations, NODES) for name in fast.state_dict()}
     fast.load_state_dict(stack(plain.state_dict(), names))
@@ -107,18 +114,18 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
         learner.to(device)
     learners[1].to(memory_format=torch.channels_last)
     ours = Ours(
-        learners[1],
-        regularise,
-        c.FirstOrder(),
-        c.Constant(),
-        c.Top2(),
-        c.WeightOptimiser(),
-        c.ArchitectureOptimiser(),
-        0,
-        1,
-        TestSets(CLASSES, torch.arange(2), {}),
-        0,
-        autocast("gpu" if device == "cuda" else "cpu", words["precision"]),
+        learner=learners[1],
+        regularise=regularise,
+        gradient=c.FirstOrder(),
+        schedule=c.Constant(),
+        selection=c.Top2(),
+        weights=c.WeightOptimiser(),
+        architecture=c.ArchitectureOptimiser(),
+        hessian_every=0,
+        epochs=1,
+        tests=TestSets(CLASSES, torch.arange(2), {}),
+        seed=0,
+        autocast=autocast("gpu" if device == "cuda" else "cpu", words["precision"]),
     )
     ours.alone = Alone(ours.configure_optimizers())
     return PlainSearch(plain, learners[0].objective, regularise), ours

@@ -13,11 +13,11 @@ import time
 
 FIRST_STEP = """
 import sys, os
-from ltnas.{command}_module import {module}
+from ltnas.training.{command}_module import {module}
 {module}.training_step = lambda *_: os._exit(0)
 sys.argv = ["{command}", *sys.argv[1:]]
-from ltnas.{command} import main
-main()
+from ltnas.cli.command import main
+main("{command}")
 """
 SIZES = ("data=digits", "trainer=cpu", "auxiliary=0", "cutout=0", "data.image_size=32")
 SEARCH = [word for word in SIZES if not word.startswith(("auxiliary", "cutout"))]

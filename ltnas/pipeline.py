@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # above the other imports, so that --help does not load torch
+    from ltnas.cli.command import main
+
+    main("pipeline")
+
 from dataclasses import replace
 from pathlib import Path
 
-from ltnas.cli.command import run_command
 from ltnas.cli.words import compose_beside, task_words, words_of
 from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
+from ltnas.data.long_tail import load_long_tail
 from ltnas.retrain import retrain
 from ltnas.runs.once import once
 from ltnas.search import search
+from ltnas.space.layout import check_image_size
 
 PREFIX = "retrain."
 PENDING = "pending"
-"""Stands for the genotype until it is found."""
+"""Genotype of a training's configuration before the search has found one."""
 
 
 def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
     """Search, and train the genotype that was found.
 
     Args:
-        searching: of the search.
-        training: of the training, whose genotype is put in; None: search alone.
+        searching: configuration of the search.
+        training: configuration of the training, whose genotype is filled in; None: search only.
 
     Returns:
         The run folder of the last stage.
@@ -47,45 +53,35 @@ def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
 
 def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
     """Raise a `UserError` if images are too small for the training, before hours of searching."""
-    from ltnas.data.long_tail import load_long_tail
-    from ltnas.space.layout import check_image_size
-
     size = load_long_tail(searching.data, searching.imbalance).image_size
     check_image_size(size, training.cells, training.auxiliary > 0, training.stem)
 
 
-def training_of(config: PipelineConfig, said: list[str]) -> RetrainConfig:
-    """What the training is told.
+def training_of(config: PipelineConfig, words: list[str]) -> RetrainConfig:
+    """Return the configuration of the training.
 
     Args:
-        config: of the pipeline.
-        said: words of the command line, of which those that begin with `retrain.` are its own.
+        config: configuration of the pipeline.
+        words: words of the command line; those that begin with `retrain.` belong to the training.
 
     Raises:
         UserError: something that the user can mend; see its text.
     """
-    own = [word[len(PREFIX) :] for word in said if word.startswith(PREFIX)]
-    words = {word.partition("=")[0]: word for word in [*words_of(config.retrain), *own]}
+    typed = [word[len(PREFIX) :] for word in words if word.startswith(PREFIX)]
+    # By key, so that a word of the command line replaces that of a file.
+    by_key = {word.partition("=")[0]: word for word in [*words_of(config.retrain), *typed]}
     for key in ("genotype", "network"):
         require(
-            key not in words,
+            key not in by_key,
             f"{PREFIX}{key} in a pipeline, which trains the genotype that it finds: leave it out, "
             "or run ltnas.retrain",
         )
-    composed = compose_beside("retrain", [*words.values(), f"genotype={PENDING}"])
+    composed = compose_beside("retrain", [*by_key.values(), f"genotype={PENDING}"])
     assert isinstance(composed, RetrainConfig)
-    return as_the_search(composed, config, {key.partition(".")[0] for key in words})
+    return as_the_search(composed, config, {key.partition(".")[0] for key in by_key})
 
 
-def _pipeline(config: PipelineConfig) -> Path:
+def run_pipeline(config: PipelineConfig) -> Path:
+    """Run the pipeline of a command line; see `pipeline`."""
     training = training_of(config, task_words()) if config.until == "retrain" else None
     return pipeline(config.search, training)
-
-
-def main() -> None:
-    """The console script."""
-    run_command("pipeline", PipelineConfig, _pipeline)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,25 +5,50 @@ Reads from top to bottom: genotype, data, network, stages of training, files.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # above the other imports, so that --help does not load torch
+    from ltnas.cli.command import main
+
+    main("retrain")
+
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ltnas.cli.command import run_command
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+
+from ltnas.callbacks.checkpoint import EpochCheckpoint
+from ltnas.callbacks.history import History
+from ltnas.callbacks.progress import ProgressLine
+from ltnas.cli.console import make_console, print_long_tail, print_results
 from ltnas.config import ResNet32, RetrainConfig, TwoBranches
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
-    from rich.console import Console
-
-    from ltnas.callbacks.history import History
-    from ltnas.data.long_tail import LongTail
-    from ltnas.data.module import LongTailData
-    from ltnas.models.branches import BranchedModel
-    from ltnas.runs.folder import RunFolder
-    from ltnas.space.genotype import Genotype
-    from ltnas.training.retrain_module import RetrainModule
-    from ltnas.training.stages import Stage
+from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
+from ltnas.data.module import LongTailData, Plan, second_stream
+from ltnas.data.samplers import expected_counts
+from ltnas.data.seeds import derived_seed
+from ltnas.distributed.batch_norm import synchronise_batch_norm
+from ltnas.loggers.choose import open_logger, publish
+from ltnas.losses.classification import log_priors
+from ltnas.models.branches import BranchedModel
+from ltnas.models.build import describe_network, described_network
+from ltnas.models.cost import multiply_accumulates, parameter_counts
+from ltnas.models.saved import save_network
+from ltnas.objectives.build import build_objective, build_views
+from ltnas.plots.cells import plot_cells
+from ltnas.plots.curves import plot_curves
+from ltnas.runs.folder import RunFolder
+from ltnas.runs.resume import open_run
+from ltnas.runs.settings import write_settings
+from ltnas.space.genotype import Genotype, load_genotype
+from ltnas.space.layout import check_image_size
+from ltnas.training.compiling import compile_cells
+from ltnas.training.learner import Learner
+from ltnas.training.retrain_module import RetrainModule
+from ltnas.training.stages import Stage, stages
+from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
 
 
 def retrain(config: RetrainConfig) -> Path:
@@ -35,16 +60,9 @@ def retrain(config: RetrainConfig) -> Path:
     Raises:
         UserError: something that the user can mend; see its text.
     """
-    from ltnas.cli.console import make_console, print_long_tail
-    from ltnas.data.long_tail import load_long_tail
-    from ltnas.runs.resume import open_run
-    from ltnas.runs.settings import write_settings
-    from ltnas.space.layout import check_image_size
-    from ltnas.training.trainer import choose_accelerator
-
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
-    genotype, scheme = _genotype(config)
+    genotype, scheme = _load(config)
     long_tail = load_long_tail(config.data, config.imbalance)
     if genotype is not None:
         check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
@@ -52,76 +70,60 @@ def retrain(config: RetrainConfig) -> Path:
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name) as folder:
         write_settings(folder, config)
-        _train(config, accelerator, genotype, scheme, long_tail, folder, console)
+        network = build_network(config, genotype, long_tail)
+        run = _Training(config, accelerator, network, long_tail, console)
+
+        # All stages but the last, each with its own logger.
+        *first, last = stages(config, folder)
+        histories = []
+        for stage in first:
+            with open_logger(config, stage.folder, stage.label) as logger:
+                history, _ = run.fit(stage, logger)
+            histories.append(history)
+
+        # The last stage, whose logger gets the result too.
+        with open_logger(config, last.folder, last.label) as logger:
+            history, reports = run.fit(last, logger)
+            histories.append(history)
+            if config.adjust:
+                _keep_adjustment(config, network, long_tail)
+            if folder.writes:
+                _write_network(config, genotype, scheme, network, long_tail, folder)
+                metrics = {
+                    "kind": "retrain",
+                    "scheme": scheme,
+                    "imbalance": config.imbalance.name,
+                    "seed": config.seed,
+                    "epochs": config.epochs,
+                    "pretrain_epochs": config.pretrain_epochs,
+                    "crt_epochs": config.crt.epochs,
+                    **parameter_counts(network),
+                    "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
+                    "test": reports,
+                    "data": describe_data(config, long_tail),
+                    "seconds": round(sum(history.seconds for history in histories), 1),
+                    "peak_memory_gib": max(history.peak_memory_gib for history in histories),
+                    "provenance": folder.read_json("provenance.json"),
+                }
+                folder.write_json("metrics.json", metrics)  # last: it marks the run as finished
+                _print_result(console, config, long_tail, metrics)
+                publish(config, logger, folder, config.genotype)
     return folder.path
 
 
-def _genotype(config: RetrainConfig) -> tuple[Genotype | None, str]:
-    """What is trained, and where it comes from, as a part of a folder's name."""
-    from ltnas.space.genotype import load_genotype
-
+def _load(config: RetrainConfig) -> tuple[Genotype | None, str]:
+    """Return the genotype, None for a residual network, and its origin for folder names."""
     if isinstance(config.network, ResNet32):
         return None, f"resnet{config.network.depth}"
-    genotype, origin = load_genotype(config.genotype)
-    name = str(origin.get("scheme") or origin.get("name") or "genotype").lower()
+    genotype, content = load_genotype(config.genotype)
+    name = str(content.get("scheme") or content.get("name") or "genotype").lower()
     return genotype, re.sub("[^a-z0-9_.-]+", "-", name)[:40]
-
-
-def _train(
-    config: RetrainConfig,
-    accelerator: str,
-    genotype: Genotype | None,
-    scheme: str,
-    long_tail: LongTail,
-    folder: RunFolder,
-    console: Console,
-) -> None:
-    from ltnas.loggers.choose import open_logger, publish
-    from ltnas.training.stages import stages
-
-    network = build_network(config, genotype, long_tail)
-    histories = []
-    *first, last = stages(config, folder)
-    for stage in first:
-        with open_logger(config, stage.folder, stage.label) as logger:
-            fitted = _fit(config, stage, accelerator, network, long_tail, console, logger)
-        histories.append(fitted[0])
-    with open_logger(config, last.folder, last.label) as logger:
-        history, reports = _fit(config, last, accelerator, network, long_tail, console, logger)
-        histories.append(history)
-        if config.adjust:
-            _keep_adjustment(config, network, long_tail)
-        if folder.writes:
-            _write_result(config, genotype, scheme, network, long_tail, folder, histories, reports)
-            _print_result(console, config, network, long_tail, reports)
-            publish(config, logger, folder, config.genotype)
-
-
-def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: LongTail) -> None:
-    """In the classifier's bias: the network that is kept predicts as the one that was tested."""
-    import torch
-
-    from ltnas.data.samplers import expected_counts
-    from ltnas.losses.classification import log_priors
-
-    sampler = config.crt_sampler if config.crt.epochs else config.sampler
-    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
-    assert isinstance(network.classifier, torch.nn.Linear)
-    bias = network.classifier.bias
-    with torch.no_grad():
-        bias.sub_(config.adjust * log_priors(counts).to(bias))
 
 
 def build_network(
     config: RetrainConfig, genotype: Genotype | None, long_tail: LongTail
 ) -> BranchedModel:
-    """What is to be trained, weights drawn from the seed."""
-    import lightning as L
-    import torch
-
-    from ltnas.models.build import describe_network, described_network
-    from ltnas.training.compiling import compile_cells
-
+    """Build the network to train, with weights drawn from the seed."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
@@ -133,48 +135,109 @@ def build_network(
     return network
 
 
-def _fit(
-    config: RetrainConfig,
-    stage: Stage,
-    accelerator: str,
-    network: BranchedModel,
-    long_tail: LongTail,
-    console: Console,
-    logger: Logger | None,
-) -> tuple[History, dict[str, Any]]:
-    """Train the network in one stage; what is in its folder already is gone on with."""
-    from ltnas.callbacks.checkpoint import EpochCheckpoint
-    from ltnas.callbacks.history import History
-    from ltnas.callbacks.progress import ProgressLine
-    from ltnas.plots.curves import plot_curves
-    from ltnas.training.trainer import build_trainer, fit
+class _Training:
+    """The stages of one training, which share network, data and console."""
 
-    if stage.fresh_classifier:
-        _draw_classifier(network, config.seed)
-    learning = network if stage.trains_trunk else network.classifier
-    network.requires_grad_(False)
-    learning.requires_grad_()
-    module = _module(config, stage, accelerator, network, long_tail)
-    history, folder = History(stage.folder), stage.folder
-    callbacks = [
-        history,
-        *([ProgressLine(console, stage.label, history)] if config.logger.progress else []),
-        EpochCheckpoint(folder.checkpoint),
-    ]
-    trainer = build_trainer(config, accelerator, stage.epochs, folder, callbacks, logger)
-    fit(trainer, module, _stream(config, stage, long_tail), folder.checkpoint)
-    module.keep_average()
-    if folder.writes:
-        plot_curves(folder)
-    return history, module.test_reports(long_tail.classes)
+    def __init__(
+        self,
+        config: RetrainConfig,
+        accelerator: str,
+        network: BranchedModel,
+        long_tail: LongTail,
+        console: Console,
+    ) -> None:
+        self.config, self.accelerator = config, accelerator
+        self.network, self.long_tail, self.console = network, long_tail, console
+
+    def fit(self, stage: Stage, logger: Logger | None) -> tuple[History, dict[str, Any]]:
+        """Train the network in one stage, from its last checkpoint if there is one.
+
+        Returns:
+            The history of the stage, and reports of both test sets after its last epoch.
+        """
+        config, folder = self.config, stage.folder
+        if stage.fresh_classifier:
+            _reset_classifier(self.network, config.seed)
+        learning = self.network if stage.trains_trunk else self.network.classifier
+        self.network.requires_grad_(False)
+        learning.requires_grad_()
+        module = self._module(stage)
+        history = History(folder)
+        progress = [ProgressLine(self.console, stage.label, history)]
+        trainer = build_trainer(
+            config,
+            accelerator=self.accelerator,
+            epochs=stage.epochs,
+            folder=folder,
+            callbacks=[
+                history,
+                *(progress if config.logger.progress else []),
+                EpochCheckpoint(folder.checkpoint),
+            ],
+            logger=logger,
+        )
+        fit(trainer, module, self._data(stage), folder.checkpoint)
+        module.keep_average()
+        if folder.writes:
+            plot_curves(folder)
+        return history, module.test_reports(self.long_tail.classes)
+
+    def _module(self, stage: Stage) -> RetrainModule:
+        """Build the steps of a stage; its losses get the class counts that its streams show."""
+        config, training_counts = self.config, torch.tensor(self.long_tail.counts)
+        counts = expected_counts(stage.sampler, training_counts)
+        two = isinstance(stage.branches, TwoBranches)
+        objective = build_objective(
+            stage.objective,
+            feature_size=self.network.feature_size,
+            counts=counts,
+            classifier=config.classifier,
+            auxiliary=stage.auxiliary,
+            rebalanced=expected_counts(config.rebalancing_sampler, training_counts)
+            if two
+            else None,
+        )
+        learner = Learner(self.network, objective)
+        if config.trainer.processes > 1:
+            synchronise_batch_norm(learner, self.accelerator)
+        return RetrainModule(
+            learner=learner,
+            weights=stage.weights,
+            drop_path=stage.drop_path,
+            epochs=stage.epochs,
+            tests=self.long_tail.test_sets,
+            seed=config.seed,
+            autocast=autocast(self.accelerator, config.precision),
+            adjustment=stage.adjust * log_priors(counts).float() if stage.adjust else None,
+            sharpness=stage.sharpness,
+            averaging=stage.averaging,
+            trains_trunk=stage.trains_trunk,
+        )
+
+    def _data(self, stage: Stage) -> LongTailData:
+        """Build one stream of all training images, in the views of the stage's objective."""
+        config = self.config
+        views = build_views(
+            stage.objective,
+            data=config.data,
+            normalisation=self.long_tail.normalisation,
+            cutout=config.cutout,
+            augmentation=config.augmentation,
+        )
+        second = second_stream(stage.branches, config.rebalancing_sampler)
+        everything = np.arange(len(self.long_tail.train_indices))
+        plan = Plan(everything, stage.sampler, views, *second, stage.mix)
+        return LongTailData(
+            self.long_tail,
+            streams={"weights": plan},
+            batch_size=config.batch_size,
+            seed=config.seed,
+            epochs=stage.epochs,
+        )
 
 
-def _draw_classifier(network: BranchedModel, seed: int) -> None:
-    """Anew, as a second stage begins; a function of the seed alone."""
-    import torch
-
-    from ltnas.data.seeds import derived_seed
-
+def _reset_classifier(network: BranchedModel, seed: int) -> None:
+    """Draw the classifier anew before a second stage, as a function of the seed alone."""
     torch.manual_seed(derived_seed(seed, 0))
     for module in network.classifier.modules():
         reset = getattr(module, "reset_parameters", None)
@@ -182,146 +245,45 @@ def _draw_classifier(network: BranchedModel, seed: int) -> None:
             reset()
 
 
-def _module(
-    config: RetrainConfig,
-    stage: Stage,
-    accelerator: str,
-    network: BranchedModel,
-    long_tail: LongTail,
-) -> RetrainModule:
-    """The steps of a stage, its losses told of what its streams show."""
-    import torch
-
-    from ltnas.data.samplers import expected_counts
-    from ltnas.distributed.batch_norm import synchronise_batch_norm
-    from ltnas.losses.classification import log_priors
-    from ltnas.objectives.build import build_objective
-    from ltnas.training.learner import Learner
-    from ltnas.training.retrain_module import RetrainModule
-    from ltnas.training.trainer import autocast
-
-    kept = torch.tensor(long_tail.counts)
-    counts = expected_counts(stage.sampler, kept)
-    two = isinstance(stage.branches, TwoBranches)
-    objective = build_objective(
-        stage.objective,
-        network.feature_size,
-        counts,
-        config.classifier,
-        stage.auxiliary,
-        expected_counts(config.rebalancing_sampler, kept) if two else None,
-    )
-    learner = Learner(network, objective)
-    if config.trainer.processes > 1:
-        synchronise_batch_norm(learner, accelerator)
-    return RetrainModule(
-        learner,
-        stage.weights,
-        stage.drop_path,
-        stage.epochs,
-        long_tail.test_sets,
-        config.seed,
-        autocast(accelerator, config.precision),
-        stage.adjust * log_priors(counts).float() if stage.adjust else None,
-        stage.sharpness,
-        stage.averaging,
-        stage.trains_trunk,
-    )
+def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: LongTail) -> None:
+    """Subtract tau log pi from the classifier's bias, so that the network predicts as tested."""
+    sampler = config.crt_sampler if config.crt.epochs else config.sampler
+    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
+    assert isinstance(network.classifier, torch.nn.Linear)
+    bias = network.classifier.bias
+    with torch.no_grad():
+        bias.sub_(config.adjust * log_priors(counts).to(bias))
 
 
-def _stream(config: RetrainConfig, stage: Stage, long_tail: LongTail) -> LongTailData:
-    """All training images, as the stage wants to see them."""
-    import numpy as np
-
-    from ltnas.data.module import LongTailData, Plan, second_stream
-    from ltnas.objectives.build import build_views
-
-    everything = np.arange(len(long_tail.train_indices))
-    views = build_views(
-        stage.objective, config.data, long_tail.normalisation, config.cutout, config.augmentation
-    )
-    second = second_stream(stage.branches, config.rebalancing_sampler)
-    plan = Plan(everything, stage.sampler, views, *second, stage.mix)
-    return LongTailData(long_tail, {"weights": plan}, config.batch_size, config.seed, stage.epochs)
-
-
-def _write_result(
+def _write_network(
     config: RetrainConfig,
     genotype: Genotype | None,
     scheme: str,
     network: BranchedModel,
     long_tail: LongTail,
     folder: RunFolder,
-    histories: list[History],
-    reports: dict[str, Any],
 ) -> None:
-    """genotype.json, weights, and last metrics.json, which says that the run has ended."""
-    from ltnas.data.long_tail import describe_data
-    from ltnas.models.build import describe_network
-    from ltnas.models.cost import multiply_accumulates, parameter_counts
-    from ltnas.models.saved import save_network
-    from ltnas.plots.cells import plot_cells
-
+    """Write genotype.json with its pictures, and the weights with what is needed to use them."""
     if genotype is not None:
         folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
         plot_cells(folder)
-    save_network(
-        folder,
-        network,
-        {
-            **describe_network(config, genotype),
-            "preprocessing": {
-                "mean": list(long_tail.normalisation.mean),
-                "std": list(long_tail.normalisation.std),
-                "image_size": long_tail.image_size,
-                "classes": list(long_tail.classes),
-            },
-        },
-    )
-    folder.write_json(
-        "metrics.json",
-        {
-            "kind": "retrain",
-            "scheme": scheme,
-            "imbalance": config.imbalance.name,
-            "seed": config.seed,
-            "epochs": config.epochs,
-            "pretrain_epochs": config.pretrain_epochs,
-            "crt_epochs": config.crt.epochs,
-            **parameter_counts(network),
-            "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
-            "test": reports,
-            "data": describe_data(config, long_tail),
-            "seconds": round(sum(history.seconds for history in histories), 1),
-            "peak_memory_gib": max(history.peak_memory_gib for history in histories),
-            "provenance": folder.read_json("provenance.json"),
-        },
-    )
+    preprocessing = {
+        "mean": list(long_tail.normalisation.mean),
+        "std": list(long_tail.normalisation.std),
+        "image_size": long_tail.image_size,
+        "classes": list(long_tail.classes),
+    }
+    description = {**describe_network(config, genotype), "preprocessing": preprocessing}
+    save_network(folder, network, description)
 
 
 def _print_result(
-    console: Console,
-    config: RetrainConfig,
-    network: BranchedModel,
-    long_tail: LongTail,
-    reports: dict[str, Any],
+    console: Console, config: RetrainConfig, long_tail: LongTail, metrics: dict[str, Any]
 ) -> None:
-    from ltnas.cli.console import print_results
-    from ltnas.models.cost import multiply_accumulates, parameter_counts
-
-    print_results(console, reports, long_tail.counts)
-    counts = parameter_counts(network)
+    """Print accuracies as a table, and the size of the network."""
+    print_results(console, metrics["test"], long_tail.counts)
     console.print(
-        f"{counts['parameters']:,} parameters (and {counts['auxiliary_parameters']:,} of the "
-        f"auxiliary classifier), {multiply_accumulates(network, long_tail.image_size):,} "
+        f"{metrics['parameters']:,} parameters (and {metrics['auxiliary_parameters']:,} of the "
+        f"auxiliary classifier), {metrics['multiply_accumulates']:,} "
         f"multiply-accumulates, seed {config.seed}, last of {config.epochs} epochs"
     )
-
-
-def main() -> None:
-    """The console script."""
-    run_command("retrain", RetrainConfig, retrain)
-
-
-if __name__ == "__main__":
-    main()

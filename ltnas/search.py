@@ -1,33 +1,57 @@
 """python -m ltnas.search: find an architecture on long-tailed images.
 
-Reads from top to bottom: data, supernet, trainer, genotype, files.
+Reads from top to bottom: data, search network, trainer, genotype, files.
 """
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # above the other imports, so that --help does not load torch
+    from ltnas.cli.command import main
+
+    main("search")
+
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ltnas.cli.command import run_command
-from ltnas.config import (
-    BarlowTwins,
-    Objective,
-    RandomDraw,
-    Same,
-    Sampler,
-    SearchConfig,
-    TwoBranches,
-)
+import lightning as L
+import torch
+from rich.console import Console
+from safetensors.torch import save
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ltnas.callbacks.collapse import CollapseWatch
-    from ltnas.callbacks.history import History
-    from ltnas.data.long_tail import LongTail
-    from ltnas.runs.folder import RunFolder
-    from ltnas.space.genotype import Genotype
-    from ltnas.training.search_module import SearchModule
+from ltnas.axes.regularisers import build_regulariser
+from ltnas.axes.relaxations import build_relaxation
+from ltnas.axes.selection import select
+from ltnas.callbacks.architecture import ArchitectureHistory
+from ltnas.callbacks.checkpoint import EpochCheckpoint
+from ltnas.callbacks.collapse import CollapseWatch
+from ltnas.callbacks.history import History
+from ltnas.callbacks.progress import ProgressLine
+from ltnas.cli.console import make_console, print_long_tail
+from ltnas.config import BarlowTwins, Objective, Same, Sampler, SearchConfig, TwoBranches
+from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
+from ltnas.data.module import LongTailData, Plan, second_stream
+from ltnas.data.samplers import expected_counts
+from ltnas.data.subset import Indices, stratified_halves
+from ltnas.distributed.batch_norm import synchronise_batch_norm
+from ltnas.loggers.choose import open_logger, pictures, publish
+from ltnas.models.build import branch_depth
+from ltnas.models.classifiers import make_classifier
+from ltnas.models.search_network import build_search_network
+from ltnas.objectives import Objective as ObjectiveModule
+from ltnas.objectives.build import build_objective, build_views
+from ltnas.plots.architecture import plot_architecture
+from ltnas.plots.cells import plot_cells
+from ltnas.plots.curves import plot_curves
+from ltnas.runs.atomic import atomically
+from ltnas.runs.folder import RunFolder
+from ltnas.runs.resume import open_run
+from ltnas.runs.settings import write_settings
+from ltnas.space.genotype import Genotype, parse_genotype
+from ltnas.space.layout import KINDS, check_image_size, edges
+from ltnas.training.compiling import compile_cells
+from ltnas.training.learner import Learner
+from ltnas.training.search_module import SearchModule
+from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
 
 
 def search(config: SearchConfig) -> Path:
@@ -39,13 +63,6 @@ def search(config: SearchConfig) -> Path:
     Raises:
         UserError: something that the user can mend; see its text.
     """
-    from ltnas.cli.console import make_console, print_long_tail
-    from ltnas.data.long_tail import load_long_tail
-    from ltnas.runs.resume import open_run
-    from ltnas.runs.settings import write_settings
-    from ltnas.space.layout import check_image_size
-    from ltnas.training.trainer import choose_accelerator
-
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
@@ -54,87 +71,76 @@ def search(config: SearchConfig) -> Path:
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name) as folder:
         write_settings(folder, config)
-        if isinstance(config.selection, RandomDraw):
-            _draw(config, long_tail, folder)
+        if config.selection.reads_weights:
+            _train_supernet(config, accelerator, long_tail, folder, console)
         else:
-            _search(config, accelerator, long_tail, folder, console)
+            _select_without_training(config, long_tail, folder)
     return folder.path
 
 
-def _draw(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
-    """A random genotype needs no supernet."""
-    from ltnas.axes.selection import random_genotype
-    from ltnas.loggers.choose import open_logger, publish
-
-    genotype = random_genotype(config.space.operations, config.space.nodes, config.seed)
+def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
+    """Write the genotype of a selection that does not depend on mixing weights."""
+    space = config.space
+    mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
+    genotype, notes = select(config.selection, mixing, space.operations, config.seed)
     with open_logger(config, folder, "search") as logger:
-        _write_result(config, long_tail, folder, genotype, [], {})
+        _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)
 
 
-def _search(
+def _train_supernet(
     config: SearchConfig,
     accelerator: str,
     long_tail: LongTail,
     folder: RunFolder,
     console: Console,
 ) -> None:
-    from safetensors.torch import save
-
-    from ltnas.callbacks.architecture import ArchitectureHistory
-    from ltnas.callbacks.checkpoint import EpochCheckpoint
-    from ltnas.callbacks.collapse import CollapseWatch
-    from ltnas.callbacks.history import History
-    from ltnas.callbacks.progress import ProgressLine
-    from ltnas.loggers.choose import open_logger, pictures, publish
-    from ltnas.plots.architecture import plot_architecture
-    from ltnas.plots.curves import plot_curves
-    from ltnas.runs.atomic import atomically
-    from ltnas.training.trainer import build_trainer, fit
-
+    """Train the supernet, select the genotype, and write everything into the run folder."""
     module = build_search(config, accelerator, long_tail)
-    history, genotypes = History(folder), ArchitectureHistory(folder, config.selection)
+    history, architectures = History(folder), ArchitectureHistory(folder)
     watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
     with open_logger(config, folder, "search") as logger:
         callbacks = [
             history,
-            genotypes,
+            architectures,
             watch,
             *pictures(config, folder),
             *([ProgressLine(console, config.scheme, history)] if config.logger.progress else []),
             EpochCheckpoint(folder.checkpoint),
         ]
-        trainer = build_trainer(config, accelerator, config.epochs, folder, callbacks, logger)
-        fit(trainer, module, _streams(config, long_tail), folder.checkpoint)
+        trainer = build_trainer(
+            config,
+            accelerator=accelerator,
+            epochs=config.epochs,
+            folder=folder,
+            callbacks=callbacks,
+            logger=logger,
+        )
+        fit(trainer, module, build_data(config, long_tail), folder.checkpoint)
         if not folder.writes:
             return
-        genotype, notes = _derive(config, module, watch, genotypes.genotypes)
-        with atomically(folder.path / "architecture.safetensors") as partial:
-            parameters = module.supernet.architecture_parameters().items()
-            partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
+        genotype, notes = _selected(config, module, watch, architectures.genotypes)
+        _write_architecture(folder, module)
         plot_architecture(folder)
         plot_curves(folder)
         for note in notes:
             console.print(f"note: {note}")
         cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
-        _write_result(config, long_tail, folder, genotype, notes, cost)
+        _write_result(config, long_tail, folder, genotype, notes=notes, cost=cost)
         publish(config, logger, folder)
 
 
-def _derive(
+def _selected(
     config: SearchConfig, module: SearchModule, watch: CollapseWatch, before: list[dict[str, Any]]
 ) -> tuple[Genotype, list[str]]:
-    """The genotype of the mixing weights, or of the epoch before a collapse, and what to know.
+    """Return the genotype of the search, and notes on what a reader must know of it.
 
     Args:
-        config: of the search.
-        module: as the search has left it.
-        watch: knows of a collapse.
+        config: configuration of the search.
+        module: search module after its last epoch.
+        watch: says if the search has collapsed, and when.
         before: genotypes of all epochs.
     """
-    from ltnas.axes.selection import select
-    from ltnas.space.genotype import parse_genotype
-
     if config.stop_on_collapse and watch.found is not None:
         epoch = watch.found.healthy_epoch
         note = (
@@ -142,124 +148,115 @@ def _derive(
             f"epoch {epoch + 1}"
         )
         return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
-    mixing = {
-        name: value.detach().cpu() for name, value in module.supernet.mixing_weights().items()
-    }
-    return select(config.selection, mixing, config.space.operations)
+    _, genotype, notes = module.architecture()
+    return genotype, notes
 
 
 def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:
-    """Supernet, objective and steps of a configuration."""
-    import lightning as L
-    import torch
-
-    from ltnas.axes.regularisers import build_regulariser
-    from ltnas.axes.relaxations import build_relaxation
-    from ltnas.distributed.batch_norm import synchronise_batch_norm
-    from ltnas.models.build import branch_depth
-    from ltnas.models.classifiers import make_classifier
-    from ltnas.models.supernet import Supernet
-    from ltnas.training.compiling import compile_cells
-    from ltnas.training.learner import Learner
-    from ltnas.training.search_module import SearchModule
-    from ltnas.training.trainer import autocast
-
+    """Build search network, objectives and steps, with weights drawn from the seed."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
-    supernet = Supernet(
-        config.space.operations,
-        config.space.nodes,
-        config.channels,
-        config.cells,
-        len(long_tail.classes),
-        build_relaxation(config.relaxation),
-        config.relaxation.initial_deviation,
+    network = build_search_network(
+        operations=config.space.operations,
+        nodes=config.space.nodes,
+        channels=config.channels,
+        cells=config.cells,
+        classes=len(long_tail.classes),
+        relaxation=build_relaxation(config.relaxation),
+        initial_deviation=config.relaxation.initial_deviation,
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),
     )
-    learner = Learner(supernet, *_objectives(config, long_tail, supernet.feature_size))
+    learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
     learner.to(memory_format=torch.channels_last)
     if config.trainer.processes > 1:
         synchronise_batch_norm(learner, accelerator)
     if config.compile:
-        compile_cells(supernet)
+        compile_cells(network)
     return SearchModule(
-        learner,
-        build_regulariser(config.regulariser),
-        config.gradient,
-        config.schedule,
-        config.selection,
-        config.weights,
-        config.architecture,
-        config.collapse.hessian_every,
-        config.epochs,
-        long_tail.test_sets,
-        config.seed,
-        autocast(accelerator, config.precision),
+        learner=learner,
+        regularise=build_regulariser(config.regulariser),
+        gradient=config.gradient,
+        schedule=config.schedule,
+        selection=config.selection,
+        weights=config.weights,
+        architecture=config.architecture,
+        hessian_every=config.collapse.hessian_every,
+        epochs=config.epochs,
+        tests=long_tail.test_sets,
+        seed=config.seed,
+        autocast=autocast(accelerator, config.precision),
     )
 
 
-def _of_steps(config: SearchConfig) -> dict[str, tuple[Objective, Sampler]]:
-    """Objective and sampler of either step."""
-    own = config.architecture_objective, config.architecture_sampler
-    objective = config.objective if isinstance(own[0], Same) else own[0]
-    sampler = config.sampler if isinstance(own[1], Same) else own[1]
-    return {"weights": (config.objective, config.sampler), "architecture": (objective, sampler)}
+def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
+    """Return objective and sampler of the architecture step."""
+    objective, sampler = config.architecture_objective, config.architecture_sampler
+    return (
+        config.objective if isinstance(objective, Same) else objective,
+        config.sampler if isinstance(sampler, Same) else sampler,
+    )
 
 
-def _objectives(config: SearchConfig, long_tail: LongTail, feature_size: int) -> list[Any]:
-    """Of the weights and of the architecture, each with the counts of its own stream."""
-    import torch
+def _halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
+    """Return the positions of the training images for the weights and for the architecture."""
+    return stratified_halves(long_tail.train.labels.numpy(), config.data.subset_seed)
 
-    from ltnas.data.samplers import expected_counts
-    from ltnas.data.subset import stratified_halves
-    from ltnas.objectives.build import build_objective
 
-    labels = long_tail.train.labels
-    halves = stratified_halves(labels.numpy(), config.data.subset_seed)
-    two = isinstance(config.branches, TwoBranches)
-    built: list[Any] = []
-    for (objective, sampler), half in zip(_of_steps(config).values(), halves, strict=True):
+def _build_objectives(
+    config: SearchConfig, long_tail: LongTail, feature_size: int
+) -> tuple[ObjectiveModule, ObjectiveModule]:
+    """Build the objectives of both steps, each with the class counts of its own stream."""
+    labels, two = long_tail.train.labels, isinstance(config.branches, TwoBranches)
+
+    def build(objective: Objective, sampler: Sampler, half: Indices) -> ObjectiveModule:
         counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
-        shown = expected_counts(sampler, counts)
-        second = expected_counts(config.rebalancing_sampler, counts) if two else None
-        if built and isinstance(objective, BarlowTwins):
-            built.append(None)  # one projector, which the weight step teaches
-        else:
-            built.append(
-                build_objective(
-                    objective, feature_size, shown, config.classifier, rebalanced=second
-                )
-            )
-    return built
+        return build_objective(
+            objective,
+            feature_size=feature_size,
+            counts=expected_counts(sampler, counts),
+            classifier=config.classifier,
+            rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
+        )
+
+    of_weights, of_architecture = _halves(config, long_tail)
+    weights = build(config.objective, config.sampler, of_weights)
+    objective, sampler = _architecture_choices(config)
+    if isinstance(objective, BarlowTwins):
+        # Both steps share one projector, which only the weight step trains.
+        return weights, weights
+    return weights, build(objective, sampler, of_architecture)
 
 
-def _streams(config: SearchConfig, long_tail: LongTail) -> Any:  # noqa: ANN401 - imported late
-    from ltnas.data.module import LongTailData, Plan, second_stream
-    from ltnas.data.subset import stratified_halves
-    from ltnas.objectives.build import build_views
+def build_data(config: SearchConfig, long_tail: LongTail) -> LongTailData:
+    """Build the streams of both steps: a stratified half of the training images each."""
 
-    halves = stratified_halves(long_tail.train.labels.numpy(), config.data.subset_seed)
+    def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
+        views = build_views(objective, config.data, long_tail.normalisation)
+        second = second_stream(config.branches, config.rebalancing_sampler)
+        return Plan(half, sampler, views, *second)
+
+    of_weights, of_architecture = _halves(config, long_tail)
     plans = {
-        name: Plan(
-            half,
-            sampler,
-            build_views(objective, config.data, long_tail.normalisation),
-            *second_stream(config.branches, config.rebalancing_sampler),
-        )
-        for half, (name, (objective, sampler)) in zip(
-            halves, _of_steps(config).items(), strict=True
-        )
+        "weights": plan(config.objective, config.sampler, of_weights),
+        "architecture": plan(*_architecture_choices(config), of_architecture),
     }
-    return LongTailData(long_tail, plans, config.batch_size, config.seed, config.epochs)
+    return LongTailData(
+        long_tail,
+        streams=plans,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        epochs=config.epochs,
+    )
 
 
 def _cost(module: SearchModule, history: History) -> dict[str, Any]:
+    """Return what the search took and reached, in plain types."""
     return {
         "supernet_parameters": sum(
-            weight.numel() for weight in module.supernet.weight_parameters().values()
+            weight.numel() for weight in module.network.weight_parameters().values()
         ),
         "epochs": len(history.rows),
         "seconds": round(history.seconds, 1),
@@ -268,18 +265,23 @@ def _cost(module: SearchModule, history: History) -> dict[str, Any]:
     }
 
 
+def _write_architecture(folder: RunFolder, module: SearchModule) -> None:
+    """Write the architecture parameters."""
+    parameters = module.network.architecture_parameters().items()
+    with atomically(folder.path / "architecture.safetensors") as partial:
+        partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
+
+
 def _write_result(
     config: SearchConfig,
     long_tail: LongTail,
     folder: RunFolder,
     genotype: Genotype,
+    *,
     notes: list[str],
     cost: dict[str, Any],
 ) -> None:
-    """genotype.json, its pictures, and last metrics.json, which says that the run has ended."""
-    from ltnas.data.long_tail import describe_data
-    from ltnas.plots.cells import plot_cells
-
+    """Write genotype.json, its pictures, and last metrics.json, which marks the run as finished."""
     if not folder.writes:
         return
     origin = {"scheme": config.scheme, "imbalance": config.imbalance.name, "seed": config.seed}
@@ -299,12 +301,3 @@ def _write_result(
             "provenance": folder.read_json("provenance.json"),
         },
     )
-
-
-def main() -> None:
-    """The console script."""
-    run_command("search", SearchConfig, search)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,6 +3,7 @@
 import contextlib
 
 import torch
+from networks import search_network as make_network
 
 from ltnas import config as c
 from ltnas.axes.regularisers import build_regulariser
@@ -10,7 +11,6 @@ from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.models.build import branch_depth
-from ltnas.models.supernet import Supernet
 from ltnas.objectives.build import build_objective
 from ltnas.training.learner import Learner
 from ltnas.training.search_module import SearchModule
@@ -48,21 +48,19 @@ def search_module(
     """A two-node, three-cell supernet under the given values on the axes."""
     torch.manual_seed(0)
     relaxation = relaxation or c.Softmax()
-    supernet = Supernet(
-        list(c.OPERATIONS),
-        nodes,
-        channels,
-        3,
-        CLASSES,
-        build_relaxation(relaxation),
-        relaxation.initial_deviation,
+    network = make_network(
+        nodes=nodes,
+        channels=channels,
+        classes=CLASSES,
+        relaxation=build_relaxation(relaxation),
+        deviation=relaxation.initial_deviation,
         branch_depth=branch_depth(branches or c.OneBranch()),
     )
     learner = Learner(
-        supernet,
+        network,
         build_objective(
             objective or c.CrossEntropy(),
-            supernet.feature_size,
+            network.feature_size,
             torch.ones(CLASSES),
             c.LinearClassifier(),
             rebalanced=torch.ones(CLASSES) if branches else None,
@@ -70,18 +68,18 @@ def search_module(
     ).to(dtype)
     prepare(learner)
     module = SteppedModule(
-        learner,
-        build_regulariser(regulariser or c.NoRegulariser()),
-        gradient or c.FirstOrder(),
-        c.Constant(),
-        c.Top2(),
-        c.WeightOptimiser(),
-        c.ArchitectureOptimiser(learning_rate=0.01),
-        1,
-        1,
-        TestSets(CLASSES, torch.arange(2), {}),
-        0,
-        contextlib.nullcontext,
+        learner=learner,
+        regularise=build_regulariser(regulariser or c.NoRegulariser()),
+        gradient=gradient or c.FirstOrder(),
+        schedule=c.Constant(),
+        selection=c.Top2(),
+        weights=c.WeightOptimiser(),
+        architecture=c.ArchitectureOptimiser(learning_rate=0.01),
+        hessian_every=1,
+        epochs=1,
+        tests=TestSets(CLASSES, torch.arange(2), {}),
+        seed=0,
+        autocast=contextlib.nullcontext,
     )
     module.alone = Alone(module.configure_optimizers())
     return module

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
+from ltnas.axes.relaxations import Relaxation
 from ltnas.models.operations import operation
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
 
-Relax = Callable[[Tensor], Tensor]
 ARCHITECTURE = "architecture."
 """What the names of architecture parameters begin with."""
 
@@ -105,7 +103,7 @@ class Supernet(nn.Module):
         channels: of the first cell.
         cells: in the stack.
         classes: of the classifier.
-        relax: architecture parameters [edges, operations] to mixing weights of that shape.
+        relaxation: architecture parameters by kind of cell to mixing weights.
         initial_deviation: of the normal distribution that architecture parameters start from.
     """
 
@@ -116,11 +114,12 @@ class Supernet(nn.Module):
         channels: int,
         cells: int,
         classes: int,
-        relax: Relax,
+        relaxation: Relaxation,
         initial_deviation: float,
     ) -> None:
         super().__init__()
-        self.operation_names, self.nodes, self.relax = tuple(operations), nodes, relax
+        self.operation_names, self.nodes = tuple(operations), nodes
+        self.relaxation = relaxation
         stem = 3 * channels
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
@@ -149,10 +148,7 @@ class Supernet(nn.Module):
 
     def mixing_weights(self) -> dict[str, Tensor]:
         """Relaxed architecture parameters of each kind of cell, [edges, operations]."""
-        return {
-            name: self.relax(parameters)
-            for name, parameters in self.architecture_parameters().items()
-        }
+        return self.relaxation(self.architecture_parameters())
 
     def features(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] to pooled features [B, feature_size]."""

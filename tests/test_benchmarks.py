@@ -44,7 +44,7 @@ def test_two_searches_in_float64_stay_together():
         ours.architecture_step(last(architecture))
         ours.weight_step(last(weights))
         assert abs(loss - ours.latest()["train_loss"]) < 1e-6
-    pairs = zip(before, plain.architecture, ours.supernet.architecture.values(), strict=True)
+    pairs = zip(before, plain.architecture, ours.network.architecture.values(), strict=True)
     for start, theirs, own in pairs:
         assert (theirs - own).abs().max() < 1e-12
         assert (theirs - start).abs().max() > 1e-4

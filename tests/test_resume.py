@@ -33,8 +33,8 @@ def die(self, path, *arguments, **options):
 
 Trainer.save_checkpoint = die
 sys.argv[0] = "search"
-from ltnas.search import main
-main()
+from ltnas.cli.command import main
+main("search")
 """
 
 

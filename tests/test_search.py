@@ -90,7 +90,7 @@ def test_either_step_has_its_objective_with_the_counts_of_its_stream():
     halves = torch.tensor([count // 2 for count in long_tail.counts]).double()
     expected = torch.log(halves.reciprocal() / halves.reciprocal().sum()).float()
     torch.testing.assert_close(terms, expected)
-    assert module.supernet.classifier.scale == 30.0
+    assert module.network.classifier.scale == 30.0
     module.learner.set_progress(0.4)
     assert not weights.weighs
     module.learner.set_progress(0.5)
@@ -249,9 +249,9 @@ def test_metrics_of_a_training(runs, scheme):
         name: float(last[name]) for name in ("accuracy_balanced", "accuracy_long_tailed")
     }
     long_tail = load_long_tail(config.data, config.imbalance)
-    supernet = build_search(config, "cpu", long_tail).supernet
-    architecture = sum(value.numel() for value in supernet.architecture_parameters().values())
-    total = sum(parameter.numel() for parameter in supernet.parameters())
+    network = build_search(config, "cpu", long_tail).network
+    architecture = sum(value.numel() for value in network.architecture_parameters().values())
+    total = sum(parameter.numel() for parameter in network.parameters())
     assert metrics["supernet_parameters"] == total - architecture
     cost = rows(runs(scheme) / "cost.csv")
     assert metrics["seconds"] == round(sum(float(row["seconds"]) for row in cost), 1)

@@ -58,9 +58,9 @@ def test_wheel_has_the_console_scripts(installed):
     scripts = ConfigParser()
     scripts.read(metadata / "entry_points.txt")
     assert dict(scripts["console_scripts"]) == {
-        "ltnas-search": "ltnas.search:main",
-        "ltnas-retrain": "ltnas.retrain:main",
-        "ltnas-pipeline": "ltnas.pipeline:main",
+        "ltnas-search": "ltnas.cli.command:search",
+        "ltnas-retrain": "ltnas.cli.command:retrain",
+        "ltnas-pipeline": "ltnas.cli.command:pipeline",
         "ltnas-report": "ltnas.report:main",
     }
 

@@ -1,6 +1,6 @@
-"""How architecture parameters get their gradient (DARTS, section 2.3).
+"""The axis of architecture gradients (DARTS, section 2.3).
 
-Pure functions of losses: `loss(weights, architecture) -> scalar`, both dictionaries of tensors.
+Pure functions of losses: `loss(weights, architecture) -> scalar`, with dictionaries of tensors.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Average = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
 def gradients(loss: Tensor, parameters: Tensors, average: Average) -> Tensors:
-    """D loss / d parameters, averaged over ranks; zero for those that the loss does not see.
+    """Gradient of the loss with respect to parameters, averaged over ranks.
 
-    No gradient of anything else is computed.
+    It is zero for parameters that the loss does not depend on. No other gradient is computed.
     """
     values = list(parameters.values())
-    found = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
-    return dict(zip(parameters, average(found), strict=True))
+    raw = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
+    return dict(zip(parameters, average(raw), strict=True))
 
 
 def first_order(
     validation_loss: Loss, weights: Tensors, architecture: Tensors, average: Average
 ) -> Tensors:
-    """Of the validation loss at the current weights: equation 7 with xi = 0."""
+    """Gradient of the validation loss at the current weights (DARTS, equation 7 with xi = 0)."""
     return gradients(validation_loss(weights, architecture), architecture, average)
 
 
@@ -46,7 +46,7 @@ def second_order(
     perturbation: float,
     average: Average,
 ) -> Tensors:
-    """Of the validation loss after one virtual SGD step (equations 7 and 8).
+    """Gradient of the validation loss after one virtual SGD step (DARTS, equations 7 and 8).
 
     With w' = w - xi (m v + dL_train/dw + wd w), the gradient is
 
@@ -54,17 +54,18 @@ def second_order(
         w+- = w +- eps dL_val(w')/dw',  eps = perturbation / |dL_val(w')/dw'|.
 
     Args:
-        training_loss: of the batch that the weights' next step will see.
-        validation_loss: of the architecture's batch.
-        weights: detached or not; they are not changed.
-        architecture: parameters that require gradients.
-        rate: xi, the weights' current learning rate.
+        training_loss: loss on the batch that the next weight step will see.
+        validation_loss: loss on the architecture's batch.
+        weights: weights by name; they are not changed.
+        architecture: architecture parameters by name; they require gradients.
+        rate: xi, the current learning rate of the weights.
         momentum: m of the weights' SGD.
-        weight_decay: wd of it.
-        velocity: v of it, by name; a name that is missing has none yet.
-        perturbation: 0.01 in the paper.
-        average: of gradients over ranks.
+        weight_decay: wd of the weights' SGD.
+        velocity: momentum buffers v by name; a missing name has none yet.
+        perturbation: numerator of eps, 0.01 in the paper.
+        average: average of gradients over ranks.
     """
+    # The virtual step w -> w'.
     fixed = {name: parameter.detach() for name, parameter in architecture.items()}
     current = _leaves(weights)
     step = gradients(training_loss(current, fixed), current, average)
@@ -74,11 +75,14 @@ def second_order(
         for name, weight in weights.items()
     }
     virtual = _leaves(virtual)
+
+    # Gradients of the validation loss at w', in the weights and in the architecture.
     both = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
     direction = {name: both[name] for name in weights}
-    size = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction.values()), torch.zeros(())))
-    epsilon = (perturbation / size.clamp_min(1e-30)).to(next(iter(direction.values())).dtype)
+    norm = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction.values()), torch.zeros(())))
+    epsilon = (perturbation / norm.clamp_min(1e-30)).to(next(iter(direction.values())).dtype)
 
+    # Central difference of the training loss's gradient along that direction.
     def at(sign: float) -> Tensors:
         moved = {
             name: weight.detach() + sign * epsilon * direction[name]
@@ -94,4 +98,5 @@ def second_order(
 
 
 def _leaves(tensors: Tensors) -> Tensors:
+    """Return detached tensors that require gradients."""
     return {name: tensor.detach().requires_grad_() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""Terms on the mixing weights that are added to the objective of the architecture step."""
+"""The regulariser axis: terms on the mixing weights, added in the architecture step."""
 
 from __future__ import annotations
 
@@ -7,32 +7,40 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ltnas.config import Regulariser, ZeroOneL1, ZeroOneL2
+from ltnas import config as c
 
 MixingWeights = dict[str, Tensor]
+"""Mixing weights by kind of cell, [edges, operations]."""
 Regularise = Callable[[MixingWeights], Tensor]
 
 
 def zero_one_l1(weights: MixingWeights) -> Tensor:
-    """-mean |w - 1/2| over all operations, edges and kinds of cell (arXiv 2406.16949, eq. 6)."""
-    return -(_all(weights) - 0.5).abs().mean()
+    """Return -mean |w - 1/2| over all operations, edges and kinds (arXiv 2406.16949, eq. 6)."""
+    return -(_flat(weights) - 0.5).abs().mean()
 
 
 def zero_one_l2(weights: MixingWeights) -> Tensor:
-    """-mean (w - 1/2)^2, flat where the weights start, at 1/2 (FairDARTS, equation 5)."""
-    return -((_all(weights) - 0.5) ** 2).mean()
+    """Return -mean (w - 1/2)^2 (FairDARTS, equation 5); its slope at the initial 1/2 is zero."""
+    return -((_flat(weights) - 0.5) ** 2).mean()
 
 
-def _all(weights: MixingWeights) -> Tensor:
+def _flat(weights: MixingWeights) -> Tensor:
+    """Return the weights of all kinds of cell as one vector."""
     return torch.cat([values.flatten() for values in weights.values()])
 
 
-def build_regulariser(config: Regulariser) -> Regularise | None:
-    """The weighted term of a value on the regulariser axis; None: there is none."""
+def build_regulariser(config: c.Regulariser) -> Regularise | None:
+    """Build the weighted term of a value on the regulariser axis; None if nothing is added.
+
+    Raises:
+        TypeError: the value is not on the axis.
+    """
     match config:
-        case ZeroOneL1():
+        case c.NoRegulariser():
+            return None
+        case c.ZeroOneL1():
             return lambda weights: config.weight * zero_one_l1(weights)
-        case ZeroOneL2():
+        case c.ZeroOneL2():
             return lambda weights: config.weight * zero_one_l2(weights)
         case _:
-            return None
+            raise TypeError(f"{config} is not a value on the regulariser axis")

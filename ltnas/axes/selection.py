@@ -1,22 +1,20 @@
-"""How mixing weights become a genotype."""
+"""The selection axis: how mixing weights become a genotype."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ltnas.config import RandomDraw, Selection, ThresholdEdge, ThresholdSparse
+from ltnas import config as c
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype
 from ltnas.space.layout import KINDS, edges
 
-SelectCell = Callable[[Tensor, Sequence[str]], list[Edge]]
-
 
 def nodes_of(weights: Tensor) -> int:
-    """Intermediate nodes of a cell with so many edges (rows)."""
+    """Return the number of intermediate nodes of a cell with mixing weights [edges, operations]."""
     nodes = 1
     while len(edges(nodes)) < len(weights):
         nodes += 1
@@ -24,9 +22,13 @@ def nodes_of(weights: Tensor) -> int:
 
 
 def strongest(row: Tensor, operations: Sequence[str]) -> tuple[float, str]:
-    """Weight and name of the strongest operation of an edge, `none` left out.
+    """Return weight and name of the strongest operation of an edge, `none` left out.
 
-    Of equals the first counts, as in the published code.
+    Of equal weights the first counts, as in the published code.
+
+    Args:
+        row: mixing weights of the edge, [operations].
+        operations: names of the candidate operations.
     """
     candidates = [
         (float(weight), name)
@@ -37,11 +39,11 @@ def strongest(row: Tensor, operations: Sequence[str]) -> tuple[float, str]:
 
 
 def top2(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
-    """For each node the two edges with the strongest operations (DARTS, section 2.4).
+    """Return for each node the two edges with the strongest operations (DARTS, section 2.4).
 
     Args:
         weights: mixing weights of a cell, [edges, operations].
-        operations: their names.
+        operations: names of the candidate operations.
     """
     chosen = []
     layout = edges(nodes_of(weights))
@@ -51,13 +53,14 @@ def top2(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
             for row, (target, source) in enumerate(layout)
             if target == node
         ]
-        best = sorted(incoming, key=lambda item: -item[0])[:2]  # stable: of equals the first
+        # The sort is stable: of equal weights the first edge counts.
+        best = sorted(incoming, key=lambda item: -item[0])[:2]
         chosen += [Edge(name, node, source) for _, name, source in best]
     return chosen
 
 
 def threshold_sparse(weights: Tensor, operations: Sequence[str], threshold: float) -> list[Edge]:
-    """`top2` less the operations with a weight below the threshold (FairDARTS)."""
+    """Return the edges of `top2` whose weight reaches the threshold (FairDARTS)."""
     rows = {edge: row for row, edge in enumerate(edges(nodes_of(weights)))}
     return [
         edge
@@ -67,7 +70,7 @@ def threshold_sparse(weights: Tensor, operations: Sequence[str], threshold: floa
 
 
 def threshold_edge(weights: Tensor, operations: Sequence[str], threshold: float) -> list[Edge]:
-    """Of every edge the two strongest operations that reach the threshold (FairDARTS)."""
+    """Return the two strongest operations of every edge that reach the threshold (FairDARTS)."""
     chosen = []
     for row, (node, source) in enumerate(edges(nodes_of(weights))):
         candidates = sorted(
@@ -80,7 +83,7 @@ def threshold_edge(weights: Tensor, operations: Sequence[str], threshold: float)
 
 
 def random_genotype(operations: Sequence[str], nodes: int, seed: int) -> Genotype:
-    """Two edges into each node and an operation on each, drawn uniformly."""
+    """Draw two edges into each node, and an operation on each, uniformly."""
     generator = random.Random(seed)
     names = [name for name in operations if name != "none"]
 
@@ -97,18 +100,26 @@ def random_genotype(operations: Sequence[str], nodes: int, seed: int) -> Genotyp
 
 
 def select(
-    config: Selection, weights: dict[str, Tensor], operations: Sequence[str]
+    config: c.Selection, weights: dict[str, Tensor], operations: Sequence[str], seed: int
 ) -> tuple[Genotype, list[str]]:
-    """The genotype of mixing weights, and what a reader must know about it.
+    """Return the genotype of mixing weights, and notes on what a reader must know about it.
 
-    A threshold that empties a cell is not used on it: that cell is taken by `top2`, and a note
-    says so, because a search of hours must not end without a genotype.
+    A threshold that empties a cell is not used on that cell: its edges are chosen by `top2`, and a
+    note says so, because a search of hours must not end without a genotype.
+
+    Args:
+        config: value on the selection axis.
+        weights: mixing weights by kind of cell, [edges, operations].
+        operations: names of the candidate operations.
+        seed: seed of the run, for a selection that draws.
     """
+    if isinstance(config, c.RandomDraw):
+        return random_genotype(operations, nodes_of(weights[KINDS[0]]), seed), []
     notes: list[str] = []
     cells = {}
     for kind in KINDS:
         values = weights[kind].detach().cpu()
-        chosen = _select_cell(config, values, operations)
+        chosen = _select_edges(config, values, operations)
         if not _reaches_output(chosen):
             strength = max(strongest(row, operations)[0] for row in values)
             notes.append(
@@ -120,24 +131,29 @@ def select(
     return Genotype(**cells), notes
 
 
-def _select_cell(config: Selection, weights: Tensor, operations: Sequence[str]) -> list[Edge]:
+def _select_edges(config: c.Selection, weights: Tensor, operations: Sequence[str]) -> list[Edge]:
+    """Return the edges of one cell."""
     match config:
-        case ThresholdSparse():
-            return threshold_sparse(weights, operations, config.threshold)
-        case ThresholdEdge():
-            return threshold_edge(weights, operations, config.threshold)
-        case RandomDraw():
-            raise ValueError("random genotypes are drawn without mixing weights")
-        case _:
+        case c.Top2():
             return top2(weights, operations)
+        case c.ThresholdSparse():
+            return threshold_sparse(weights, operations, config.threshold)
+        case c.ThresholdEdge():
+            return threshold_edge(weights, operations, config.threshold)
+        case _:
+            raise TypeError(f"{config} is not a value on the selection axis")
 
 
 def _reaches_output(chosen: list[Edge]) -> bool:
-    """Whether some edge comes from a cell's input; the first node on any path has one."""
+    """Return True if some edge comes from a cell's input, as the first node of any path does."""
     return any(edge.source < 2 for edge in chosen)
 
 
 def entropy(weights: Tensor) -> float:
-    """Mean over edges of the entropy of the weights, scaled to sum to one, in nats."""
+    """Return the mean over edges of the entropy of mixing weights, in nats.
+
+    Args:
+        weights: [edges, operations]; each edge is scaled to sum to one.
+    """
     shares = weights / weights.sum(-1, keepdim=True)
     return float(torch.special.entr(shares).sum(-1).mean())

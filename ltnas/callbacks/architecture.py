@@ -1,4 +1,4 @@
-"""The architecture of each epoch: mixing weights of every edge, and the genotype they give."""
+"""The architecture after each epoch: mixing weights of every edge, and the selected genotype."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from ltnas.axes.selection import select
 from ltnas.callbacks.history import Row, to_csv
-from ltnas.config import Selection
 from ltnas.runs.folder import RunFolder
 from ltnas.space.layout import edges
 from ltnas.training.search_module import SearchModule
@@ -17,17 +15,17 @@ from ltnas.training.search_module import SearchModule
 class ArchitectureHistory(L.Callback):
     """Writes architecture.csv (epoch, cell, node, source, operation, weight) and genotypes.json."""
 
-    def __init__(self, folder: RunFolder, selection: Selection) -> None:
-        self.folder, self.selection = folder, selection
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
         self.rows: list[Row] = []
         self.genotypes: list[dict[str, Any]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Add this epoch to both files."""
         assert isinstance(module, SearchModule)
-        supernet, epoch = module.supernet, trainer.current_epoch
-        weights = {kind: value.detach().cpu() for kind, value in supernet.mixing_weights().items()}
-        for kind, values in weights.items():
+        supernet, epoch = module.network.supernet, trainer.current_epoch
+        mixing, genotype, _ = module.architecture()
+        for kind, values in mixing.items():
             for (node, source), row in zip(edges(supernet.nodes), values.tolist(), strict=True):
                 for operation, weight in zip(supernet.operation_names, row, strict=True):
                     self.rows.append(
@@ -40,15 +38,14 @@ class ArchitectureHistory(L.Callback):
                             "weight": weight,
                         }
                     )
-        genotype, _ = select(self.selection, weights, supernet.operation_names)
         self.genotypes.append({"epoch": epoch, **genotype.to_json()})
         self.folder.write_text("architecture.csv", to_csv(self.rows))
         self.folder.write_json("genotypes.json", self.genotypes)
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows and genotypes so far, in plain types."""
+        """Return rows and genotypes so far, in plain types."""
         return {"rows": self.rows, "genotypes": self.genotypes}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after these."""
+        """Continue after these rows and genotypes."""
         self.rows, self.genotypes = list(state_dict["rows"]), list(state_dict["genotypes"])

@@ -1,16 +1,18 @@
-"""From the command line to one typed configuration, and from errors to one line.
+"""From a command line to one typed configuration, and from there to the command.
 
-The only place that knows Hydra. `hydra.instantiate` and `_target_` are not used: groups hold
-dataclasses of `ltnas.config`, and builders choose by their type.
+The only place that composes with Hydra. `hydra.instantiate` and `_target_` are not used: groups
+hold dataclasses of `ltnas.config`, and builders choose by their type. Nothing here imports torch:
+a command's module is imported when its configuration is known to be good.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, NoReturn
 
 from ltnas import config as c
 from ltnas.cli.endings import end_with, ending_in_words, readers_may_leave
@@ -22,26 +24,63 @@ from ltnas.distributed.processes import by_srun, check_processes, rank
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.runs.once import once
 
-Config = TypeVar("Config", bound=c.Run)
+
+class Command(NamedTuple):
+    """A command: the schema of its configuration, and the function that takes it."""
+
+    schema: type[c.Run]
+    function: str
+
+
+COMMANDS = {
+    "search": Command(c.SearchConfig, "search"),
+    "retrain": Command(c.RetrainConfig, "retrain"),
+    "pipeline": Command(c.PipelineConfig, "run_pipeline"),
+}
+"""Commands by the name of their module in `ltnas` and of their file in `conf/`."""
+
+
+def search() -> NoReturn:
+    """Run the console script `ltnas-search`."""
+    main("search")
+
+
+def retrain() -> NoReturn:
+    """Run the console script `ltnas-retrain`."""
+    main("retrain")
+
+
+def pipeline() -> NoReturn:
+    """Run the console script `ltnas-pipeline`."""
+    main("pipeline")
+
+
+def main(name: str) -> NoReturn:
+    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its run folder.
+
+    User errors, of this package or of the composition, become one line on stderr and exit code 2.
+    """
+    with ending_in_words(), readers_may_leave():
+        if {"--help", "-h"} & set(sys.argv[1:]):
+            print(help_text(name), end="")
+        else:
+            _compose_and_run(name)
+        sys.stdout.flush()
+    sys.exit(0)
 
 
 def register_configs() -> None:
-    """Make the schemas and the axes known to Hydra."""
+    """Make the schemas and the values of all axes known to Hydra."""
     from hydra.core.config_store import ConfigStore
     from omegaconf import MISSING, OmegaConf
 
     store = ConfigStore.instance()
-    schemas = {
-        "search": c.SearchConfig,
-        "retrain": c.RetrainConfig,
-        "pipeline": c.PipelineConfig,
-    }
-    for name, schema in schemas.items():
-        node = OmegaConf.structured(schema)
+    for name, command in COMMANDS.items():
+        node = OmegaConf.structured(command.schema)
         for axis in AXES:  # open: a value on an axis is no subclass of the default one
             if axis in node:
                 node[axis] = MISSING
-        if "retrain" in node:  # read word by word; see ltnas.pipeline
+        if "retrain" in node:  # its words are read one by one; see ltnas.pipeline
             OmegaConf.set_struct(node.retrain, False)
         store.store(group="schema", name=name, node=node, package="_global_", provider="ltnas")
     store.store(group="hydra/launcher", name="gpus", node=c.GpusLauncher, provider="ltnas")
@@ -50,22 +89,9 @@ def register_configs() -> None:
             store.store(group=axis, name=name, node=value, provider="ltnas")
 
 
-def run_command(name: str, schema: type[Config], command: Callable[[Config], Path]) -> None:
-    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its run folder.
-
-    User errors, of ours or of the composition, become one line on stderr and exit code 2.
-    """
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        with readers_may_leave():
-            print(help_text(name), end="", flush=True)
-        return
-    with ending_in_words(), readers_may_leave():
-        _compose_and_run(name, schema, command)
-        sys.stdout.flush()
-
-
-def _compose_and_run(name: str, schema: type[Config], command: Callable[[Config], Path]) -> None:
-    of_sweep = LAUNCHER_VARIABLE in os.environ or "SUBMITIT_EXECUTOR" in os.environ
+def _compose_and_run(name: str) -> None:
+    """Compose the configuration, and run the command, or each job of a multirun."""
+    in_sweep = LAUNCHER_VARIABLE in os.environ or "SUBMITIT_EXECUTOR" in os.environ
     if LAUNCHER_VARIABLE in os.environ:
         end_with(int(os.environ.pop(LAUNCHER_VARIABLE)))
 
@@ -74,9 +100,10 @@ def _compose_and_run(name: str, schema: type[Config], command: Callable[[Config]
     from hydra.types import RunMode
     from omegaconf import DictConfig, OmegaConf
 
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # hand exceptions to us, not to a printer
-    # Read when torch is imported: its threads sleep soon when they wait for one another. On cores
-    # that others use too, spinning made single steps thirty times slower.
+    # Hydra hands exceptions on, instead of printing them.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Read when torch is imported: threads that wait for one another sleep soon. On cores that
+    # others use too, spinning made single steps thirty times slower.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_configs()
 
@@ -84,6 +111,7 @@ def _compose_and_run(name: str, schema: type[Config], command: Callable[[Config]
 
     @hydra.main(version_base="1.3", config_path=CONF, config_name=name)
     def task(cfg: DictConfig) -> None:
+        schema = COMMANDS[name].schema
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
             refuse_new_keys(schema, task_words())
@@ -92,15 +120,23 @@ def _compose_and_run(name: str, schema: type[Config], command: Callable[[Config]
             if multirun:
                 os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
                 refuse_processes(config.trainer)
-            execute(config, command, of_sweep)
+            execute(config, load_function(name), in_sweep)
         except Exception as error:
-            if multirun:  # hydra notes it and goes on with the next job
+            if multirun:  # Hydra records it, and goes on with the next job
                 raise
-            failure.append(error)  # raised below: hydra would print a line of its own
+            failure.append(error)  # raised below, as Hydra would print a line of its own
 
     task()
     if failure:
         raise failure[0]
+
+
+def load_function(name: str) -> Callable[[c.Run], Path]:
+    """Import the module of a command, which takes seconds, and return its function."""
+    function: Callable[[c.Run], Path] = getattr(
+        importlib.import_module(f"ltnas.{name}"), COMMANDS[name].function
+    )
+    return function
 
 
 def refuse_processes(trainer: c.Trainer) -> None:
@@ -113,18 +149,18 @@ def refuse_processes(trainer: c.Trainer) -> None:
     )
 
 
-def execute(config: Config, command: Callable[[Config], Path], of_sweep: bool) -> None:
+def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> None:
     """Call a command, and print its run folder.
 
     Args:
-        config: of the run.
-        command: takes it.
-        of_sweep: whether others may be at the same run, or may have finished it.
+        config: configuration of the run.
+        command: function that takes it, and returns the run folder.
+        in_sweep: True if other jobs may do the same run now, or may have finished it.
     """
     check_processes(config.trainer)
     if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
         config.resume = "auto"  # a task that is queued again is the same command
-    alone = of_sweep and config.resume == "auto" and config.trainer.processes == 1
+    alone = in_sweep and config.resume == "auto" and config.trainer.processes == 1
     folder = once(config, command) if alone else command(config)
     if rank(config.trainer.processes) == 0:
         print(folder, flush=True)

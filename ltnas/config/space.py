@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ltnas.config.requirements import require, require_choice
 
@@ -17,6 +18,8 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 """The candidate operations of DARTS, in the order of its architecture parameters."""
+PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+"""Candidate operations that have weights at every stride."""
 
 
 @dataclass
@@ -188,6 +191,9 @@ class Confident(Schedule):
 class Selection:
     """How mixing weights become a genotype."""
 
+    reads_weights: ClassVar[bool] = True
+    """False for a selection that needs no trained supernet."""
+
 
 @dataclass
 class Top2(Selection):
@@ -211,3 +217,5 @@ class ThresholdEdge(Selection):
 @dataclass
 class RandomDraw(Selection):
     """Two edges a node and an operation on each, drawn uniformly from the seed: no search."""
+
+    reads_weights: ClassVar[bool] = False

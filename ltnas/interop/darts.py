@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ltnas.axes.relaxations import softmax
+from ltnas.axes.relaxations import Softmax
 from ltnas.config import OPERATIONS, require
 from ltnas.errors import UserError
 from ltnas.models.network import Network
+from ltnas.models.search_network import SearchNetwork, build_search_network
 from ltnas.models.stacking import plain_names, plain_shape, stack
-from ltnas.models.supernet import ARCHITECTURE, Supernet
 from ltnas.space.genotype import CellGenotype, Genotype, load_genotype, parse_genotype
 from ltnas.space.layout import KINDS
 
-Model = TypeVar("Model", Network, Supernet)
+Model = TypeVar("Model", Network, SearchNetwork)
 
 NODES = 4
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
@@ -51,7 +51,7 @@ def load_official_supernet(
     channels: int,
     cells: int,
     num_classes: int,
-) -> Supernet:
+) -> SearchNetwork:
     """The search network of a checkpoint, with softmax weights, on the CPU, in training mode.
 
     Args:
@@ -69,17 +69,25 @@ def load_official_supernet(
     settings = f"channels={channels}, cells={cells} and num_classes={num_classes}"
     _check_counts(channels, cells, num_classes)
     with torch.device("meta"):
-        supernet = Supernet(list(OPERATIONS), NODES, channels, cells, num_classes, softmax, 0.0)
+        network = build_search_network(
+            operations=list(OPERATIONS),
+            nodes=NODES,
+            channels=channels,
+            cells=cells,
+            classes=num_classes,
+            relaxation=Softmax(),
+            initial_deviation=0.0,
+        )
     alphas = {"normal": alphas_normal, "reduce": alphas_reduce}
     ours = {}
-    for name, parameter in supernet.architecture_parameters().items():
+    for name, parameter in network.architecture_parameters().items():
         found, needed = tuple(alphas[name].shape), tuple(parameter.shape)
         require(
             found == needed,
             f"alphas_{name} has the shape {found}: give the {needed} tensor of a DARTS search",
         )
-        ours[f"{ARCHITECTURE}{name}"] = alphas[name].detach()
-    return _filled(supernet, state_dict, settings, ours=ours)
+        ours[f"architecture.{name}"] = alphas[name].detach()
+    return _filled(network, state_dict, settings, ours=ours)
 
 
 def load_official_network(

@@ -36,9 +36,16 @@ class BranchedModel(nn.Module):
         """What the trunk gives to a branch's last state, [B, C, H, W]."""
         raise NotImplementedError
 
+    def named_architecture(self) -> dict[str, Tensor]:
+        """Return the architecture parameters by their names in this module; none by default."""
+        return {}
+
     def compilable(self) -> Iterable[nn.Module]:
         """The modules that are compiled, each by itself."""
         raise NotImplementedError
+
+    def set_progress(self, progress: float) -> None:
+        """Update what depends on the share of the run, in [0, 1), that is over."""
 
     def set_drop_path(self, probability: float) -> None:
         """Drop the output of each operation but identity, for an image at a time, in training."""

@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from ltnas.models.rectified import RectifiedConv, RectifiedConvNorm
 from ltnas.space.layout import CellPlan
 
-PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
-"""Operations that learn weights at every stride."""
-
 
 class Zero(nn.Module):
     """`none`: no connection."""

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ltnas.space.layout import edges
 
-STACKED = re.compile(r"(cells\.\d+)\.sources\.(\d+)\.candidates\.(\w+)\.(.+)")
+STACKED = re.compile(r"(?:supernet\.)?(cells\.\d+)\.sources\.(\d+)\.candidates\.(\w+)\.(.+)")
 
 
 def plain_names(name: str, operations: Sequence[str], nodes: int) -> list[str]:
     """The plain tensors, one an edge, that a stacked one stands for; else the name itself."""
     found = STACKED.fullmatch(name)
     if found is None:
-        return [name]
+        return [name.removeprefix("supernet.")]
     cell, state, operation, rest = found.groups()
     column, inner = operations.index(operation), _inner(operation, rest)
     return [

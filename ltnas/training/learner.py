@@ -1,24 +1,21 @@
-"""A model and what it minimises, as one module: what gets weights, gradients and checkpoints."""
+"""A model and what it minimises, as one module: the unit of gradients and checkpoints."""
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from ltnas.data.stream import Batch
 from ltnas.models.branches import BranchedModel
 from ltnas.objectives import Losses, Objective
 
-PROBE = "model.classifier."
-"""What the names of the classifier's parameters begin with."""
-
 
 class Learner(nn.Module):
-    """`forward(batch) -> Losses` of a supernet or network under an objective.
+    """`forward(batch) -> Losses` of a search network or discrete network under an objective.
 
     Args:
-        model: to learn.
-        objective: of the weights.
-        architecture_objective: of the architecture; the weights', if left out.
+        model: model to train.
+        objective: objective of the weight step.
+        architecture_objective: objective of the architecture step; it may be the same module.
     """
 
     def __init__(
@@ -29,39 +26,53 @@ class Learner(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.objective = model, objective
-        self.architecture_objective = architecture_objective
+        # One module is registered once: its parameters would have two names otherwise.
+        shared = architecture_objective is objective
+        self.architecture_objective = None if shared else architecture_objective
 
     def set_progress(self, progress: float) -> None:
-        """Tell the objectives which share of the run, in [0, 1), is over."""
+        """Tell model and objectives which share of the run, in [0, 1), is over."""
+        self.model.set_progress(progress)
         self.objective.set_progress(progress)
         if self.architecture_objective is not None:
             self.architecture_objective.set_progress(progress)
 
+    def architecture(self) -> dict[str, Tensor]:
+        """Return the architecture parameters by name; none for a discrete network."""
+        return {f"model.{name}": value for name, value in self.model.named_architecture().items()}
+
     def weights(self) -> dict[str, nn.Parameter]:
-        """All parameters that learn, but the architecture's, by name."""
+        """Return all parameters that learn, except the architecture parameters, by name."""
+        architecture = self.architecture()
         return {
             name: parameter
             for name, parameter in self.named_parameters()
-            if parameter.requires_grad and not name.startswith("model.architecture.")
+            if parameter.requires_grad and name not in architecture
         }
 
     def clip_groups(self) -> list[list[nn.Parameter]]:
-        """The weights, in groups whose gradients are clipped apart.
+        """Return the weights in groups, each of which has its gradient clipped by itself.
 
         A probe is a group of its own: were its gradient clipped with the others', labels would
-        scale the steps of features that are meant not to know them.
+        scale the steps of features that are meant not to depend on them.
         """
-        probe = {
-            name for name in self.weights() if self.objective.probes and name.startswith(PROBE)
-        }
+        weights = list(self.weights().values())
+        if not self.objective.probes:
+            return [weights]
+        probe = {id(parameter) for parameter in self.model.classifier.parameters()}
         parts = [
-            [parameter for name, parameter in self.weights().items() if (name in probe) is part]
-            for part in (False, True)
+            [parameter for parameter in weights if (id(parameter) in probe) is inside]
+            for inside in (False, True)
         ]
         return [part for part in parts if part]
 
     def forward(self, batch: Batch, of_architecture: bool = False) -> Losses:
-        """The losses of a batch, under the objective of the weights or of the architecture."""
+        """Return the losses of a batch.
+
+        Args:
+            batch: images and labels.
+            of_architecture: True for the objective of the architecture step.
+        """
         own = self.architecture_objective if of_architecture else None
         losses: Losses = (own or self.objective)(self.model, batch)
         return losses

@@ -47,6 +47,7 @@ class RetrainModule(MeasuringModule):
 
     def __init__(
         self,
+        *,
         learner: Learner,
         weights: WeightOptimiser,
         drop_path: float,

@@ -5,70 +5,83 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from ltnas import config as c
 from ltnas.axes.gradients import Loss, Tensors, first_order, gradients, second_order
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
 from ltnas.axes.selection import entropy, select
-from ltnas.config import (
-    ArchitectureOptimiser,
-    Gradient,
-    Schedule,
-    SecondOrder,
-    Selection,
-    WeightOptimiser,
-)
-from ltnas.data.seeds import derived_seed
+from ltnas.config.space import PARAMETRIC
+from ltnas.data.seeds import derived_seed, generator
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.diagnostics.curvature import largest_eigenvalue
 from ltnas.diagnostics.discretisation import distance
 from ltnas.distributed.collectives import mean_over_ranks
-from ltnas.models.operations import PARAMETRIC
+from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
-from ltnas.models.supernet import ARCHITECTURE, Supernet
 from ltnas.objectives import Losses
+from ltnas.space.genotype import Genotype
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import MeasuringModule
-from ltnas.training.optimisation import architecture_optimiser, descend, set_rate, weight_optimiser
+from ltnas.training.optimisation import (
+    architecture_optimiser,
+    descend,
+    set_rate,
+    weight_optimiser,
+)
 
 Context = Callable[[], AbstractContextManager[object]]
-"""Makes the context of a forward pass."""
+"""Makes the context of a forward pass, for mixed precision."""
+
+
+class Architecture(NamedTuple):
+    """The architecture after an epoch.
+
+    `mixing` holds the expected mixing weights by kind of cell, [edges, operations], on the CPU;
+    `genotype` is what the selection derives from them; `notes` say what a reader must know of it.
+    """
+
+    mixing: dict[str, Tensor]
+    genotype: Genotype
+    notes: list[str]
 
 
 class SearchModule(MeasuringModule):
-    """Orders the steps of a bilevel search; what a step is, is said by the parts it is given.
+    """Orders the steps of a bilevel search; what a step computes is decided by its parts.
 
     Args:
-        learner: supernet and objective.
-        regularise: term on the mixing weights in the architecture step, or None.
+        learner: search network and objectives.
+        regularise: term on the mixing weights that is added in the architecture step.
         gradient: value on the axis of architecture gradients.
-        schedule: of the architecture's learning rate.
-        selection: how the history's genotypes are derived.
-        weights: constants of the weights' optimiser.
-        architecture: constants of the architecture's optimiser.
-        hessian_every: epochs between measurements of the Hessian's largest eigenvalue; 0: none.
-        epochs: of the whole search.
-        tests: what is tested after each epoch.
-        seed: of the run.
-        autocast: makes the context of a forward pass, for mixed precision.
+        schedule: schedule of the architecture's learning rate.
+        selection: value on the selection axis.
+        weights: settings of the weights' optimiser.
+        architecture: settings of the architecture's optimiser.
+        hessian_every: epochs between measurements of the Hessian's largest eigenvalue; 0: never.
+        epochs: epochs of the whole search.
+        tests: test sets, measured after each epoch.
+        seed: seed of the run.
+        autocast: makes the context of a forward pass.
     """
 
     learner: Learner
 
     def __init__(
         self,
+        *,
         learner: Learner,
         regularise: Regularise | None,
-        gradient: Gradient,
-        schedule: Schedule,
-        selection: Selection,
-        weights: WeightOptimiser,
-        architecture: ArchitectureOptimiser,
+        gradient: c.Gradient,
+        schedule: c.Schedule,
+        selection: c.Selection,
+        weights: c.WeightOptimiser,
+        architecture: c.ArchitectureOptimiser,
         hessian_every: int,
         epochs: int,
         tests: TestSets,
@@ -81,47 +94,55 @@ class SearchModule(MeasuringModule):
         self.weights_config, self.architecture_config = weights, architecture
         self.hessian_every, self.epochs = hessian_every, epochs
         self.curvature: dict[str, float] = {}
+        self._architecture: Architecture | None = None
 
     @property
-    def supernet(self) -> Supernet:
+    def network(self) -> SearchNetwork:
         """The model of the learner."""
-        assert isinstance(self.learner.model, Supernet)
+        assert isinstance(self.learner.model, SearchNetwork)
         return self.learner.model
 
+    def architecture(self) -> Architecture:
+        """Return the present architecture; computed once an epoch, by whoever asks first."""
+        if self._architecture is None:
+            mixing = self.network.expected_weights()
+            operations = self.network.supernet.operation_names
+            genotype, notes = select(self.selection, mixing, operations, self.seed)
+            self._architecture = Architecture(mixing, genotype, notes)
+        return self._architecture
+
     def epoch_details(self) -> dict[str, float | int]:
-        """The mixing weights, what the genotype of this moment is made of, and the curvature."""
-        mixing = {
-            name: value.detach().cpu() for name, value in self.supernet.mixing_weights().items()
-        }
-        genotype, _ = select(self.selection, mixing, self.supernet.operation_names)
+        """Return the columns of the history that describe the architecture."""
+        mixing, genotype, _ = self.architecture()
+        supernet = self.network.supernet
         return {
             "architecture_rate": self._optimisers()[1].param_groups[0]["lr"],
-            **{f"entropy_{name}": entropy(value) for name, value in mixing.items()},
+            **{f"entropy_{kind}": entropy(values) for kind, values in mixing.items()},
             "skip_connections": genotype.count("skip_connect"),
             "parametric_operations": genotype.count(*PARAMETRIC),
             "skip_share_normal": genotype.normal.share("skip_connect"),
             "discretisation_distance": distance(
-                mixing, genotype, self.supernet.operation_names, self.supernet.nodes
+                mixing, genotype, supernet.operation_names, supernet.nodes
             ),
             **self.curvature,
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """SGD on the weights, Adam on the architecture parameters; nothing is in both."""
+        """Return SGD on the weights and Adam on the architecture parameters."""
         return [
             weight_optimiser(self.learner.weights().values(), self.weights_config),
-            architecture_optimiser(self.supernet.architecture.values(), self.architecture_config),
+            architecture_optimiser(self.network.architecture.values(), self.architecture_config),
         ]
 
     def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-        """Without Lightning's wrappers, which would count two global steps a batch."""
+        """Return the optimisers without Lightning's wrappers, which count two steps a batch."""
         weights, architecture = self.trainer.optimizers
         return weights, architecture
 
     def on_train_epoch_start(self) -> None:
-        """Set both learning rates by the epoch alone."""
+        """Set both learning rates, which depend on the epoch alone."""
         super().on_train_epoch_start()
-        self.curvature = {}
+        self.curvature, self._architecture = {}, None
         self.learner.set_progress(self.current_epoch / self.epochs)
         rate = weight_rate(self.weights_config, self.current_epoch, self.epochs)
         first = self.architecture_config.learning_rate
@@ -130,50 +151,58 @@ class SearchModule(MeasuringModule):
             set_rate(optimiser, value)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
-        """One bilevel step."""
+        """Take one bilevel step: first the architecture's, then the weights'."""
         weight_optimiser, architecture_optimiser = self._optimisers()
-        found = self._architecture_gradient(batches)
-        for name, parameter in self._architecture().items():
-            parameter.grad = found[name]
+        # The same noise on all ranks, and in all passes of the step.
+        self.network.relaxation.draw(generator(self.seed, self.current_epoch, index))
+
+        # Architecture step.
+        upon = self._architecture_gradient(batches)
+        for name, parameter in self.learner.architecture().items():
+            parameter.grad = upon[name]
         architecture_optimiser.step()
         architecture_optimiser.zero_grad(set_to_none=True)
+
+        # Weight step.
         self._weight_step(batches["weights"], weight_optimiser)
+
         last = index + 1 == self.trainer.num_training_batches
         if last and self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0:
             self.curvature = {"largest_eigenvalue": self._curvature(batches["architecture"])}
 
     def _curvature(self, batch: Batch) -> float:
-        """Of the architecture's objective on half a batch: float64 takes twice the room."""
+        """Return the largest eigenvalue of the Hessian of the architecture's objective.
+
+        On half a batch, as float64 takes twice the memory.
+        """
         learner = copy.deepcopy(self.learner).double().requires_grad_(False)
         half = batch.first(max(2, len(batch.labels) // 2)).double()
-        named = {name: value.detach().double() for name, value in self._architecture().items()}
-        names, sizes = list(named), [value.numel() for value in named.values()]
+        parameters = {
+            name: value.detach().double() for name, value in self.learner.architecture().items()
+        }
+        names, sizes = list(parameters), [value.numel() for value in parameters.values()]
 
         def gradient(at: Tensor) -> Tensor:
             values = {
-                name: part.view_as(named[name]).requires_grad_()
+                name: part.view_as(parameters[name]).requires_grad_()
                 for name, part in zip(names, at.detach().split(sizes), strict=True)
             }
             losses: Losses = functional_call(learner, values, (half, True))
-            found = gradients(losses.objective, values, mean_over_ranks)
-            return torch.cat([found[name].flatten() for name in names])
+            upon = gradients(losses.objective, values, mean_over_ranks)
+            return torch.cat([upon[name].flatten() for name in names])
 
-        at = torch.cat([value.flatten() for value in named.values()])
+        at = torch.cat([value.flatten() for value in parameters.values()])
         return largest_eigenvalue(gradient, at, derived_seed(self.seed, self.current_epoch))
 
-    def _architecture(self) -> Tensors:
-        """Architecture parameters by their names in the learner."""
-        return {
-            f"model.{ARCHITECTURE}{name}": parameter
-            for name, parameter in self.supernet.architecture_parameters().items()
-        }
-
     def _weights(self) -> Tensors:
-        """Weights by their names in the learner, detached: no gradient of them is computed."""
+        """Return the weights by name, detached: no gradient of them is computed."""
         return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
 
     def _training_loss(self, batch: Batch, context: Context, of_architecture: bool = False) -> Loss:
-        """The objective; `context` is around the forward pass alone."""
+        """Return the objective as a function of parameters; `context` is around the forward pass.
+
+        The backward pass runs outside of autocast, as PyTorch recommends.
+        """
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             arguments = (batch, of_architecture)
@@ -184,32 +213,47 @@ class SearchModule(MeasuringModule):
         return loss
 
     def _validation_loss(self, batch: Batch, context: Context) -> Loss:
-        """The objective, noted, and the regulariser."""
+        """Return the loss of the architecture step: the objective, noted, and the regulariser."""
         objective = self._training_loss(batch, context, of_architecture=True)
+        regularise = self.regularise
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)
             self.note(architecture_loss=value)
-            if self.regularise is None:
+            if regularise is None:
                 return value
-            mixing = {name: self.supernet.relax(alpha) for name, alpha in architecture.items()}
-            return value + self.regularise(mixing)
+            # The architecture's names in the learner end with the kind of cell.
+            kinds = self.network.architecture.keys()
+            parameters = dict(zip(kinds, architecture.values(), strict=True))
+            return value + regularise(self.network.relaxation(parameters))
 
         return loss
 
     def _architecture_gradient(self, batches: dict[str, Batch]) -> Tensors:
-        with frozen_statistics(self.learner):
-            if isinstance(self.gradient, SecondOrder):
-                return self._second_order(batches, self.gradient)
-            return first_order(
-                self._validation_loss(batches["architecture"], self.autocast),
-                self._weights(),
-                self._architecture(),
-                mean_over_ranks,
-            )
+        """Return the gradient of the architecture parameters by their names in the learner.
 
-    def _second_order(self, batches: dict[str, Batch], gradient: SecondOrder) -> Tensors:
-        """In full precision: differences of perturbed passes vanish in half of it."""
+        Raises:
+            TypeError: the value is not on the axis of architecture gradients.
+        """
+        with frozen_statistics(self.learner):
+            match self.gradient:
+                case c.FirstOrder():
+                    return first_order(
+                        self._validation_loss(batches["architecture"], self.autocast),
+                        self._weights(),
+                        self.learner.architecture(),
+                        mean_over_ranks,
+                    )
+                case c.SecondOrder() as gradient:
+                    return self._second_order(batches, gradient)
+                case _:
+                    raise TypeError(f"{self.gradient} is not a value on the gradient axis")
+
+    def _second_order(self, batches: dict[str, Batch], gradient: c.SecondOrder) -> Tensors:
+        """Return the second-order gradient.
+
+        Runs in fp32: finite differences lose precision in bf16.
+        """
         optimiser = self._optimisers()[0]
         buffers = {
             name: optimiser.state.get(parameter, {}).get("momentum_buffer")
@@ -219,7 +263,7 @@ class SearchModule(MeasuringModule):
             self._training_loss(batches["weights"], nullcontext),
             self._validation_loss(batches["architecture"], nullcontext),
             self._weights(),
-            self._architecture(),
+            self.learner.architecture(),
             rate=optimiser.param_groups[0]["lr"],
             momentum=self.weights_config.momentum,
             weight_decay=self.weights_config.weight_decay,
@@ -230,7 +274,7 @@ class SearchModule(MeasuringModule):
 
     def _weight_step(self, batch: Batch, optimiser: torch.optim.Optimizer) -> None:
         # Constant architecture parameters: the weight step needs no gradient of them.
-        fixed = {name: alpha.detach() for name, alpha in self._architecture().items()}
+        fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
         with self.autocast():
             losses: Losses = functional_call(self.learner, fixed, (batch,))
         descend(losses.total, self.learner.clip_groups(), optimiser, self.weights_config.clip)

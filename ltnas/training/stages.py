@@ -8,12 +8,26 @@ from ltnas import config as c
 from ltnas.runs.folder import RunFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What is learned from, for how long, by what of the network.
+    """One stage of a training: what is minimised on which images, and what of the network learns.
 
-    `adjust` is the tau of logit adjustment in its tests; `trains_trunk` tells whether more than
-    the classifier learns, `fresh_classifier` whether that is drawn anew before.
+    Args:
+        label: name of the stage, for loggers and progress.
+        folder: folder of its checkpoint and history.
+        epochs: number of epochs.
+        objective: value on the objective axis.
+        sampler: value on the sampler axis.
+        branches: value on the branches axis.
+        weights: settings of the optimiser.
+        adjust: tau of post-hoc logit adjustment in its tests; 0: none.
+        mix: how images are mixed with one another.
+        drop_path: probability that drop path grows to; 0: none.
+        auxiliary: weight of the auxiliary classifier's loss.
+        averaging: decay of an average of the weights; 0: none.
+        sharpness: radius of sharpness-aware steps; 0: plain steps.
+        trains_trunk: False if only the classifier learns.
+        fresh_classifier: True to draw the classifier anew before.
     """
 
     label: str
@@ -34,63 +48,68 @@ class Stage:
 
 
 def stages(config: c.RetrainConfig, folder: RunFolder) -> list[Stage]:
-    """Those of a configuration, in their order, each with its folder."""
-    found = [_with_labels(config, folder)]
+    """Return the stages of a configuration in their order, each with its folder."""
+    planned = [_with_labels(config, folder)]
     if config.pretrain == "barlow_twins":
-        found.insert(0, _without_labels(config, _inside(folder, "pretrain")))
+        planned.insert(0, _without_labels(config, _inside(folder, "pretrain")))
     if config.crt.epochs:
-        found.append(_of_classifier(config, _inside(folder, "crt")))
-    return found
+        planned.append(_classifier_alone(config, _inside(folder, "crt")))
+    return planned
 
 
 def _inside(folder: RunFolder, name: str) -> RunFolder:
+    """Make a folder for a stage in the folder of the run."""
     path = folder.path / name
     path.mkdir(exist_ok=True)
     return RunFolder(path, folder.writes)
 
 
 def _without_labels(config: c.RetrainConfig, folder: RunFolder) -> Stage:
-    """Branches are mixed by labels: where there are none, one stream trains them both."""
+    """Return the stage that trains features by Barlow Twins.
+
+    Branches are mixed by labels: where there are none, one stream trains both.
+    """
     return Stage(
-        "pretrain",
-        folder,
-        config.pretrain_epochs,
-        config.barlow_twins,
-        c.InstanceSampler(),
-        c.OneBranch(),
-        config.weights,
+        label="pretrain",
+        folder=folder,
+        epochs=config.pretrain_epochs,
+        objective=config.barlow_twins,
+        sampler=c.InstanceSampler(),
+        branches=c.OneBranch(),
+        weights=config.weights,
     )
 
 
 def _with_labels(config: c.RetrainConfig, folder: RunFolder) -> Stage:
+    """Return the stage that every training has."""
     return Stage(
-        "retrain",
-        folder,
-        config.epochs,
-        config.objective,
-        config.sampler,
-        config.branches,
-        config.weights,
-        config.adjust,
-        config.mix,
-        config.drop_path,
-        config.auxiliary,
-        config.averaging,
-        config.sharpness,
+        label="retrain",
+        folder=folder,
+        epochs=config.epochs,
+        objective=config.objective,
+        sampler=config.sampler,
+        branches=config.branches,
+        weights=config.weights,
+        adjust=config.adjust,
+        mix=config.mix,
+        drop_path=config.drop_path,
+        auxiliary=config.auxiliary,
+        averaging=config.averaging,
+        sharpness=config.sharpness,
     )
 
 
-def _of_classifier(config: c.RetrainConfig, folder: RunFolder) -> Stage:
-    """Class-balanced classifier re-training (Kang et al. 2020, section 4.1)."""
+def _classifier_alone(config: c.RetrainConfig, folder: RunFolder) -> Stage:
+    """Return the stage of class-balanced classifier re-training (Kang et al. 2020, sec. 4.1)."""
     return Stage(
-        "crt",
-        folder,
-        config.crt.epochs,
-        config.crt_objective,
-        config.crt_sampler,
-        c.OneBranch(),
-        replace(config.weights, learning_rate=config.crt.learning_rate, warmup_epochs=0),
-        config.adjust,
+        label="crt",
+        folder=folder,
+        epochs=config.crt.epochs,
+        objective=config.crt_objective,
+        sampler=config.crt_sampler,
+        branches=c.OneBranch(),
+        weights=replace(config.weights, learning_rate=config.crt.learning_rate, warmup_epochs=0),
+        adjust=config.adjust,
         trains_trunk=False,
         fresh_classifier=config.crt.fresh,
     )

@@ -69,6 +69,7 @@ def autocast(accelerator: str, precision: str) -> Callable[[], AbstractContextMa
 
 def build_trainer(
     config: c.Run,
+    *,
     accelerator: str,
     epochs: int,
     folder: RunFolder,

@@ -50,7 +50,7 @@ def test_top2_is_the_rule_of_darts(seed, with_none):
 
 def test_all_equal_gives_max_pool_from_both_inputs():
     genotype, notes = select(
-        Top2(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS
+        Top2(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS, 0
     )
     assert notes == []
     for cell in (genotype.normal, genotype.reduce):
@@ -96,7 +96,7 @@ def test_threshold_edge_takes_two_of_any_edge():
 def test_an_emptied_cell_falls_back_and_says_so(rule):
     weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.5)}
     weights["reduce"][0, 4] = 0.9
-    genotype, notes = select(rule, weights, OPERATIONS)
+    genotype, notes = select(rule, weights, OPERATIONS, 0)
     assert genotype.reduce.edges == (Edge("sep_conv_3x3", 2, 0),)
     assert len(genotype.normal.edges) == 8
     assert len(notes) == 1
@@ -107,14 +107,18 @@ def test_an_emptied_cell_falls_back_and_says_so(rule):
 def test_edges_that_reach_no_output_count_as_an_empty_cell():
     weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.9)}
     weights["normal"][4, 4] = 0.9  # 2 -> 3 alone: nothing leads to 2
-    genotype, notes = select(ThresholdSparse(), weights, OPERATIONS)
+    genotype, notes = select(ThresholdSparse(), weights, OPERATIONS, 0)
     assert len(notes) == 1
     assert len(genotype.normal.edges) == 8
 
 
-def test_random_needs_a_draw_and_no_weights():
-    with pytest.raises(ValueError, match="drawn without"):
-        select(RandomDraw(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS)
+def test_random_depends_on_the_seed_and_on_no_weights():
+    mixing = dict.fromkeys(("normal", "reduce"), torch.rand(14, 8))
+    genotype, notes = select(RandomDraw(), mixing, OPERATIONS, 3)
+    assert genotype == random_genotype(OPERATIONS, 4, 3)
+    assert notes == []
+    assert not RandomDraw.reads_weights
+    assert Top2.reads_weights
 
 
 def test_random_genotype_is_a_function_of_the_seed():

@@ -589,9 +589,9 @@ def test_help_does_not_load_torch(command):
         "import sys, atexit\n"
         "loaded = {'torch', 'lightning', 'torchvision', 'matplotlib', 'wandb', 'sklearn'}\n"
         "atexit.register(lambda: print('loaded', *sorted(loaded & set(sys.modules))))\n"
-        f"import ltnas.search, ltnas.retrain, ltnas.{command} as command\n"
+        "import runpy\n"
         "sys.argv[1:] = ['--help']\n"
-        "command.main()"
+        f"runpy.run_module('ltnas.{command}', run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -71,7 +71,7 @@ def test_of_a_supernet_is_that_of_its_whole_hessian(values):
 
     module.learner.double()
     batch = batch.first(8).double()
-    named = module.supernet.architecture_parameters()
+    named = module.network.architecture_parameters()
     sizes = [value.numel() for value in named.values()]
 
     def gradient(at):

@@ -16,8 +16,10 @@ from ltnas.kernels.calls import Normalisation, moments, pool_backward, pool_forw
 WITHOUT_CELLS = (
     "import torch\n"
     "from ltnas.kernels import kernels\n"
-    "from ltnas.models.supernet import Supernet\n"
-    "net = Supernet(['skip_connect', 'sep_conv_3x3'], 2, 4, 3, 5, torch.sigmoid, 0.1)\n"
+    "from ltnas.axes.relaxations import Sigmoid\n"
+    "from ltnas.models.search_network import build_search_network\n"
+    "net = build_search_network(operations=['skip_connect', 'sep_conv_3x3'], nodes=2, channels=4,"
+    "    cells=3, classes=5, relaxation=Sigmoid(), initial_deviation=0.1)\n"
     "print(kernels() is not None, net(torch.zeros(2, 3, 8, 8)).shape)\n"
 )
 

@@ -2,20 +2,18 @@
 
 import pytest
 import torch
+from networks import search_network
 from torch.testing import assert_close
 
-from ltnas.axes.relaxations import softmax
-from ltnas.config import OPERATIONS
 from ltnas.models.network import Network
 from ltnas.models.resnet import ResNet
-from ltnas.models.supernet import Supernet
 from ltnas.space.genotype import load_genotype
 
 CLASSES = 3
 
 
 def supernet(depth):
-    return Supernet(list(OPERATIONS), 2, 4, 3, CLASSES, softmax, 1.0, branch_depth=depth)
+    return search_network(nodes=2, classes=CLASSES, deviation=1.0, branch_depth=depth)
 
 
 def network(depth):
@@ -28,9 +26,9 @@ def resnet(depth):
 
 
 MODELS = {"supernet": supernet, "network": network, "resnet": resnet}
-LAST = {"supernet": "cells.2.", "network": "cells.2.", "resnet": "blocks.2."}
+LAST = {"supernet": "supernet.cells.2.", "network": "cells.2.", "resnet": "blocks.2."}
 SECOND = {
-    "supernet": "rebalancing_cell.",
+    "supernet": "supernet.rebalancing_cell.",
     "network": "rebalancing_cell.",
     "resnet": "rebalancing_block.",
 }
@@ -86,7 +84,7 @@ def test_both_branches_reach_the_trunk_and_only_their_own_tail(name):
         model.zero_grad()
         model.branch_features(images(), branch).square().sum().backward()
         moved = {key for key, value in model.named_parameters() if value.grad is not None}
-        assert any(key.startswith("stem.") for key in moved)
+        assert any(key.removeprefix("supernet.").startswith("stem.") for key in moved)
         assert any(key.startswith(own[name]) for key in moved)
         assert not any(key.startswith(other[name]) for key in moved)
 

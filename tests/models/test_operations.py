@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from ltnas.config import OPERATIONS
-from ltnas.models.operations import PARAMETRIC, FactorizedReduce, Zero, operation
+from ltnas.config.space import PARAMETRIC
+from ltnas.models.operations import FactorizedReduce, Zero, operation
 
 
 def parameters(module):

@@ -6,7 +6,7 @@ from plain_supernet import MixedOperation, Supernet, SupernetCell
 from torch import nn
 from torch.nn import functional
 
-from ltnas.axes.relaxations import sigmoid, softmax
+from ltnas.axes.relaxations import Sigmoid, Softmax
 from ltnas.config import OPERATIONS
 from ltnas.space.layout import CellPlan
 
@@ -123,7 +123,7 @@ def smooth(model):
     return model
 
 
-@pytest.mark.parametrize("relax", [softmax, sigmoid])
+@pytest.mark.parametrize("relax", [Softmax(), Sigmoid()])
 def test_gradients_of_architecture_parameters_are_those_of_finite_differences(relax):
     model, x, labels = (
         smooth(small(relax)),

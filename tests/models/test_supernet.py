@@ -2,25 +2,20 @@
 
 import pytest
 import torch
+from networks import search_network as supernet
 from torch import nn
 
-from ltnas.axes.relaxations import sigmoid, softmax
+from ltnas.axes.relaxations import Sigmoid, Softmax
 from ltnas.config import OPERATIONS
-from ltnas.models.supernet import Supernet
 
 LEARNING = list(OPERATIONS[1:])
 """The operations of FairDARTS: all but `none`."""
 
 
-def supernet(channels, cells, classes=10, operations=OPERATIONS, nodes=4, relax=softmax, **options):
-    deviation = options.get("deviation", 1e-3)
-    return Supernet(list(operations), nodes, channels, cells, classes, relax, deviation)
-
-
-def small(relax=softmax, **options):
+def small(relaxation=None):
     """Both kinds of cell, two nodes, float64, architecture parameters of every size."""
     torch.manual_seed(2)
-    return supernet(4, 3, 3, nodes=2, relax=relax, deviation=1.0, **options).double()
+    return supernet(nodes=2, classes=3, relaxation=relaxation, deviation=1.0).double()
 
 
 def images(side=8, batch=2):
@@ -45,7 +40,7 @@ def images(side=8, batch=2):
 )
 def test_parameters_are_those_of_the_authors_code(channels, cells, classes, operations, parameters):
     with torch.device("meta"):
-        model = supernet(channels, cells, classes, operations)
+        model = supernet(operations, 4, channels, cells, classes)
     weights = sum(parameter.numel() for parameter in model.weight_parameters().values())
     assert weights == parameters
     everything = sum(parameter.numel() for parameter in model.parameters())
@@ -53,13 +48,13 @@ def test_parameters_are_those_of_the_authors_code(channels, cells, classes, oper
 
 
 def test_normalisations_learn_nothing_but_in_the_stem():
-    model = supernet(4, 3)
+    model = supernet()
     learning = {
         name
         for name, module in model.named_modules()
         if isinstance(module, nn.BatchNorm2d) and module.affine
     }
-    assert learning == {"stem.1"}
+    assert learning == {"supernet.stem.1"}
 
 
 # --- the network --------------------------------------------------------------------------------
@@ -67,9 +62,9 @@ def test_normalisations_learn_nothing_but_in_the_stem():
 
 @pytest.mark.parametrize(("cells", "at"), [(1, {0}), (2, {0, 1}), (3, {1, 2}), (6, {2, 4})])
 def test_reductions_halve_the_size_and_double_the_width(cells, at):
-    model = supernet(4, cells, operations=["none", "skip_connect"], nodes=2)
+    model = supernet(["none", "skip_connect"], nodes=2, cells=cells)
     shapes = []
-    for cell in model.cells:
+    for cell in model.supernet.cells:
         cell.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape[1:]))
     model(torch.randn(2, 3, 16, 16))
     width, side = 4, 16
@@ -83,7 +78,7 @@ def test_reductions_halve_the_size_and_double_the_width(cells, at):
 def test_each_kind_of_cell_has_weights_of_its_own():
     model = small()
     used = []
-    for cell in model.cells:
+    for cell in model.supernet.cells:
         cell.register_forward_hook(lambda module, inputs, output: used.append(inputs[2]))
     model(images())
     weights = model.mixing_weights()
@@ -93,8 +88,8 @@ def test_each_kind_of_cell_has_weights_of_its_own():
 
 
 def test_mixing_weights_are_relaxed_parameters():
-    for relax in (softmax, sigmoid):
-        model = small(relax)
+    for relaxation, relax in ((Softmax(), lambda x: x.softmax(-1)), (Sigmoid(), torch.sigmoid)):
+        model = small(relaxation)
         for kind, weights in model.mixing_weights().items():
             assert weights.shape == (5, 8)
             assert torch.equal(weights, relax(model.architecture[kind]))
@@ -104,7 +99,9 @@ def test_logits_are_a_linear_map_of_pooled_features():
     model = small().eval()
     x = images()
     state = []
-    model.cells[-1].register_forward_hook(lambda module, inputs, output: state.append(output))
+    model.supernet.cells[-1].register_forward_hook(
+        lambda module, inputs, output: state.append(output)
+    )
     features = model.features(x)
     assert features.shape == (2, model.feature_size) == (2, 2 * 16)
     torch.testing.assert_close(features, state[0].sum((2, 3)) / 4, rtol=1e-13, atol=0)
@@ -117,10 +114,12 @@ def test_logits_are_a_linear_map_of_pooled_features():
 def test_the_stem_feeds_both_inputs_of_the_first_cell():
     model = small().eval()
     inputs = []
-    model.cells[0].register_forward_pre_hook(lambda module, arguments: inputs.append(arguments))
+    model.supernet.cells[0].register_forward_pre_hook(
+        lambda module, arguments: inputs.append(arguments)
+    )
     x = images()
     model(x)
-    stem = model.stem(x)
+    stem = model.supernet.stem(x)
     assert torch.equal(inputs[0][0], stem)
     assert torch.equal(inputs[0][1], stem)
 
@@ -129,7 +128,7 @@ def test_the_stem_feeds_both_inputs_of_the_first_cell():
 
 
 def test_architecture_parameters_are_registered_and_no_weights():
-    model = supernet(4, 3, operations=LEARNING, nodes=3)
+    model = supernet(LEARNING, nodes=3)
     architecture = model.architecture_parameters()
     assert {name: tensor.shape for name, tensor in architecture.items()} == {
         "normal": (9, 7),
@@ -147,18 +146,20 @@ def test_architecture_parameters_are_registered_and_no_weights():
 def test_architecture_parameters_start_from_a_normal_distribution():
     torch.manual_seed(0)
     drawn = [
-        torch.cat(list(supernet(2, 1, operations=LEARNING, nodes=n).architecture.values())).detach()
+        torch.cat(
+            list(supernet(LEARNING, nodes=n, channels=2, cells=1).architecture.values())
+        ).detach()
         for n in (8, 9)
     ]
     values = 1e3 * torch.cat(drawn).flatten()  # 1358 of them
     assert abs(values.mean()) < 0.1
     assert abs(values.std() - 1) < 0.1
     torch.manual_seed(0)
-    again = supernet(2, 1, operations=LEARNING, nodes=8).architecture["normal"]
+    again = supernet(LEARNING, nodes=8, channels=2, cells=1).architecture["normal"]
     assert torch.equal(again, drawn[0][: len(again)])
 
 
 def test_architecture_parameters_may_all_start_at_zero():
-    model = supernet(2, 1, relax=sigmoid, deviation=0.0)
+    model = supernet(channels=2, cells=1, relaxation=Sigmoid(), deviation=0.0)
     assert not any(tensor.any() for tensor in model.architecture_parameters().values())
     assert all(torch.equal(w, torch.full((14, 8), 0.5)) for w in model.mixing_weights().values())

@@ -9,16 +9,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import search_network
 from torch.func import functional_call
 from torch.nn import functional
 
-from ltnas.axes.relaxations import sigmoid, softmax
+from ltnas.axes.relaxations import Sigmoid, Softmax
 from ltnas.config import OPERATIONS
-from ltnas.models import cell_kernels
+from ltnas.models import native_executor
 from ltnas.models.operations import Zero
 from ltnas.models.stacking import plain_names, stack
 from ltnas.models.statistics import frozen_statistics
-from ltnas.models.supernet import Supernet
 from ltnas.space.layout import KINDS, edges
 
 CLASSES = 5
@@ -55,7 +55,7 @@ def cases(draw, dtype=torch.float64, masked=False):
         draw(st.integers(1, 4)),
         4 * draw(st.integers(*sides)),
         draw(st.integers(*batches)),
-        draw(st.sampled_from([softmax, sigmoid])),
+        draw(st.sampled_from([Softmax(), Sigmoid()])),
         draw(st.fixed_dictionaries(dict.fromkeys(KINDS, mask))) if masked else None,
         dtype,
     )
@@ -72,8 +72,9 @@ def pair(case, **options):
     torch.manual_seed(0)
     shape = (list(case.operations), case.nodes, case.channels, case.cells, CLASSES, case.relax, 1.0)
     plain = plain_supernet.Supernet(*shape).to(case.dtype)
-    fast = Supernet(*shape, masks=case.masks, **options).to(case.dtype)
-    kinds = dict(enumerate(fast.kinds))
+    options |= {"masks": case.masks, "deviation": 1.0}
+    fast = search_network(*shape[:-1], **options).to(case.dtype)
+    kinds = dict(enumerate(fast.supernet.kinds))
     for index, cell in enumerate(plain.cells if case.masks else []):
         for row, mixed in enumerate(cell.mixed):
             for column, there in enumerate(case.masks[kinds[index]][row]):
@@ -133,7 +134,7 @@ def compare(case, seed=1, **options):
 @pytest.fixture(params=["kernels", "composed"])
 def executor(request, monkeypatch):
     if request.param == "composed":
-        monkeypatch.setattr(cell_kernels, "kernels", lambda: None)
+        monkeypatch.setattr(native_executor, "kernels", lambda: None)
     return request.param
 
 
@@ -173,10 +174,10 @@ def test_equal_when_cells_are_checkpointed(executor, case):
 
 
 def test_equal_at_the_width_of_the_paper(executor):
-    compare(Case(OPERATIONS, 4, 16, 3, 16, 4, softmax))
+    compare(Case(OPERATIONS, 4, 16, 3, 16, 4, Softmax()))
 
 
-FULL = Case(OPERATIONS, 3, 4, 3, 8, 4, softmax)
+FULL = Case(OPERATIONS, 3, 4, 3, 8, 4, Softmax())
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])
@@ -225,7 +226,7 @@ def test_not_a_number_stays_one(executor):
 
 
 def test_one_image_of_odd_size_in_evaluation(executor):
-    plain, fast, _ = pair(Case(OPERATIONS, 2, 4, 1, 8, 2, sigmoid))
+    plain, fast, _ = pair(Case(OPERATIONS, 2, 4, 1, 8, 2, Sigmoid()))
     image = torch.randn(1, 3, 8, 8).double()
     with torch.no_grad():
         check(fast.eval()(image), plain.eval()(image), torch.float64, "output")
@@ -233,11 +234,11 @@ def test_one_image_of_odd_size_in_evaluation(executor):
 
 def test_states_of_one_pixel(executor):
     """Strides of sides of length 1 mean nothing, and PyTorch sets them as it likes."""
-    compare(Case(OPERATIONS, 2, 4, 3, 4, 8, softmax))
+    compare(Case(OPERATIONS, 2, 4, 3, 4, 8, Softmax()))
 
 
 def test_the_same_numbers_in_every_run(executor):
-    case = Case(OPERATIONS, 2, 8, 3, 16, 8, softmax, dtype=torch.float32)
+    case = Case(OPERATIONS, 2, 8, 3, 16, 8, Softmax(), dtype=torch.float32)
     images, labels = data(case)
     first, second = (gradients(pair(case)[1], images, labels) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -246,6 +247,6 @@ def test_the_same_numbers_in_every_run(executor):
 def test_hooks_inside_a_cell_are_called(executor):
     fast, (images, _) = pair(FULL)[1], data(FULL)
     expected, called = fast(images), []
-    fast.cells[1].sources[0].register_forward_hook(lambda *arguments: called.append(1))
+    fast.supernet.cells[1].sources[0].register_forward_hook(lambda *arguments: called.append(1))
     check(fast(images), expected, torch.float64, "output")
     assert called == [1]

@@ -173,7 +173,7 @@ def test_trained_weights_on_a_full_disk(tmp_path):
 LIMITED = """
 import resource
 from ltnas.callbacks.checkpoint import EpochCheckpoint
-from ltnas.search import main
+from ltnas.cli.command import main
 
 save = EpochCheckpoint.on_train_epoch_end
 
@@ -185,7 +185,7 @@ def limited(self, trainer, module):
 
 
 EpochCheckpoint.on_train_epoch_end = limited
-main()
+main("search")
 """
 
 

@@ -49,7 +49,14 @@ def test_lightning_does_not_queue_again_itself(monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     for name in ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"):
         monkeypatch.setenv(name, "0")
-    trainer = build_trainer(composed("search"), "cpu", 1, RunFolder(tmp_path), [], None)
+    trainer = build_trainer(
+        composed("search"),
+        accelerator="cpu",
+        epochs=1,
+        folder=RunFolder(tmp_path),
+        callbacks=[],
+        logger=None,
+    )
     environment = trainer._accelerator_connector.cluster_environment
     assert isinstance(environment, SLURMEnvironment)
     assert environment.auto_requeue is False

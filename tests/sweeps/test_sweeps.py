@@ -295,7 +295,10 @@ def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
     """Its jobs are of the same command, and find the same files."""
     (tmp_path / "own" / "experiment").mkdir(parents=True)
     (tmp_path / "own" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 5\n")
-    script = "import sys; from ltnas.pipeline import main; sys.argv[0] = 'ltnas-pipeline'; main()"
+    script = (
+        "import sys; from ltnas.cli.command import pipeline; sys.argv[0] = 'ltnas-pipeline'; "
+        "pipeline()"
+    )
     words = [*TINY, *LAUNCHER, "hydra.launcher.jobs=1", "scheme=random", "until=search,search"]
     done = subprocess.run(
         [sys.executable, "-c", script, "--config-dir=own", "-m", "experiment=mine", *words],

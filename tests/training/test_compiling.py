@@ -32,7 +32,7 @@ def step(module, seed):
 
 def test_a_search_compiles_its_cells_once(monkeypatch):
     plain, module = search_module(), search_module()
-    compile_cells(module.supernet, backend="aot_eager")
+    compile_cells(module.network, backend="aot_eager")
     for seed in range(2):
         ours, theirs = step(module, seed), step(plain, seed)
         for name, gradient in ours.items():

@@ -20,11 +20,11 @@ def test_architecture_parameters_are_in_no_weight_optimiser_and_weights_in_no_ot
         {id(p) for group in optimiser.param_groups for p in group["params"]}
         for optimiser in module.alone.optimizers
     )
-    alphas = {id(p) for p in module.supernet.architecture.values()}
+    alphas = {id(p) for p in module.network.architecture.values()}
     assert architecture == alphas
     assert weights == {id(p) for p in module.learner.parameters()} - alphas
     assert all("architecture" not in name for name in module.learner.weights())
-    assert {"normal", "reduce"} == set(module.supernet.architecture_parameters())
+    assert {"normal", "reduce"} == set(module.network.architecture_parameters())
     saved = set(module.state_dict())
     assert {"learner.model.architecture.normal", "learner.model.architecture.reduce"} <= saved
 
@@ -64,9 +64,9 @@ def test_first_order_gradient_is_that_of_the_validation_loss_plus_regulariser():
     module = search_module(relaxation=c.Sigmoid(0.5), regulariser=c.ZeroOneL2(weight=10.0))
     data = batches()
     found = module._architecture_gradient(data)
-    alphas = module.supernet.architecture
+    alphas = module.network.architecture
     loss = F.cross_entropy(
-        module.supernet(data["architecture"].views[0]), data["architecture"].labels
+        module.network(data["architecture"].views[0]), data["architecture"].labels
     )
     gates = torch.cat([alphas[kind].sigmoid().flatten() for kind in ("normal", "reduce")])
     loss = loss - 10 * ((gates - 0.5) ** 2).mean()
@@ -81,7 +81,7 @@ def test_the_architecture_moves_before_the_weights_and_statistics_move_once():
     module = search_module()
     data = batches()
     expected = search_module()
-    for name, parameter in expected.supernet.architecture.items():
+    for name, parameter in expected.network.architecture.items():
         parameter.grad = expected._architecture_gradient(data)[f"model.architecture.{name}"]
     expected.alone.optimizers[1].step()
     expected._weight_step(data["weights"], expected.alone.optimizers[0])
@@ -96,7 +96,7 @@ def test_the_weight_step_is_sgd_on_the_clipped_gradient():
     data = batches()["weights"]
     weights = module.learner.weights()
     old = {name: value.detach().clone() for name, value in weights.items()}
-    loss = F.cross_entropy(module.supernet(data.views[0]), data.labels)
+    loss = F.cross_entropy(module.network(data.views[0]), data.labels)
     found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
     size = torch.sqrt(sum((g**2).sum() for g in found if g is not None))
     scale = min(1.0, 5.0 / (float(size) + 1e-6))
@@ -177,5 +177,5 @@ def test_mixed_precision_keeps_parameters_losses_and_mixing_weights_in_fp32():
     assert set(halves) == {torch.bfloat16}
     assert {parameter.dtype for parameter in module.learner.parameters()} == {torch.float32}
     with module.autocast():
-        assert {w.dtype for w in module.supernet.mixing_weights().values()} == {torch.float32}
+        assert {w.dtype for w in module.network.mixing_weights().values()} == {torch.float32}
     assert all(float(value) > 0 for value in module.latest().values())

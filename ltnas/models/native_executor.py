@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,11 +38,8 @@ from ltnas.kernels.calls import (
     unit_forward,
 )
 from ltnas.kernels.eligibility import computable, hooked, measures, takes
+from ltnas.models.sources import Source
 from ltnas.models.stacked import Convolutions, Pool, Reduce, Unit
-
-if TYPE_CHECKING:
-    from ltnas.models.supernet import Source, SupernetCell
-
 
 Pooled = dict[bool, Tensor]
 """Pools of a state: whether of the largest value, and the pool."""
@@ -144,27 +141,43 @@ class Flow:
         return [norm for entry in self.entries for norm in entry.norms]
 
 
-def runs_natively(cell: SupernetCell, state: Tensor) -> bool:
-    """Whether the kernels can run a cell on this input."""
-    if not takes(state) or kernels() is None:
-        return False
-    if cell.reduction and (state.shape[2] % 2 or state.shape[3] % 2):
-        return False
-    return not hooked(cell.sources) and all(map(computable, cell.flow.norms()))
+class NativeExecutor:
+    """Computes a cell by the CPU kernels; see `CellExecutor`.
 
+    Args:
+        sources: edges that leave each state, in the order of the states.
+        nodes: number of intermediate nodes.
+        channels: channels of each state.
+        reduction: True for a reduction cell.
+    """
 
-def run_cell(cell: SupernetCell, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
-    """Both input states [B, C, H, W] and mixing weights to [B, nodes * C, H', W']."""
-    out: Tensor = _Cell.apply(cell, first, second, weights, *cell.flow.parameters())
-    count_batch(cell.flow.norms())
-    return out
+    def __init__(
+        self, sources: Sequence[Source], nodes: int, channels: int, reduction: bool
+    ) -> None:
+        self.sources, self.nodes = sources, nodes
+        self.channels, self.reduction = channels, reduction
+        self.flow = Flow(sources)
+
+    def can_run(self, first: Tensor) -> bool:
+        """Return True if there are kernels, and they compute what the modules would."""
+        if not takes(first) or kernels() is None:
+            return False
+        if self.reduction and (first.shape[2] % 2 or first.shape[3] % 2):
+            return False
+        return not any(map(hooked, self.sources)) and all(map(computable, self.flow.norms()))
+
+    def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+        """See `CellExecutor.run`."""
+        out: Tensor = _Cell.apply(self, first, second, weights, *self.flow.parameters())
+        count_batch(self.flow.norms())
+        return out
 
 
 class _Cell(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        cell: SupernetCell,
+        cell: NativeExecutor,
         first: Tensor,
         second: Tensor,
         weights: Tensor,
@@ -216,7 +229,7 @@ class _Terms:
 
 
 def forward(
-    cell: SupernetCell, inputs: list[Tensor], weights: Tensor, parameters: Sequence[Tensor]
+    cell: NativeExecutor, inputs: list[Tensor], weights: Tensor, parameters: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """A cell.
 
@@ -341,7 +354,7 @@ def _pool(entry: Entry, y: Tensor, terms: _Terms) -> None:
 
 
 def backward(
-    cell: SupernetCell,
+    cell: NativeExecutor,
     inputs: list[Tensor],
     out: Tensor,
     weights: Tensor,

@@ -1,0 +1,74 @@
+"""The order of the packages: imports point down, and no files import one another in a circle."""
+
+import ast
+from pathlib import Path
+
+from conftest import REPOSITORY
+
+LAYERS = (
+    *(["errors"], ["config"], ["distributed"], ["runs"], ["space"], ["axes"], ["data"]),
+    *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["training"]),
+    *(["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"], ["cli"], ["sweeps"]),
+    ["search", "retrain", "report", "workspace"],
+    ["pipeline"],
+)
+"""Packages and modules at the top of `ltnas`, from the lowest layer to the highest."""
+LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
+TOP_FILES = 14
+
+
+def modules():
+    """Names of all modules and the modules of `ltnas` that each of them imports anywhere."""
+    files = {name_of(path): path for path in (REPOSITORY / "ltnas").rglob("*.py")}
+    return {
+        name: {module for module in imported(path) if module in files or module == "ltnas"}
+        for name, path in files.items()
+    }
+
+
+def name_of(path):
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer(module):
+    return LEVEL[module.split(".")[1]]
+
+
+def test_every_module_has_a_layer():
+    tops = {name.split(".")[1] for name in modules() if name != "ltnas"}
+    assert tops == set(LEVEL)
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in modules().items()
+        for other in others
+        if "ltnas" not in (name, other)
+        and name.split(".")[1] != other.split(".")[1]
+        and layer(other) >= layer(name)
+    ]
+    assert wrong == []
+
+
+def test_no_circle_of_files():
+    graph = {name: others - {name, "ltnas"} for name, others in modules().items()}
+    graph.pop("ltnas")
+    while free := [name for name, others in graph.items() if not others & set(graph)]:
+        for name in free:
+            del graph[name]
+    assert graph == {}
+
+
+def test_few_files_lie_at_the_top():
+    assert len(list(Path(REPOSITORY / "ltnas").glob("*.py"))) <= TOP_FILES
