@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, interrupts, closed pipes, the end of its launcher."""
+"""Ends of a command: exit codes, interrupts, closed pipes, the end of its launcher."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ltnas.errors import Terminated
 
 @contextmanager
 def ending_in_words() -> Iterator[None]:
-    """One line and an exit code for whatever ends a program before its time, but our mistakes."""
+    """Turn user errors and interrupts into one line and an exit code.
+
+    Other exceptions are mistakes of this package, and keep their traceback.
+    """
     try:
         yield
     except Terminated as error:
@@ -32,25 +35,28 @@ def ending_in_words() -> Iterator[None]:
 
 
 def end_with(launcher: int) -> None:
-    """End when the process that started this one does, however it ends.
+    """Make this process end when its launcher ends, even by SIGKILL (Linux only).
 
-    A job that outlived its launcher would hold its run folder, and the same sweep started again
-    would begin that run a second time. Linux alone can do so; elsewhere jobs go on.
+    A job that outlived its launcher would keep the lock of its run folder, and the same sweep
+    started again would begin that run a second time.
+
+    Args:
+        launcher: process number of the launcher.
     """
     import ctypes
 
-    # A launcher in the background ignores interrupts, and what it starts would too.
+    # A launcher in the background ignores interrupts, and its jobs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parent_death_signal = 1  # PR_SET_PDEATHSIG
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    told = prctl is not None and prctl(parent_death_signal, signal.SIGKILL) == 0
-    if told and os.getppid() != launcher:  # it has ended before this line
+    arranged = prctl is not None and prctl(parent_death_signal, signal.SIGKILL) == 0
+    if arranged and os.getppid() != launcher:  # the launcher ended before this line
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
 def readers_may_leave() -> Iterator[None]:
-    """Whoever reads what is printed, `head` for example, may have seen enough."""
+    """End quietly when the reader of a pipe, `head` for example, has closed it."""
     try:
         yield
     except BrokenPipeError:

@@ -10,12 +10,15 @@ from ltnas.config.axes import AXES
 HERE = Path(__file__).resolve().parents[1]
 
 
-# In a wheel the folder lies in the package, in a checkout beside it.
+# A wheel carries the folder inside the package; in a checkout it lies beside it.
 CONF = str(HERE / "conf" if (HERE / "conf").is_dir() else HERE.parent / "conf")
 
 
 def help_text(name: str) -> str:
-    """Of a command. Hydra's own way there takes seconds: it loads every choice of every group."""
+    """Return the help text of a command.
+
+    Hydra's own help would take seconds, because it loads every choice of every group.
+    """
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
@@ -24,7 +27,7 @@ def help_text(name: str) -> str:
 
 
 def _choices(group: str) -> str:
-    """The choices of an axis or of a group of `conf/`, as lines of a help text."""
+    """Return the choices of an axis or of a group of `conf/`, as lines of a help text."""
     files = sorted(path.name[:-5] for path in (Path(CONF) / group).glob("*.yaml"))
     names = list(AXES[group]) if group in AXES else files
     # The group's name and two blanks stand before the first line.
@@ -35,7 +38,7 @@ def _choices(group: str) -> str:
 
 
 def _published() -> str:
-    """Names for `genotype=NAME`, as a paragraph of the help text."""
+    """Return the names for `genotype=NAME`, as a paragraph of the help text."""
     from ltnas.space.genotype import published_names
 
     return textwrap.fill(", ".join(published_names()), 78).replace("\n", "\n  ")

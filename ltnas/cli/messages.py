@@ -12,7 +12,7 @@ from ltnas.errors import UserError
 
 
 def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
-    """Raise a `UserError` for words by which hydra adds or deletes what is read all the same."""
+    """Raise a `UserError` for words that add or delete keys, which the schema does not allow."""
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]
         if override.startswith("~"):
@@ -28,11 +28,11 @@ def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
 
 
 def user_message(error: BaseException) -> str | None:
-    """One line for an error that the user can mend; None for one that is ours."""
+    """Return one line for an error that the user can mend; None for any other."""
     from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
-    for cause in (error, error.__cause__):  # hydra says where it was when ours was raised
+    for cause in (error, error.__cause__):  # Hydra wraps a UserError to say where it was raised
         if isinstance(cause, UserError):
             return str(cause)
     if isinstance(error, OSError) and any(
@@ -56,7 +56,7 @@ def user_message(error: BaseException) -> str | None:
 
 
 def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyped
-    """`scheme=dart is not known: did you mean darts? ...` from a failed group look-up."""
+    """Return `scheme=dart is not known: did you mean scheme=darts? ...` for a failed look-up."""
     missing, options = str(error.missing_cfg_file), [str(option) for option in error.options or ()]
     group, _, name = missing.rpartition("/")
     if not options:
@@ -69,7 +69,7 @@ def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyp
 
 
 def _unknown_key(error: BaseException) -> str:
-    """The composition's own words without its layout, and where to look."""
+    """Return the message of a composition error in one line, and where to look."""
     text = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("object_type=", "reference_type=", "To append to your default list")
     lines = [line for line in text if not line.startswith(noise)]

@@ -7,14 +7,14 @@ from typing import Any
 
 
 def task_words() -> list[str]:
-    """The words of the command line that set keys and choices, of the job that runs now."""
+    """Return the words of the command line that set keys and choices of the present job."""
     from hydra.core.hydra_config import HydraConfig
 
     return list(HydraConfig.get().overrides.task)
 
 
 def compose_beside(name: str, words: Sequence[str]) -> object:
-    """The typed configuration of another command, while one runs."""
+    """Compose the typed configuration of another command while one runs."""
     from hydra import compose
     from omegaconf import OmegaConf
 
@@ -22,24 +22,24 @@ def compose_beside(name: str, words: Sequence[str]) -> object:
 
 
 def words_of(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Nested settings as the words of a command line that would set them."""
-    found = []
+    """Return the words of a command line that would set nested settings."""
+    words = []
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            found += words_of(value, f"{prefix}{key}.")
+            words += words_of(value, f"{prefix}{key}.")
         else:
-            found.append(f"{prefix}{key}={_spoken(value)}")
-    return found
+            words.append(f"{prefix}{key}={_quoted(value)}")
+    return words
 
 
-def _spoken(value: object) -> str:
-    """A value in Hydra's grammar."""
+def _quoted(value: object) -> str:
+    """Return a value in Hydra's grammar."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, list):
-        return f"[{','.join(map(_spoken, value))}]"
+        return f"[{','.join(map(_quoted, value))}]"
     if isinstance(value, str):
         return QuotedString(value, Quote.single).with_quotes()
     return str(value)

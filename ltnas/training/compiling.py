@@ -1,4 +1,4 @@
-"""torch.compile, cell by cell."""
+"""Compilation of models by torch.compile, cell by cell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 from ltnas.models.branches import BranchedModel
 
 VARIANTS = 256
-"""Compiled forms that a process may have: kinds of cell, by training and evaluation, by what gets
-a gradient. PyTorch's limit of 8 would send the ninth cell back to the interpreter, unnoticed."""
+"""Largest number of compiled variants in a process: by kind of cell, by training or evaluation, by
+which inputs get a gradient. With PyTorch's limit of 8 the ninth would silently not be compiled."""
 
 
 def compile_cells(model: BranchedModel, backend: str = "inductor") -> None:

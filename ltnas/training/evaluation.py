@@ -1,4 +1,4 @@
-"""How good predictions are: on all images, each class, many-, medium- and few-shot classes."""
+"""Accuracy, F1 and calibration of predictions: overall, by class and by shot group."""
 
 from __future__ import annotations
 
@@ -14,31 +14,40 @@ CALIBRATION_BINS = 15
 
 
 def confusion_matrix(predictions: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """How often a class (row) was taken for a class (column), int64 [classes, classes]."""
+    """Count the images of each true class (row) and predicted class (column).
+
+    Args:
+        predictions: class numbers, int64 [N].
+        labels: class numbers, int64 [N].
+        classes: number of classes.
+
+    Returns:
+        int64 [classes, classes].
+    """
     return torch.bincount(labels * classes + predictions, minlength=classes**2).view(classes, -1)
 
 
 def accuracy(confusion: Tensor) -> float:
-    """Share of images on the diagonal, in [0, 1]."""
+    """Return the share of images on the diagonal, in [0, 1]."""
     return float(confusion.diagonal().sum().double() / confusion.sum())
 
 
 def f1_scores(confusion: Tensor) -> list[float | None]:
-    """2 TP / (2 TP + FP + FN) of each class; None for one without test images."""
+    """Return 2 TP / (2 TP + FP + FN) of each class; None for a class without test images."""
     images, taken, hits = confusion.sum(1), confusion.sum(0), confusion.diagonal()
     scores = (2 * hits.double() / (images + taken).clamp_min(1)).tolist()
     return [score if count else None for score, count in zip(scores, images.tolist(), strict=True)]
 
 
 def calibration_error(confidences: Tensor, hits: Tensor) -> float:
-    """Expected calibration error: how far confidence is from accuracy, in bins of confidence.
+    """Expected calibration error (Guo et al. 2017, equation 3), in [0, 1].
 
-    Guo et al. 2017, equation 3, with bins ((m - 1) / M, m / M]. torchmetrics closes them below,
-    which gives a confidence of 1 a bin of its own.
+    The bins are ((m - 1) / M, m / M]. torchmetrics closes them below instead, which gives a
+    confidence of 1 a bin of its own.
 
     Args:
         confidences: probability of the predicted class, [N].
-        hits: whether it was the right one, bool [N].
+        hits: True where the prediction was right, bool [N].
     """
     edges = torch.arange(1, CALIBRATION_BINS, dtype=torch.float64) / CALIBRATION_BINS
     bins = torch.bucketize(confidences.double(), edges)
@@ -48,7 +57,7 @@ def calibration_error(confidences: Tensor, hits: Tensor) -> float:
 
 
 def mean_of(values: list[float | None], members: Iterable[int]) -> float | None:
-    """Over those members that have a value; None if none has."""
+    """Return the mean over those members that have a value; None if no member has one."""
     known = [value for value in (values[label] for label in members) if value is not None]
     return sum(known) / len(known) if known else None
 
@@ -56,15 +65,17 @@ def mean_of(values: list[float | None], members: Iterable[int]) -> float | None:
 def report(
     confusion: Tensor, error: float, names: tuple[str, ...], groups: Groups
 ) -> dict[str, Any]:
-    """Accuracy, in [0, 1], of all images, of each class, the mean over each group's classes; F1.
+    """Return the results on a test set, in plain types; accuracies in [0, 1].
 
-    A group without classes is None; so is a class without test images.
+    Accuracy of all images and of each class, means over the classes of each shot group, macro
+    averages, calibration error and confusion matrix. A group without classes is None, and so is a
+    class without test images.
 
     Args:
-        confusion: see `confusion_matrix`.
-        error: see `calibration_error`.
-        names: of the classes.
-        groups: see `shot_groups`.
+        confusion: confusion matrix, [classes, classes].
+        error: expected calibration error.
+        names: names of the classes.
+        groups: class numbers of each shot group.
     """
     totals = confusion.sum(1).tolist()
     hits = confusion.diagonal().tolist()

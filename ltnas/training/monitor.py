@@ -1,4 +1,4 @@
-"""What both modules measure during an epoch: losses and hits on the device, test predictions."""
+"""Measurements of both modules during an epoch: losses on the device, test predictions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ from ltnas.training.learner import Learner
 
 
 class MeasuringModule(L.LightningModule):
-    """Collects an epoch's losses without waiting for the device, and tests after each epoch.
+    """Base of both modules: collects losses without waiting for the device, and tests.
 
-    Both test sets are read off one pass over all test images, of which the long-tailed test set
-    is a part.
+    One pass over all test images after each epoch serves both test sets, as the long-tailed test
+    set is a part of the balanced one.
+
+    Args:
+        learner: model and objectives.
+        tests: test sets.
+        seed: seed of the run.
     """
 
     def __init__(self, learner: Learner, tests: TestSets, seed: int) -> None:
@@ -38,7 +43,7 @@ class MeasuringModule(L.LightningModule):
         self.calibration_errors: dict[str, float] = {}
 
     def on_train_epoch_start(self) -> None:
-        """Forget the epoch before."""
+        """Forget the losses of the epoch before."""
         self.losses = {}
 
     def on_train_batch_start(self, batch: object, index: int) -> None:
@@ -47,23 +52,23 @@ class MeasuringModule(L.LightningModule):
             torch.manual_seed(derived_seed(self.seed, self.current_epoch, self.global_rank))
 
     def epoch_details(self) -> dict[str, float | int]:
-        """More columns of the history; none unless a module has some."""
+        """Return more columns of the history; none by default."""
         return {}
 
     def note(self, **values: Tensor) -> None:
-        """Keep scalars of this step, on the device."""
+        """Keep scalars of this step, on the device and without gradient."""
         for name, value in values.items():
             self.losses.setdefault(name, []).append(value.detach().float())
 
     def latest(self) -> dict[str, float]:
-        """The newest value of everything noted; waits for the device."""
+        """Return the newest value of everything noted; waits for the device."""
         return {name: float(values[-1]) for name, values in self.losses.items()}
 
     def epoch_means(self) -> dict[str, float]:
-        """The mean over steps and ranks of everything noted in this epoch; call it on all ranks.
+        """Return the mean over steps and ranks of everything noted; must run on all ranks.
 
         Raises:
-            UserError: a value was not finite; names what, and the first step it happened in.
+            UserError: a value was not finite; the message names it and the first such step.
         """
         means = {}
         averages = mean_over_ranks([torch.stack(values) for values in self.losses.values()])
@@ -82,38 +87,39 @@ class MeasuringModule(L.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Predict a batch of test images."""
         logits = self.test_logits(batch.views[0]).float()
-        self.predictions.append(logits.argmax(1))  # of logits: probabilities tie sooner
+        self.predictions.append(logits.argmax(1))  # of logits, as probabilities tie sooner
         self.confidences.append(logits.softmax(1).amax(1))
         self.labels.append(batch.labels)
 
     def test_logits(self, images: Tensor) -> Tensor:
-        """What is predicted of images [B, 3, H, W] when testing, [B, classes]."""
+        """Return the logits [B, classes] that are tested, of images [B, 3, H, W]."""
         logits: Tensor = self.learner.model(images)
         return logits
 
     def on_validation_epoch_end(self) -> None:
-        """Count hits and misses on both test sets."""
-        found = [torch.cat(x).cpu() for x in (self.predictions, self.labels, self.confidences)]
+        """Compute confusion matrix and calibration error of both test sets."""
+        collected = (self.predictions, self.labels, self.confidences)
+        tested = [torch.cat(parts).cpu() for parts in collected]  # each [test images]
         self.predictions, self.labels, self.confidences = [], [], []
-        everything = torch.arange(len(found[0]))
+        everything = torch.arange(len(tested[0]))
         parts = {"balanced": everything, "long_tailed": self.tests.long_tailed.cpu()}
         for name, part in parts.items():
-            predictions, labels, confidences = (values[part] for values in found)
+            predictions, labels, confidences = (values[part] for values in tested)
             self.confusions[name] = confusion_matrix(predictions, labels, self.tests.classes)
             self.calibration_errors[name] = calibration_error(confidences, predictions == labels)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the tests, for a run that dies after its last epoch and has none to repeat."""
+        """Keep the test results, for a run that dies after its last epoch and repeats none."""
         checkpoint["confusions"] = self.confusions
         checkpoint["calibration_errors"] = self.calibration_errors
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the tests of the epoch before."""
+        """Restore the test results of the epoch before."""
         self.confusions = checkpoint["confusions"]
         self.calibration_errors = checkpoint["calibration_errors"]
 
     def test_numbers(self) -> dict[str, float]:
-        """What an epoch's tests come to; groups that nothing is known of are left out."""
+        """Return the results of an epoch's tests; groups without classes are left out."""
         reports = self.test_reports(tuple(str(label) for label in range(self.tests.classes)))
         kept = ("accuracy", "macro_accuracy", "macro_f1", "calibration_error", *self.tests.groups)
         return {
@@ -124,11 +130,11 @@ class MeasuringModule(L.LightningModule):
         }
 
     def test_accuracies(self) -> dict[str, float]:
-        """Accuracy on both test sets, in [0, 1]."""
+        """Return the accuracy on both test sets, in [0, 1]."""
         return {f"accuracy_{name}": accuracy(matrix) for name, matrix in self.confusions.items()}
 
     def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Everything that is known of both test sets, for classes of these names."""
+        """Return the reports of both test sets, with these names of the classes."""
         return {
             name: report(matrix, self.calibration_errors[name], names, self.tests.groups)
             for name, matrix in self.confusions.items()

@@ -15,7 +15,7 @@ from ltnas.distributed.collectives import mean_over_ranks
 def weight_optimiser(
     parameters: Iterable[nn.Parameter], config: WeightOptimiser
 ) -> torch.optim.SGD:
-    """SGD with momentum."""
+    """Return SGD with momentum on the weights."""
     return torch.optim.SGD(
         parameters,
         lr=config.learning_rate,
@@ -28,7 +28,7 @@ def weight_optimiser(
 def architecture_optimiser(
     parameters: Iterable[nn.Parameter], config: ArchitectureOptimiser
 ) -> torch.optim.Adam:
-    """Adam; its weight decay is coupled (added to the gradient), as in DARTS."""
+    """Return Adam, with weight decay added to the gradient as in DARTS."""
     return torch.optim.Adam(
         parameters,
         lr=config.learning_rate,
@@ -49,30 +49,30 @@ def descend(
     optimiser: torch.optim.Optimizer,
     clip: float | None,
 ) -> None:
-    """One step down the gradient of `loss`, averaged over ranks.
+    """Take one optimiser step on the gradient of the loss, averaged over ranks.
 
     Args:
         loss: scalar.
-        groups: the optimiser's parameters; the gradient of each group is clipped by itself.
-        optimiser: steps, and keeps no gradient.
-        clip: largest norm of a group's gradient; None: any.
+        groups: parameters of the optimiser; the gradient of each group is clipped by itself.
+        optimiser: takes the step; gradients are None afterwards.
+        clip: largest norm of a group's gradient; None: no clipping.
     """
     set_gradients(loss, groups)
     clipped_step(groups, optimiser, clip)
 
 
 def set_gradients(loss: Tensor, groups: list[list[nn.Parameter]]) -> None:
-    """Give each parameter the gradient of `loss`, averaged over ranks."""
+    """Set the gradient of each parameter to that of the loss, averaged over ranks."""
     parameters = [parameter for group in groups for parameter in group]
-    found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-    for parameter, gradient in zip(parameters, mean_over_ranks(found), strict=True):
+    raw = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    for parameter, gradient in zip(parameters, mean_over_ranks(raw), strict=True):
         parameter.grad = gradient
 
 
 def clipped_step(
     groups: list[list[nn.Parameter]], optimiser: torch.optim.Optimizer, clip: float | None
 ) -> None:
-    """One step down the gradients that parameters have; see `descend`."""
+    """Clip the gradients that the parameters have, and take one step; see `descend`."""
     if clip is not None:
         for group in groups:
             torch.nn.utils.clip_grad_norm_(group, clip)
@@ -81,7 +81,7 @@ def clipped_step(
 
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:
-    """A copy of a model that follows its weights and statistics: decay old + (1 - decay) new."""
+    """Return a moving average of weights and statistics: decay * old + (1 - decay) * new."""
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
@@ -93,16 +93,17 @@ def sharpness_aware_descend(
     clip: float | None,
     radius: float,
 ) -> None:
-    """One step down the gradient at w + radius g / |g|, g that at w (Foret et al. 2021, eq. 2-4).
+    """Take a step by the gradient at w + radius g / |g| (Foret et al. 2021, equations 2 to 4).
 
     Args:
-        loss: a scalar at the current weights.
-        again: the same of the same batch, called where the weights have moved.
-        groups: see `descend`.
-        optimiser: see `descend`.
-        clip: see `descend`.
+        loss: scalar at the current weights w, whose gradient is g.
+        again: computes the loss of the same batch at the moved weights.
+        groups: parameters of the optimiser, in groups that are clipped apart.
+        optimiser: takes the step; gradients are None afterwards.
+        clip: largest norm of a group's gradient; None: no clipping.
         radius: rho.
     """
+    # Move the weights uphill by the radius.
     set_gradients(loss, groups)
     weights: list[Tensor] = [parameter.detach() for group in groups for parameter in group]
     uphill = [
@@ -111,6 +112,8 @@ def sharpness_aware_descend(
     before = [weight.clone() for weight in weights]
     moves = torch._foreach_mul(uphill, radius / (torch.nn.utils.get_total_norm(uphill) + 1e-12))
     torch._foreach_add_(weights, list(moves))
+    # The gradient there, applied at the old weights. These are copied back, because subtracting
+    # the moves would round.
     set_gradients(again(), groups)
-    torch._foreach_copy_(weights, before)  # and not less the moves, which would round
+    torch._foreach_copy_(weights, before)
     clipped_step(groups, optimiser, clip)

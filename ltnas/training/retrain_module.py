@@ -1,4 +1,4 @@
-"""Training of a discrete network: with labels, or before that without."""
+"""Training of a discrete network, with labels or without."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ from ltnas.training.optimisation import (
 
 
 class RetrainModule(MeasuringModule):
-    """One weight step a batch; learning rate and drop path move by epoch (DARTS, section 3.2).
+    """Takes one weight step a batch; learning rate and drop path depend on the epoch.
+
+    The schedules are those of DARTS, section 3.2.
 
     Args:
         learner: network and objective.
-        weights: constants of the optimiser.
-        drop_path: probability that the last epoch comes close to.
-        epochs: of the whole training.
-        tests: what is tested after each epoch.
-        seed: of the run.
+        weights: settings of the optimiser.
+        drop_path: probability that drop path grows to, linearly over the epochs.
+        epochs: epochs of the whole stage.
+        tests: test sets, measured after each epoch.
+        seed: seed of the run.
         autocast: makes the context of a forward pass, for mixed precision.
-        adjustment: what is taken off logits in a test, [classes] (post-hoc logit adjustment, Menon
-            et al. 2021, equation 9); nothing, if left out.
-        sharpness: radius of sharpness-aware steps; 0: plain ones.
-        averaging: decay of an average of the weights, which is what is tested; 0: none.
-        trains_trunk: whether more than the classifier learns.
+        adjustment: subtracted from logits in tests, [classes] (post-hoc logit adjustment, Menon
+            et al. 2021, equation 9); None: nothing.
+        sharpness: radius of sharpness-aware steps; 0: plain steps.
+        averaging: decay of an average of the weights, which is then tested; 0: none.
+        trains_trunk: False if only the classifier learns.
     """
 
     learner: Learner
@@ -67,32 +69,37 @@ class RetrainModule(MeasuringModule):
         self.autocast = autocast
 
     def test_logits(self, images: Tensor) -> Tensor:
-        """Of the averaged weights, if there are some; adjusted."""
+        """Return adjusted logits [B, classes], of the averaged weights if there are some."""
         model = self.learner.model if self.average is None else self.average
         logits: Tensor = model(images)
         return logits if self.adjustment is None else logits - self.adjustment.to(logits.device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """SGD on all parameters."""
+        """Return SGD on all parameters that learn."""
         return weight_optimiser(self.learner.weights().values(), self.weights_config)
 
     def on_train_epoch_start(self) -> None:
-        """Set learning rate and drop path by the epoch alone."""
+        """Set learning rate and drop path, which depend on the epoch alone."""
         super().on_train_epoch_start()
         self.learner.set_progress(self.current_epoch / self.epochs)
         epoch = self.current_epoch
         set_rate(self.trainer.optimizers[0], weight_rate(self.weights_config, epoch, self.epochs))
-        self.learner.model.train(self.trains_trunk)  # a trunk that rests keeps its statistics
+        self.learner.model.train(self.trains_trunk)  # a fixed trunk keeps its running statistics
         self.learner.model.set_drop_path(linear_ramp(epoch, self.epochs, self.drop_path))
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
-        """One weight step."""
+        """Take one weight step."""
         batch, optimiser = batches["weights"], self.trainer.optimizers[0]
         groups, clip = self.learner.clip_groups(), self.weights_config.clip
         losses = self._losses(batch)
         if self.sharpness:
             sharpness_aware_descend(
-                losses.total, lambda: self._again(batch), groups, optimiser, clip, self.sharpness
+                losses.total,
+                again=lambda: self._again(batch),
+                groups=groups,
+                optimiser=optimiser,
+                clip=clip,
+                radius=self.sharpness,
             )
         else:
             descend(losses.total, groups, optimiser, clip)
@@ -107,11 +114,11 @@ class RetrainModule(MeasuringModule):
         return losses
 
     def _again(self, batch: Batch) -> Tensor:
-        """The loss of a batch that has been seen: it moves no statistics a second time."""
+        """Return the loss of a batch a second time, without moving running statistics again."""
         with unmoved_statistics(self.learner):
             return self._losses(batch).total
 
     def keep_average(self) -> None:
-        """Give the averaged weights and statistics to the model, if there are some."""
+        """Copy the averaged weights and statistics into the model, if there are some."""
         if self.average is not None:
             self.learner.model.load_state_dict(self.average.module.state_dict())

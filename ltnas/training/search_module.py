@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ from ltnas.training.optimisation import (
     weight_optimiser,
 )
 
+SUPERNET_0_1 = re.compile(r"(learner\.model\.)((?:stem|cells|rebalancing_cell)\.)")
+"""Names of the supernet's tensors in checkpoints of ltnas 0.1.0."""
 Context = Callable[[], AbstractContextManager[object]]
 """Makes the context of a forward pass, for mixed precision."""
 
@@ -125,6 +128,14 @@ class SearchModule(MeasuringModule):
                 mixing, genotype, supernet.operation_names, supernet.nodes
             ),
             **self.curvature,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore test results, and rename the tensors of a checkpoint of ltnas 0.1.0."""
+        super().on_load_checkpoint(checkpoint)
+        checkpoint["state_dict"] = {
+            SUPERNET_0_1.sub(r"\1supernet.\2", name): value
+            for name, value in checkpoint["state_dict"].items()
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:

@@ -1,4 +1,4 @@
-"""The Lightning trainer of both commands, and its failures in plain words."""
+"""The Lightning trainer of both commands, and messages for its failures."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from ltnas.training.monitor import MeasuringModule
 
 
 def choose_accelerator(trainer: c.Trainer, precision: str, compiled: bool) -> str:
-    """`gpu` or `cpu`.
+    """Return the accelerator to use, `gpu` or `cpu`.
 
     Raises:
-        UserError: a GPU is asked for and there is none, or there are too few, or the precision or
-            compilation is not to be had on the device.
+        UserError: there are fewer GPUs than asked for, or the device does not support the
+            precision or compilation.
     """
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     c.require(
-        trainer.accelerator != "gpu" or found > 0,
-        "trainer=gpu, but torch sees no CUDA device: take trainer=cpu, or mend the driver "
-        "(nvidia-smi shows it)",
+        trainer.accelerator != "gpu" or gpus > 0,
+        "trainer=gpu, but torch sees no CUDA device: take trainer=cpu, or fix the CUDA driver "
+        "(nvidia-smi shows its state)",
     )
-    accelerator = "gpu" if found and trainer.accelerator != "cpu" else "cpu"
+    accelerator = "gpu" if gpus and trainer.accelerator != "cpu" else "cpu"
     if accelerator == "cpu":
         keep_freed_memory()
     c.require(
-        accelerator == "cpu" or trainer.devices <= found,
-        f"trainer.devices={trainer.devices}, but there are {found} GPUs: take trainer.devices="
-        f"{found}, or trainer.accelerator=cpu",
+        accelerator == "cpu" or trainer.devices <= gpus,
+        f"trainer.devices={trainer.devices}, but there are {gpus} GPUs: take trainer.devices="
+        f"{gpus}, or trainer.accelerator=cpu",
     )
     c.require(
         accelerator == "gpu" or precision == "32",
@@ -61,7 +61,7 @@ def choose_accelerator(trainer: c.Trainer, precision: str, compiled: bool) -> st
 
 
 def autocast(accelerator: str, precision: str) -> Callable[[], AbstractContextManager[object]]:
-    """Makes the context that forward passes run in."""
+    """Return a function that makes the context of a forward pass."""
     device = "cuda" if accelerator == "gpu" else "cpu"
     mixed = precision == "bf16-mixed"
     return lambda: torch.autocast(device, torch.bfloat16, enabled=mixed)
@@ -76,7 +76,16 @@ def build_trainer(
     callbacks: list[L.Callback],
     logger: Logger | None,
 ) -> L.Trainer:
-    """A trainer that runs `epochs` epochs and leaves everything else to our callbacks."""
+    """Build a trainer that runs `epochs` epochs and leaves everything else to the callbacks.
+
+    Args:
+        config: configuration of the run.
+        accelerator: `gpu` or `cpu`.
+        epochs: number of epochs.
+        folder: folder of the run, or of a stage.
+        callbacks: callbacks in the order in which they are called.
+        logger: logger, or None.
+    """
     _silence_lightning()
     backend = "gloo" if accelerator == "cpu" else "nccl"
     several = config.trainer.processes > 1
@@ -89,7 +98,7 @@ def build_trainer(
         limit_train_batches=config.limit_batches,
         default_root_dir=folder.path,
         callbacks=callbacks,
-        plugins=_of_slurm(),
+        plugins=_slurm_plugins(),
         logger=logger or False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -99,8 +108,8 @@ def build_trainer(
     )
 
 
-def _of_slurm() -> list[Any]:
-    """Lightning's view of SLURM without its queueing again: the launcher does that, and once."""
+def _slurm_plugins() -> list[Any]:
+    """Return Lightning's SLURM environment without requeueing, which the launcher does itself."""
     queued = SLURMEnvironment.detect() and not by_torchrun()
     return [SLURMEnvironment(auto_requeue=False)] if queued else []
 
@@ -109,7 +118,8 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
     """Train, from the checkpoint if there is one.
 
     Raises:
-        UserError: memory ran out, or the checkpoint cannot be read.
+        UserError: memory ran out, or the checkpoint is damaged.
+        Terminated: the process was asked to end.
     """
     resume = checkpoint if checkpoint.exists() else None
     if resume is not None:
@@ -124,11 +134,11 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
-        raise _in_plain_words(error) from error
+        raise _explained(error) from error
 
 
 def _check_whole(checkpoint: Path) -> None:
-    """Raise a `UserError` if a byte is not as it was written; torch checks no sums itself."""
+    """Raise a `UserError` if the checkpoint is damaged; torch does not verify checksums."""
     try:
         with ZipFile(checkpoint) as archive:
             broken = archive.testzip()
@@ -141,7 +151,8 @@ def _check_whole(checkpoint: Path) -> None:
     )
 
 
-def _in_plain_words(error: BaseException) -> BaseException:
+def _explained(error: BaseException) -> BaseException:
+    """Return a `UserError` for memory that ran out, and any other error unchanged."""
     text = str(error)
     allocation = "can't allocate memory" in text or "not enough memory" in text
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or allocation:
@@ -153,7 +164,7 @@ def _in_plain_words(error: BaseException) -> BaseException:
 
 
 def _silence_lightning() -> None:
-    """Its advice is about loaders, loggers and checkpoints that are not in use here."""
+    """Silence advice about loaders, loggers and checkpoints that are not in use here."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")

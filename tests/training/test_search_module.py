@@ -179,3 +179,23 @@ def test_mixed_precision_keeps_parameters_losses_and_mixing_weights_in_fp32():
     with module.autocast():
         assert {w.dtype for w in module.network.mixing_weights().values()} == {torch.float32}
     assert all(float(value) > 0 for value in module.latest().values())
+
+
+def test_checkpoints_of_version_0_1_0_fit():
+    module = search_module(branches=c.TwoBranches())
+    now = {f"learner.{name}": value for name, value in module.learner.state_dict().items()}
+    then = {name.replace("model.supernet.", "model."): value for name, value in now.items()}
+    assert then.keys() != now.keys()
+    checkpoint = {"state_dict": then, "confusions": {}, "calibration_errors": {}}
+    module.on_load_checkpoint(checkpoint)
+    assert list(checkpoint["state_dict"]) == list(now)
+
+
+def test_the_architecture_of_an_epoch_is_computed_once():
+    module = search_module()
+    first = module.architecture()
+    with torch.no_grad():
+        module.network.architecture["normal"].add_(1.0)
+    assert module.architecture() is first
+    module._architecture = None  # as a new epoch does
+    assert module.architecture() is not first
