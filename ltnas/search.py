@@ -13,7 +13,8 @@ from ltnas.config import (
     BarlowTwins,
     Objective,
     RandomDraw,
-    Same,
+    SameObjective,
+    SameSampler,
     Sampler,
     SearchConfig,
     TwoBranches,
@@ -204,8 +205,8 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
 def _of_steps(config: SearchConfig) -> dict[str, tuple[Objective, Sampler]]:
     """Objective and sampler of either step."""
     own = config.architecture_objective, config.architecture_sampler
-    objective = config.objective if isinstance(own[0], Same) else own[0]
-    sampler = config.sampler if isinstance(own[1], Same) else own[1]
+    objective = config.objective if isinstance(own[0], SameObjective) else own[0]
+    sampler = config.sampler if isinstance(own[1], SameSampler) else own[1]
     return {"weights": (config.objective, config.sampler), "architecture": (objective, sampler)}
 
 
