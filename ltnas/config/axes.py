@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
+from ltnas.config.axis import Table, table_of
 from ltnas.config.retrain import RetrainConfig
 from ltnas.config.search import SearchConfig
 
-AXES: dict[str, Mapping[str, type[Any]]] = {
-    field.name: field.metadata["values"]
+AXES: dict[str, Table] = {
+    declared.name: table
     for schema in (SearchConfig, RetrainConfig)
-    for field in fields(schema)
-    if "values" in field.metadata
+    for declared in fields(schema)
+    if (table := table_of(declared)) is not None
 }
 """Table of values of each axis, by the axis's name on the command line."""
