@@ -27,7 +27,15 @@ from ltnas.callbacks.collapse import CollapseWatch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import BarlowTwins, Objective, Same, Sampler, SearchConfig, TwoBranches
+from ltnas.config import (
+    BarlowTwins,
+    Objective,
+    SameObjective,
+    SameSampler,
+    Sampler,
+    SearchConfig,
+    TwoBranches,
+)
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
@@ -195,8 +203,8 @@ def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
     """Return objective and sampler of the architecture step."""
     objective, sampler = config.architecture_objective, config.architecture_sampler
     return (
-        config.objective if isinstance(objective, Same) else objective,
-        config.sampler if isinstance(sampler, Same) else sampler,
+        config.objective if isinstance(objective, SameObjective) else objective,
+        config.sampler if isinstance(sampler, SameSampler) else sampler,
     )
 
 

@@ -231,7 +231,7 @@ def test_results_that_are_none_are_listed_and_others_are_shown(tmp_path, key, va
     for name, metrics in (("good", METRICS), ("bad", METRICS | {key: value})):
         folder = tmp_path / "runs" / f"retrain-{name}-s0"
         folder.mkdir(parents=True)
-        (folder / "fingerprint.json").write_text("{}")
+        (folder / "fingerprint.json").write_text('{"version": 2, "command": "retrain"}')
         (folder / "metrics.json").write_text(json.dumps(metrics))
     text = report([tmp_path / "runs"], tmp_path / "out").read_text()
     lines = (tmp_path / "out" / "runs.csv").read_text().splitlines()

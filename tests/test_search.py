@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 import ltnas.search
 from ltnas.axes.selection import random_genotype
+from ltnas.config.axis import choices
 from ltnas.data.long_tail import load_long_tail
-from ltnas.runs.settings import choices
 from ltnas.search import build_search, search
 from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import edges

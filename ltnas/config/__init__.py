@@ -1,187 +1,30 @@
-"""Typed configuration: what a user may set, checked once, before anything is loaded.
+"""Typed configuration: everything a user can set, checked before anything is loaded.
 
-Each axis of a scheme (DESIGN: a scheme is a composition) is a family of small dataclasses; a
-family member is one value on the axis and carries that value's own constants. `conf/` picks
-members by name. Nothing here imports torch, so `--help` is quick.
+Each axis is a file: dataclasses with the constants of its values, and at its end the table of the
+values by their command-line names. The public names of all files are names of this package, so
+that `ltnas.config.Softmax` works. Nothing here imports torch, so that `--help` stays quick.
 """
 
-from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
-from ltnas.config.data import Data, Imbalance
-from ltnas.config.launcher import GpusLauncher
-from ltnas.config.models import (
-    MIXINGS,
-    Branches,
-    Classifier,
-    CosineClassifier,
-    LinearClassifier,
-    NetworkChoice,
-    OneBranch,
-    ResNet20,
-    ResNet32,
-    SearchedNetwork,
-    SimplexClassifier,
-    TwoBranches,
-)
-from ltnas.config.objectives import (
-    BalancedSoftmax,
-    BarlowTwins,
-    ClassBalanced,
-    Classification,
-    CrossEntropy,
-    Focal,
-    GradientHarmonising,
-    InverseFrequency,
-    LabelAwareSmoothing,
-    Ldam,
-    LdamDrw,
-    LogitAdjusted,
-    MixtureConsistency,
-    Objective,
-    VectorScaling,
-)
-from ltnas.config.pipeline import PipelineConfig
-from ltnas.config.requirements import require, require_choice, require_seed
-from ltnas.config.retrain import ClassifierStage, RetrainConfig
-from ltnas.config.run import ArchitectureOptimiser, Logger, Run, Trainer, WeightOptimiser
-from ltnas.config.search import Collapse, SearchConfig
-from ltnas.config.space import (
-    OPERATIONS,
-    Confident,
-    Constant,
-    CosineSchedule,
-    FirstOrder,
-    Freeze,
-    Gradient,
-    Heterogeneous,
-    Increasing,
-    LinearSchedule,
-    NoRegulariser,
-    Overlap,
-    RandomDraw,
-    Regulariser,
-    Relaxation,
-    Schedule,
-    SecondOrder,
-    Selection,
-    Sigmoid,
-    Softmax,
-    Space,
-    ThresholdEdge,
-    ThresholdSparse,
-    Top2,
-    ZeroOneL1,
-    ZeroOneL2,
-)
-from ltnas.config.streams import (
-    Augmentation,
-    ClassBalancedSampler,
-    CutMix,
-    InstanceSampler,
-    Mix,
-    Mixup,
-    MixupAndCutMix,
-    MixupOrCutMix,
-    NoMix,
-    OverSampler,
-    PlainAugmentation,
-    ProgressiveSampler,
-    RandAugment,
-    ReversedSampler,
-    Same,
-    Sampler,
-    SquareRootSampler,
-    UnderSampler,
-)
-
-__all__ = [
-    "MIXINGS",
-    "OPERATIONS",
-    "ArchitectureOptimiser",
-    "Augmentation",
-    "BalancedSoftmax",
-    "BarlowTwins",
-    "Branches",
-    "ClassBalanced",
-    "ClassBalancedSampler",
-    "Classification",
-    "Classifier",
-    "ClassifierStage",
-    "Collapse",
-    "Confident",
-    "Constant",
-    "CosineClassifier",
-    "CosineSchedule",
-    "CrossEntropy",
-    "CutMix",
-    "Data",
-    "FirstOrder",
-    "Focal",
-    "Freeze",
-    "GpusLauncher",
-    "Gradient",
-    "GradientHarmonising",
-    "Heterogeneous",
-    "Imbalance",
-    "Increasing",
-    "InstanceSampler",
-    "InverseFrequency",
-    "LabelAwareSmoothing",
-    "Ldam",
-    "LdamDrw",
-    "LinearClassifier",
-    "LinearSchedule",
-    "Logger",
-    "LogitAdjusted",
-    "Mix",
-    "MixtureConsistency",
-    "Mixup",
-    "MixupAndCutMix",
-    "MixupOrCutMix",
-    "NetworkChoice",
-    "NoMix",
-    "NoRegulariser",
-    "Objective",
-    "OneBranch",
-    "OverSampler",
-    "Overlap",
-    "PipelineConfig",
-    "PlainAugmentation",
-    "ProgressiveSampler",
-    "RandAugment",
-    "RandomDraw",
-    "Regulariser",
-    "Relaxation",
-    "ResNet20",
-    "ResNet32",
-    "RetrainConfig",
-    "ReversedSampler",
-    "Run",
-    "Same",
-    "Sampler",
-    "Schedule",
-    "SearchConfig",
-    "SearchedNetwork",
-    "SecondOrder",
-    "Selection",
-    "Sigmoid",
-    "SimplexClassifier",
-    "Softmax",
-    "Space",
-    "SquareRootSampler",
-    "ThresholdEdge",
-    "ThresholdSparse",
-    "Top2",
-    "Trainer",
-    "TwoBranches",
-    "UnderSampler",
-    "VectorScaling",
-    "WeightOptimiser",
-    "ZeroOneL1",
-    "ZeroOneL2",
-    "require",
-    "require_choice",
-    "require_cosines",
-    "require_one_stream",
-    "require_seed",
-    "require_two_views",
-]
+from ltnas.config.augmentation import *
+from ltnas.config.axes import *
+from ltnas.config.branches import *
+from ltnas.config.classifier import *
+from ltnas.config.combinations import *
+from ltnas.config.data import *
+from ltnas.config.gradient import *
+from ltnas.config.launcher import *
+from ltnas.config.mix import *
+from ltnas.config.network import *
+from ltnas.config.objective import *
+from ltnas.config.optimisers import *
+from ltnas.config.pipeline import *
+from ltnas.config.regulariser import *
+from ltnas.config.relaxation import *
+from ltnas.config.requirements import *
+from ltnas.config.retrain import *
+from ltnas.config.run import *
+from ltnas.config.sampler import *
+from ltnas.config.schedule import *
+from ltnas.config.search import *
+from ltnas.config.selection import *
+from ltnas.config.space import *

@@ -1,15 +1,17 @@
-"""What goes together, for both commands."""
+"""Checks of combinations of axis values, for both commands."""
 
 from __future__ import annotations
 
-from ltnas.config.models import Branches, Classifier, CosineClassifier, TwoBranches
-from ltnas.config.objectives import BarlowTwins, Ldam, MixtureConsistency, Objective
+from ltnas.config.branches import Branches, TwoBranches
+from ltnas.config.classifier import Classifier, CosineClassifier
+from ltnas.config.mix import Mix, MixupAndCutMix
+from ltnas.config.objective import BarlowTwins, Ldam, MixtureConsistency, Objective
 from ltnas.config.requirements import require
-from ltnas.config.streams import Mix, MixupAndCutMix, ReversedSampler, Sampler
+from ltnas.config.sampler import ReversedSampler, Sampler
 
 
 def require_two_views(mix: Mix, objective: Objective) -> None:
-    """Raise a `UserError` for two views that no objective compares, or one where two are needed."""
+    """Raise a `UserError` unless a mix of two views and an objective of two views come together."""
     require(
         isinstance(objective, MixtureConsistency) == isinstance(mix, MixupAndCutMix),
         "objective=mixture_consistency and mix=mixup_and_cutmix go together: it compares both "
@@ -18,7 +20,7 @@ def require_two_views(mix: Mix, objective: Objective) -> None:
 
 
 def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Objective) -> None:
-    """Raise a `UserError` for branches without labels, and for a second stream without branch."""
+    """Raise a `UserError` for branches without labels or a second stream without a branch."""
     two = isinstance(branches, TwoBranches)
     require(
         two or isinstance(rebalancing, ReversedSampler),
@@ -33,7 +35,7 @@ def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Ob
 
 
 def require_cosines(key: str, objective: Objective, classifier: Classifier) -> None:
-    """Raise a `UserError` for margins between logits that are no cosines."""
+    """Raise a `UserError` for LDAM on logits that are no cosines."""
     require(
         not isinstance(objective, Ldam) or isinstance(classifier, CosineClassifier),
         f"{key}=ldam needs a normalised classifier, for its margins are those of cosines: add "

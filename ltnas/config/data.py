@@ -1,4 +1,4 @@
-"""Which images, and how long their tail is."""
+"""Source of the images, and the imbalance of their classes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from ltnas.config.requirements import require, require_choice, require_seed
 
 @dataclass
 class Imbalance:
-    """The long tail: `kind` and, for `exp` and `step`, the factor mu of Cao et al. (2019)."""
+    """Distribution of training images over classes (Cao et al. 2019)."""
 
     kind: str = "balance"
+    """`balance`, `exp` and `step` profiles, or `natural`: the images as they are."""
     factor: float | None = None
+    """Imbalance factor of `exp` and `step`: smallest class count over the largest, in (0, 1]."""
 
     def __post_init__(self) -> None:
         require_choice("imbalance.kind", self.kind, ("balance", "exp", "step", "natural"))
@@ -36,28 +38,32 @@ class Imbalance:
 
     @property
     def name(self) -> str:
-        """`exp0.1`, `step0.01`, `balance` or `natural`, as the shipped choices are called."""
+        """Name of the shipped choice: `exp0.1`, `step0.01`, `balance` or `natural`."""
         return self.kind if self.factor is None else f"{self.kind}{self.factor:g}"
 
 
 @dataclass
 class Data:
-    """Where images come from and how a plain training view of them is made."""
+    """Source of the images, their normalisation and the plain training augmentation."""
 
     source: str = "cifar10"
+    """`cifar10`, `cifar10_parquet`, `digits` or `folder`."""
     root: str | None = None
-    """Folder of the files; where `cifar10` is downloaded to."""
+    """Folder of the files; `cifar10` is downloaded to it."""
     image_size: int | None = None
-    """Side in pixels; None keeps the source's own."""
+    """Side of the images in pixels; None: the size that the source has."""
     mean: list[float] | None = None
-    """Per channel, of pixels in [0, 1]; None: measured on the training subset."""
+    """Mean of each channel for pixels in [0, 1]; None: measured on the training subset."""
     std: list[float] | None = None
+    """Standard deviation of each channel; None: measured on the training subset."""
     crop_padding: int = 4
+    """Pixels of padding on each side before the random crop; 0: no crop."""
     flip: bool = True
+    """True to mirror images at random."""
     subset_seed: int = 0
-    """Seed of the subset and of the halves; 0 gives the images of Cao et al."""
+    """Seed of the long-tailed subset and of the halves; 0 gives the images of Cao et al."""
     cache: str | None = None
-    """Folder of decoded images; None: the user's cache folder."""
+    """Folder in which decoded images are kept; None: the user's cache folder."""
     few_below: int | None = None
     """Classes with fewer training images are few-shot; None: the last third of the log range."""
     many_above: int | None = None
@@ -95,7 +101,7 @@ class Data:
         for key, values in (("mean", self.mean), ("std", self.std)):
             require(
                 values is None or len(values) == 3,
-                f"data.{key}={values} must be three numbers: of red, green and blue",
+                f"data.{key}={values} must be three numbers: for red, green and blue",
             )
         require(
             self.std is None or min(self.std) > 0,

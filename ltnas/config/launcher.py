@@ -1,4 +1,4 @@
-"""`hydra/launcher=gpus`: how the jobs of a multirun share a machine."""
+"""Configuration of `hydra/launcher=gpus`, by which jobs of a multirun share a machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from ltnas.config.requirements import require
 
 @dataclass
 class GpusLauncher:
-    """A process for each job: `hydra.launcher.jobs_per_gpu=4`."""
+    """Launcher that runs each job in a process, for example `hydra.launcher.jobs_per_gpu=4`."""
 
     _target_: str = "hydra_plugins.ltnas_launcher.GpusLauncher"
     devices: list[str] | None = None
-    """GPUs, as CUDA_VISIBLE_DEVICES names them; None: all."""
+    """GPUs to use, named as in CUDA_VISIBLE_DEVICES; None: all."""
     jobs_per_gpu: int = 1
+    """Number of jobs that run on a GPU at the same time."""
     jobs: int | None = None
-    """At once on a machine without GPUs; None: one for every two cores."""
+    """Number of jobs at a time on a machine without GPUs; None: one for every two cores."""
 
     def __post_init__(self) -> None:
         for device in self.devices or []:

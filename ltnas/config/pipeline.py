@@ -1,4 +1,4 @@
-"""`python -m ltnas.pipeline`."""
+"""Configuration of `python -m ltnas.pipeline`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ltnas.config.search import SearchConfig
 SHARED = (
     *("data", "imbalance", "trainer", "logger", "seed", "precision", "compile", "runs", "resume"),
 )
-"""Keys that count for both stages."""
+"""Keys that apply to both stages."""
 
 
 @dataclass
 class PipelineConfig(SearchConfig):
-    """A search's configuration, and what it does not know of the training."""
+    """Configuration of a search, with the settings of the training that follows it."""
 
     retrain: dict[str, Any] = field(default_factory=dict)
-    """Keys and choices of `RetrainConfig`, as files set them."""
+    """Keys and choices of `RetrainConfig`, as configuration files set them."""
     until: str = "retrain"
+    """Last stage: `search` or `retrain`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,10 +40,16 @@ class PipelineConfig(SearchConfig):
 
     @property
     def search(self) -> SearchConfig:
-        """What a search alone is told."""
+        """Configuration of the search alone."""
         return SearchConfig(**{key.name: getattr(self, key.name) for key in fields(SearchConfig)})
 
 
 def as_the_search(config: RetrainConfig, search: SearchConfig, said: set[str]) -> RetrainConfig:
-    """A training with the search's values of `SHARED`, but for keys that are `said` of it alone."""
+    """Return the training's configuration with the search's values of the `SHARED` keys.
+
+    Args:
+        config: configuration of the training.
+        search: configuration of the search.
+        said: keys that the user set for the training alone; they keep their values.
+    """
     return replace(config, **{key: getattr(search, key) for key in SHARED if key not in said})

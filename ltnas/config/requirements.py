@@ -1,4 +1,4 @@
-"""What every value is held to: one line that names key, value and cure."""
+"""Checks of values that raise one line: the key, its value and what to set instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def require_seed(key: str, value: int) -> None:
-    """Raise a `UserError` unless every random generator takes the value."""
+    """Raise a `UserError` unless the value is a seed that every random generator accepts."""
     require(0 <= value < 2**32, f"{key}={value} must lie in [0, {2**32 - 1}]")
 
 

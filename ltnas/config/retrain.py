@@ -1,51 +1,40 @@
-"""`python -m ltnas.retrain`."""
+"""Configuration of `python -m ltnas.retrain`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ltnas.config.augmentation import AUGMENTATIONS, Augmentation
+from ltnas.config.axis import axis
+from ltnas.config.branches import BRANCHES, Branches, OneBranch, TwoBranches
+from ltnas.config.classifier import CLASSIFIERS, Classifier, LinearClassifier, SimplexClassifier
 from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
-from ltnas.config.models import (
-    Branches,
-    Classifier,
-    LinearClassifier,
-    NetworkChoice,
-    OneBranch,
-    SearchedNetwork,
-    SimplexClassifier,
-    TwoBranches,
-)
-from ltnas.config.objectives import (
+from ltnas.config.mix import MIXES, Mix, NoMix
+from ltnas.config.network import NETWORKS, NetworkChoice, SearchedNetwork
+from ltnas.config.objective import (
+    OBJECTIVES,
     BarlowTwins,
     Classification,
-    CrossEntropy,
     MixtureConsistency,
     Objective,
     VectorScaling,
 )
+from ltnas.config.optimisers import WeightOptimiser
 from ltnas.config.requirements import require, require_choice
-from ltnas.config.run import Run, WeightOptimiser
-from ltnas.config.streams import (
-    Augmentation,
-    ClassBalancedSampler,
-    InstanceSampler,
-    Mix,
-    NoMix,
-    PlainAugmentation,
-    ReversedSampler,
-    Sampler,
-)
+from ltnas.config.run import Run
+from ltnas.config.sampler import SAMPLERS, Sampler
 
 
 @dataclass
 class ClassifierStage:
-    """A second stage in which the classifier alone is trained (cRT, Kang et al. 2020)."""
+    """Second stage, in which the classifier alone is trained (cRT, Kang et al. 2020)."""
 
     epochs: int = 0
-    """0: no second stage."""
+    """Number of epochs of the second stage; 0: no second stage."""
     learning_rate: float = 0.1
+    """Learning rate of the stage's first epoch."""
     fresh: bool = True
-    """Whether the classifier is drawn anew."""
+    """True to start from a newly initialised classifier."""
 
     def __post_init__(self) -> None:
         require(self.epochs >= 0, f"crt.epochs={self.epochs} must be 0 or more")
@@ -54,26 +43,30 @@ class ClassifierStage:
 
 @dataclass
 class RetrainConfig(Run):
-    """`python -m ltnas.retrain`."""
+    """Configuration of `python -m ltnas.retrain`."""
 
     recipe: str = "paper"
-    network: NetworkChoice = field(default_factory=SearchedNetwork)
+    """Name of the recipe, for tables."""
+    network: NetworkChoice = axis(NETWORKS, "searched")
     genotype: str = ""
-    objective: Objective = field(default_factory=CrossEntropy)
-    sampler: Sampler = field(default_factory=InstanceSampler)
-    branches: Branches = field(default_factory=OneBranch)
-    rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
-    """Of the second branch."""
-    classifier: Classifier = field(default_factory=LinearClassifier)
-    mix: Mix = field(default_factory=NoMix)
-    augmentation: Augmentation = field(default_factory=PlainAugmentation)
+    """Run folder of a search, genotype.json or published name; empty for other networks."""
+    objective: Objective = axis(OBJECTIVES, "cross_entropy")
+    sampler: Sampler = axis(SAMPLERS, "instance_balanced")
+    branches: Branches = axis(BRANCHES, "one")
+    rebalancing_sampler: Sampler = axis(SAMPLERS, "reversed")
+    """Sampler of the images of the second branch."""
+    classifier: Classifier = axis(CLASSIFIERS, "linear")
+    mix: Mix = axis(MIXES, "none")
+    augmentation: Augmentation = axis(AUGMENTATIONS, "plain")
     sharpness: float = 0.0
     """Radius of sharpness-aware minimisation (Foret et al. 2021); 0: none."""
     averaging: float = 0.0
-    """Decay, by step, of an average of the weights that is tested and kept; 0: none."""
+    """Decay per step of an average of the weights, which is tested and stored; 0: none."""
     crt: ClassifierStage = field(default_factory=ClassifierStage)
-    crt_objective: Objective = field(default_factory=CrossEntropy)
-    crt_sampler: Sampler = field(default_factory=ClassBalancedSampler)
+    crt_objective: Objective = axis(OBJECTIVES, "cross_entropy")
+    """Objective of the second stage."""
+    crt_sampler: Sampler = axis(SAMPLERS, "class_balanced")
+    """Sampler of the images of the second stage."""
     adjust: float = 0.0
     """tau of logit adjustment after training; 0: none."""
     epochs: int = 150
@@ -83,16 +76,19 @@ class RetrainConfig(Run):
         default_factory=lambda: WeightOptimiser(final_learning_rate=0.0)
     )
     stem: str = "cifar"
+    """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold."""
     drop_path: float = 0.2
-    """Probability in the last epoch; it grows linearly from 0."""
+    """Probability in the last epoch of dropping a path; it grows linearly from 0."""
     auxiliary: float = 0.4
-    """Weight of the auxiliary classifier; 0 leaves it out."""
+    """Weight of the auxiliary classifier's loss; 0: no auxiliary classifier."""
     cutout: int = 16
     """Side of the erased square in pixels; 0: none."""
     pretrain: str = "none"
+    """Objective of the training before, without labels: `none` or `barlow_twins`."""
     pretrain_epochs: int = 0
+    """Number of epochs of the training without labels."""
     barlow_twins: BarlowTwins = field(default_factory=BarlowTwins)
-    """Of `pretrain=barlow_twins`."""
+    """Constants of `pretrain=barlow_twins`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,90 +1,26 @@
-"""What both commands share: optimisers, machine, logger, sizes."""
+"""Configuration that search and retraining share: machine, logger, seed and sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from ltnas.config.data import Data, Imbalance
+from ltnas.config.optimisers import WeightOptimiser
 from ltnas.config.requirements import require, require_choice, require_seed
 
 
 @dataclass
-class WeightOptimiser:
-    """SGD with momentum, its rate a cosine or steps by epoch."""
-
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float | None = 5.0
-    """Largest norm of the gradient of all weights; None: any."""
-    nesterov: bool = False
-    warmup_epochs: int = 0
-    """First epochs, in which the rate grows linearly to what it would be without."""
-    decay: str = "cosine"
-    """Or `steps`: the rate is multiplied by `factor` at each share of the run in `steps`."""
-    steps: list[float] = field(default_factory=lambda: [0.8, 0.9])
-    factor: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(
-            self.learning_rate > 0, f"weights.learning_rate={self.learning_rate} must be above 0"
-        )
-        for key in ("final_learning_rate", "weight_decay", "warmup_epochs"):
-            value = getattr(self, key)
-            require(value >= 0, f"weights.{key}={value} must be 0 or more")
-        require(0 <= self.momentum < 1, f"weights.momentum={self.momentum} must lie in [0, 1)")
-        require(
-            self.clip is None or self.clip > 0,
-            f"weights.clip={self.clip} must be above 0, or null for none",
-        )
-        require(
-            not self.nesterov or self.momentum > 0,
-            "weights.nesterov=true with weights.momentum=0: there is no momentum to look ahead "
-            "with; take weights.momentum=0.9",
-        )
-        require_choice("weights.decay", self.decay, ("cosine", "steps"))
-        require(
-            all(0 < step < 1 for step in self.steps),
-            f"weights.steps={self.steps} must lie in (0, 1): shares of the run",
-        )
-        require(0 < self.factor <= 1, f"weights.factor={self.factor} must lie in (0, 1]")
-
-
-@dataclass
-class ArchitectureOptimiser:
-    """Adam on the architecture parameters."""
-
-    learning_rate: float = 3e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    weight_decay: float = 1e-3
-
-    def __post_init__(self) -> None:
-        require(
-            self.learning_rate > 0,
-            f"architecture.learning_rate={self.learning_rate} must be above 0",
-        )
-        for key in ("beta1", "beta2"):
-            value = getattr(self, key)
-            require(0 <= value < 1, f"architecture.{key}={value} must lie in [0, 1)")
-        require(
-            self.weight_decay >= 0,
-            f"architecture.weight_decay={self.weight_decay} must be 0 or more",
-        )
-
-
-@dataclass
 class Trainer:
-    """The machine."""
+    """Devices and processes of a run."""
 
     accelerator: str = "auto"
+    """`cpu`, `gpu`, or `auto` for a GPU if there is one."""
     devices: int = 1
-    """Of each node, a process each."""
+    """Number of devices of each node; each has a process."""
     nodes: int = 1
-    """Machines; processes on several are started by torchrun or srun."""
+    """Number of machines; torchrun or srun starts the processes on more than one."""
     threads: int | None = None
-    """Of torch on the CPU; None leaves its choice."""
+    """Number of threads of torch on the CPU; None: torch's choice."""
 
     def __post_init__(self) -> None:
         require_choice("trainer.accelerator", self.accelerator, ("auto", "cpu", "gpu"))
@@ -98,18 +34,22 @@ class Trainer:
 
     @property
     def processes(self) -> int:
-        """That share each batch."""
+        """Number of processes that share each batch."""
         return self.devices * self.nodes
 
 
 @dataclass
 class Logger:
-    """Where numbers go besides the csv files that each run writes."""
+    """Destination of metrics, besides the CSV files that each run writes."""
 
     kind: str = "csv"
+    """`csv`, `wandb`, `tensorboard` or `none`."""
     project: str = "ltnas"
+    """W&B project."""
     entity: str | None = None
+    """W&B user or team; None: the default of the account."""
     progress: bool = True
+    """True for a progress bar on a terminal."""
 
     def __post_init__(self) -> None:
         require_choice("logger.kind", self.kind, ("csv", "wandb", "tensorboard", "none"))
@@ -117,7 +57,7 @@ class Logger:
 
 @dataclass
 class Run:
-    """What both commands share."""
+    """Fields that the configurations of search and retraining share."""
 
     data: Data = field(default_factory=Data)
     imbalance: Imbalance = field(default_factory=Imbalance)
@@ -125,19 +65,25 @@ class Run:
     logger: Logger = field(default_factory=Logger)
     weights: WeightOptimiser = field(default_factory=WeightOptimiser)
     seed: int = 0
+    """Seed of initial weights, order of images and augmentation."""
     epochs: int = 40
+    """Number of epochs of the run."""
     batch_size: int = 64
+    """Number of images in a batch, of all devices together."""
     channels: int = 16
+    """Number of channels of each operation in the first cells; reductions double it."""
     cells: int = 8
+    """Number of cells of the network."""
     limit_batches: int | None = None
-    """Batches an epoch at most; None: all."""
+    """Largest number of batches in an epoch; None: all."""
     resume: str = "never"
-    """`auto` goes on with the newest unfinished run of this configuration; a folder, with that."""
+    """`never`, a run folder to continue, or `auto`: the newest unfinished run of these settings."""
     precision: str = "32"
+    """`32`, or `bf16-mixed` for mixed precision in bfloat16."""
     compile: bool = False
-    """Whether torch.compile makes kernels of each cell."""
+    """True to compile each cell with torch.compile."""
     runs: str = "runs"
-    """Folder in which each run makes its own."""
+    """Folder in which each run creates its own folder."""
 
     def __post_init__(self) -> None:
         require(

@@ -1,44 +1,42 @@
-"""`python -m ltnas.search`."""
+"""Configuration of `python -m ltnas.search`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ltnas.config.axis import axis
+from ltnas.config.branches import BRANCHES, Branches
+from ltnas.config.classifier import CLASSIFIERS, Classifier
 from ltnas.config.combinations import require_cosines, require_one_stream
-from ltnas.config.models import Branches, Classifier, LinearClassifier, OneBranch
-from ltnas.config.objectives import BarlowTwins, CrossEntropy, MixtureConsistency, Objective
-from ltnas.config.requirements import require
-from ltnas.config.run import ArchitectureOptimiser, Run
-from ltnas.config.space import (
-    Constant,
-    FirstOrder,
-    Gradient,
-    NoRegulariser,
-    Regulariser,
-    Relaxation,
-    Schedule,
-    Selection,
-    Softmax,
-    Space,
-    ThresholdEdge,
-    ThresholdSparse,
-    Top2,
-    ZeroOneL1,
-    ZeroOneL2,
+from ltnas.config.gradient import GRADIENTS, Gradient
+from ltnas.config.objective import (
+    ARCHITECTURE_OBJECTIVES,
+    OBJECTIVES,
+    BarlowTwins,
+    MixtureConsistency,
+    Objective,
 )
-from ltnas.config.streams import InstanceSampler, ReversedSampler, Same, Sampler
+from ltnas.config.optimisers import ArchitectureOptimiser
+from ltnas.config.regulariser import REGULARISERS, Regulariser, ZeroOneL1, ZeroOneL2
+from ltnas.config.relaxation import RELAXATIONS, Relaxation, Softmax
+from ltnas.config.requirements import require
+from ltnas.config.run import Run
+from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
+from ltnas.config.schedule import SCHEDULES, Schedule
+from ltnas.config.selection import SELECTIONS, Selection, ThresholdEdge, ThresholdSparse
+from ltnas.config.space import Space
 
 
 @dataclass
 class Collapse:
-    """What counts as a collapse of a search, and what is measured to see one."""
+    """Definition of a collapse of the search, and measurements that announce one."""
 
     skip_share: float = 0.5
-    """Of the normal cell's operations, from which on they are too many."""
+    """Share of skip connections in the normal cell's operations from which on they are too many."""
     patience: int = 3
-    """Epochs in a row with that many."""
+    """Number of successive epochs with too many skip connections that make a collapse."""
     hessian_every: int = 5
-    """Epochs from one measurement of the Hessian's largest eigenvalue to the next; 0: none."""
+    """Number of epochs between measurements of the Hessian's largest eigenvalue; 0: none."""
 
     def __post_init__(self) -> None:
         require(
@@ -53,30 +51,32 @@ class Collapse:
 
 @dataclass
 class SearchConfig(Run):
-    """`python -m ltnas.search`."""
+    """Configuration of `python -m ltnas.search`."""
 
     scheme: str = "darts"
+    """Name of the scheme, for tables and folder names."""
     space: Space = field(default_factory=Space)
-    relaxation: Relaxation = field(default_factory=Softmax)
-    objective: Objective = field(default_factory=CrossEntropy)
-    architecture_objective: Objective = field(default_factory=Same)
-    """Of the architecture step."""
-    sampler: Sampler = field(default_factory=InstanceSampler)
-    architecture_sampler: Sampler = field(default_factory=Same)
-    branches: Branches = field(default_factory=OneBranch)
-    rebalancing_sampler: Sampler = field(default_factory=ReversedSampler)
-    """Of the second branch."""
-    classifier: Classifier = field(default_factory=LinearClassifier)
-    regulariser: Regulariser = field(default_factory=NoRegulariser)
-    gradient: Gradient = field(default_factory=FirstOrder)
-    schedule: Schedule = field(default_factory=Constant)
-    selection: Selection = field(default_factory=Top2)
+    relaxation: Relaxation = axis(RELAXATIONS, "softmax")
+    objective: Objective = axis(OBJECTIVES, "cross_entropy")
+    architecture_objective: Objective = axis(ARCHITECTURE_OBJECTIVES, "same")
+    """Objective of the architecture step."""
+    sampler: Sampler = axis(SAMPLERS, "instance_balanced")
+    architecture_sampler: Sampler = axis(ARCHITECTURE_SAMPLERS, "same")
+    """Sampler of the images of the architecture step."""
+    branches: Branches = axis(BRANCHES, "one")
+    rebalancing_sampler: Sampler = axis(SAMPLERS, "reversed")
+    """Sampler of the images of the second branch."""
+    classifier: Classifier = axis(CLASSIFIERS, "linear")
+    regulariser: Regulariser = axis(REGULARISERS, "none")
+    gradient: Gradient = axis(GRADIENTS, "first_order")
+    schedule: Schedule = axis(SCHEDULES, "constant")
+    selection: Selection = axis(SELECTIONS, "top2")
     architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
     collapse: Collapse = field(default_factory=Collapse)
     stop_on_collapse: bool = False
-    """Whether a collapse ends the search, its result the genotype of the last epoch before."""
+    """True to end the search at a collapse, with the genotype of the last epoch before it."""
     checkpoint_cells: bool = False
-    """Whether backward computes each cell again instead of keeping what is inside."""
+    """True to recompute each cell in the backward pass instead of storing its activations."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,17 +92,18 @@ class SearchConfig(Run):
             "selection=threshold_* with relaxation=softmax: weights that sum to one rarely reach "
             "a threshold; take relaxation=sigmoid or selection=top2",
         )
-        own = self.architecture_objective
+        architecture_objective = self.architecture_objective
         require(
-            not isinstance(own, BarlowTwins) or isinstance(self.objective, BarlowTwins),
+            not isinstance(architecture_objective, BarlowTwins)
+            or isinstance(self.objective, BarlowTwins),
             "architecture_objective=barlow_twins without objective=barlow_twins: its projector "
             "would never learn; take objective=barlow_twins, for both steps",
         )
         require_cosines("objective", self.objective, self.classifier)
-        require_cosines("architecture_objective", own, self.classifier)
+        require_cosines("architecture_objective", architecture_objective, self.classifier)
         require(
             not isinstance(self.objective, MixtureConsistency)
-            and not isinstance(own, MixtureConsistency),
+            and not isinstance(architecture_objective, MixtureConsistency),
             "objective=mixture_consistency is for ltnas.retrain, where images are mixed: take "
             "another for a search",
         )

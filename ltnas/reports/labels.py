@@ -1,59 +1,60 @@
-"""Words that tell configurations apart, as they are said on a command line."""
+"""Labels that tell configurations apart, in words of the command line."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 
-from ltnas.config import RetrainConfig, SearchConfig
-from ltnas.config.axes import AXES
-from ltnas.reports.runs import flat
-from ltnas.runs.fingerprint import fingerprint_of
+from ltnas.config import AXES, RetrainConfig, SearchConfig
 
 Settings = Mapping[str, str]
+"""Settings that differ from the defaults, by dotted keys; those of a search under `search.`."""
 
-OF_A_SEARCH = flat(fingerprint_of(SearchConfig()))
-DEFAULTS = flat(fingerprint_of(RetrainConfig(genotype="-"))) | {
-    f"search.{key}": value for key, value in OF_A_SEARCH.items()
+NOT_SAID = ("seed", "genotype", "command", "search.seed", "search.command")
+"""Keys that are never part of a label."""
+PLACES = {
+    field.name: place
+    for schema in (SearchConfig, RetrainConfig)
+    for place, field in enumerate(fields(schema))
 }
-"""Settings of a training and, under `search.`, of its search that need not be said."""
-NOT_SAID = ("seed", "genotype", "search.seed")
+"""Place of each top-level key in its configuration."""
 
 
-def told_apart(members: Sequence[Settings], defaults: Settings) -> list[str]:
-    """For each configuration what is not default of that in which they differ.
+def told_apart(members: Sequence[Settings]) -> list[str]:
+    """Return for each configuration those of its settings in which the members differ.
 
-    Values on axes alone, if these are enough to tell them apart.
+    Settings without a dot alone, values on axes for example, where these are enough.
     """
-    values: dict[str, set[str]] = {}
-    for settings in members:
-        for key, value in settings.items():
-            values.setdefault(key, set()).add(value)
-    varying = [key for key, found in values.items() if len(found) > 1 and key not in NOT_SAID]
-    every = [[key for key in varying if said(key, own, defaults)] for own in members]
-    on_axes = [[key for key in keys if "." not in key.removeprefix("search.")] for keys in every]
+    keys = {key for settings in members for key in settings if key not in NOT_SAID}
+    varying = {key for key in keys if len(_values(key, members)) > 1}
+    differing = [[key for key in settings if key in varying] for settings in members]
     short = [
-        spoken(own, axes or keys) for own, axes, keys in zip(members, on_axes, every, strict=True)
+        spoken(settings, [key for key in keys if "." not in key.removeprefix("search.")] or keys)
+        for settings, keys in zip(members, differing, strict=True)
     ]
-    often = Counter(short)
+    counts = Counter(short)
     return [
-        words if often[words] == 1 else spoken(own, keys)
-        for words, own, keys in zip(short, members, every, strict=True)
+        words if counts[words] == 1 else spoken(settings, keys)
+        for words, settings, keys in zip(short, members, differing, strict=True)
     ]
 
 
-def said(key: str, settings: Settings, defaults: Settings) -> bool:
-    """Whether a setting is there and not the default."""
-    return key in settings and settings[key] != defaults.get(key)
+def _values(key: str, members: Sequence[Settings]) -> set[str | None]:
+    """Return the values of a key, None being the default.
+
+    A training whose search is not there has no values of a search.
+    """
+    of_search = key.startswith("search.")
+    return {s.get(key) for s in members if not of_search or "search.command" in s}
 
 
 def spoken(settings: Settings, keys: Iterable[str]) -> str:
-    """Settings as the words of a command line."""
-    return " ".join(_word(key, settings[key]) for key in keys)
+    """Return settings as the words of a command line, values on axes last."""
+    return " ".join(f"{key}={settings[key]}" for key in sorted(keys, key=_place))
 
 
-def _word(key: str, value: str) -> str:
-    for name, node in AXES.get(key.removeprefix("search."), {}).items():
-        if node.__name__ == value:
-            return f"{key}={name}"
-    return f"{key}={value}"
+def _place(key: str) -> tuple[bool, bool, int]:
+    """Return the place of a key in a label: training before search, axes last in each."""
+    plain = key.removeprefix("search.")
+    return plain != key, plain in AXES, PLACES.get(plain.partition(".")[0], len(PLACES))

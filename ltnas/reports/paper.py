@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from ltnas.errors import UserError
 from ltnas.reports import figures
 from ltnas.reports.curves import curve
-from ltnas.reports.labels import OF_A_SEARCH, told_apart
+from ltnas.reports.labels import told_apart
 from ltnas.reports.rows import PUBLISHED, PUBLISHED_AT, Row
 from ltnas.reports.runs import Run
 from ltnas.space.genotype import parse_genotype
@@ -75,7 +75,7 @@ def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
             groups[name][run.key].append(run)
     named: dict[str, list[Run]] = {}
     for name, members in groups.items():
-        words = told_apart([found[0].settings for found in members.values()], OF_A_SEARCH)
+        words = told_apart([found[0].settings for found in members.values()])
         for own, found in zip(words, members.values(), strict=True):
             label = f"{name} {own}".strip()
             # What differs may be a setting that one of them, of another version, does not have.

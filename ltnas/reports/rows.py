@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltnas.reports.labels import DEFAULTS, NOT_SAID, said, spoken, told_apart
+from ltnas.reports.labels import NOT_SAID, spoken, told_apart
 from ltnas.reports.runs import Run, known
 
 PUBLISHED = {"darts": 0.7826, "fairdarts": 0.7935, "fairdarts_ssl": 0.8264}
@@ -86,7 +86,7 @@ class Row:
         """How it was made, as far as that is not as in the paper; empty if all is."""
         recipe = self.settings.get("recipe", "paper")
         keys = SIZES if recipe != "paper" else [key for key in self.settings if of_protocol(key)]
-        words = spoken(self.settings, [k for k in keys if said(k, self.settings, DEFAULTS)])
+        words = spoken(self.settings, [key for key in keys if key in self.settings])
         own = [*([recipe] if recipe != "paper" else []), *([LOST] if self.lost_search else [])]
         return " ".join([*own, words]).strip()
 
@@ -164,10 +164,10 @@ def labelled(rows: list[Row]) -> list[Row]:
     """Rows with their labels: the recipe, and what tells a row from others of its recipe."""
     alike: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
-        alike[row.scheme, row.imbalance, row.settings.get("recipe", "")].append(row)
+        alike[row.scheme, row.imbalance, row.settings.get("recipe", "paper")].append(row)
     found = []
     for (_, _, recipe), members in alike.items():
-        words = told_apart([row.settings for row in members], DEFAULTS)
+        words = told_apart([row.settings for row in members])
         lost = len({row.lost_search for row in members}) > 1
         for row, own in zip(members, words, strict=True):
             parts = [recipe] if recipe != "paper" else []

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltnas.runs.fingerprint import translated
 from ltnas.runs.folder import FAILURE, run_folders
 
-NOT_OF_A_GROUP = ("seed", "genotype", "types")
+NOT_OF_A_GROUP = ("seed", "genotype")
 """Keys of a fingerprint in which the runs of one row of a table may differ."""
-
 
 NEEDED: dict[str, type | tuple[type, ...]] = {
     **{"kind": str, "scheme": str, "imbalance": str, "seed": int},
@@ -55,8 +55,7 @@ class Run:
         """`search` or `retrain`, by what is in the folder: people give folders other names."""
         if self.metrics:
             return str(self.metrics["kind"])
-        # A training alone has a genotype among its settings.
-        return "retrain" if "genotype" in self.settings else "search"
+        return self.settings.get("command", "search")
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
@@ -75,10 +74,13 @@ def find_runs(folders: Iterable[Path]) -> list[Run]:
 def read_run(folder: Path) -> Run:
     """A run as it is now."""
     try:
-        told = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
-        if not isinstance(told, dict):
+        data = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
             return Run(folder, "unreadable", {}, {}, "fingerprint.json is no object")
-        settings = flat(told)
+        fingerprint = translated(data)
+        if fingerprint is None:
+            return Run(folder, "unreadable", {}, {}, "fingerprint.json is of another version")
+        settings = {key: str(value) for key, value in fingerprint.items() if key != "version"}
         path = folder / "metrics.json"
         if not path.exists():
             return Run(folder, *state_of(folder, settings))
@@ -136,16 +138,3 @@ def is_busy(folder: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings by dotted keys; the type of a value on an axis under the axis's name."""
-    found: dict[str, str] = {}
-    for key, value in settings.items():
-        if key == "types" and not prefix and isinstance(value, dict):
-            found |= {axis: str(name) for axis, name in value.items()}
-        elif isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = str(value)
-    return found

@@ -1,36 +1,128 @@
-"""The fingerprint of a run: everything that decides its result."""
+"""Fingerprints: the settings that decide the result of a run.
+
+A fingerprint is a flat JSON object: the version of this format, the command, and by dotted keys as
+on the command line those settings that are not the defaults. An axis appears by the name of its
+value, for example `"relaxation": "sigmoid"`, and the constants of this value only where they differ
+from the value's own defaults. Thus a class can be renamed, and a field with a default added,
+without making stored fingerprints differ from new ones. Two runs are the same if their
+fingerprints are equal.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ltnas.config import Run
+from ltnas.config import RetrainConfig, Run, SearchConfig
+from ltnas.config.axis import choices, name_of, table_of
+from ltnas.runs.fingerprint_0_1_0 import is_of_0_1_0, settings_of_0_1_0
 from ltnas.runs.folder import RunFolder
 
-FREE_KEYS = {"resume", "runs", "logger", "trainer"}
-"""Keys that a resumed run may change: what is computed does not depend on them."""
+Settings = dict[str, Any]
+"""Settings by dotted keys."""
+VERSION = 2
+COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConfig}
+FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache"}
+"""Keys that a resumed run may change, because the result does not depend on them."""
 
 
-def fingerprint(config: Run) -> dict[str, Any]:
-    """What decides a run's result, in plain types."""
-    data = {key: value for key, value in asdict(config).items() if key not in FREE_KEYS}
-    data["types"] = {
-        key: type(value).__name__
-        for key, value in vars(config).items()
-        if hasattr(value, "__dict__")
+def fingerprint(config: Run) -> Settings:
+    """Return the fingerprint of a configuration.
+
+    Raises:
+        TypeError: the configuration has a value that is in no table of an axis.
+    """
+    names, settings = choices(config), Settings()
+    for declared in fields(config):
+        if declared.name in names:
+            settings[declared.name] = names[declared.name]
+        settings |= dotted(declared.name, getattr(config, declared.name))
+    return without_defaults("retrain" if isinstance(config, RetrainConfig) else "search", settings)
+
+
+def without_defaults(command: str, settings: Settings) -> Settings:
+    """Return the fingerprint of all settings of a command: those that are not the defaults."""
+    known = defaults(command, settings)
+    kept = {
+        key: value
+        for key, value in settings.items()
+        if not is_free(key) and (key not in known or known[key] != value)
     }
-    data["data"] = {key: value for key, value in data["data"].items() if key != "cache"}
-    return data
+    return {"version": VERSION, "command": command, **kept}
 
 
-def fingerprint_of(config: Run) -> Any:  # noqa: ANN401 - as it is read back
-    """The fingerprint as a file holds it."""
-    return json.loads(json.dumps(fingerprint(config)))
+def is_free(key: str) -> bool:
+    """Return True if a resumed run may change the setting."""
+    return key in FREE_KEYS or key.partition(".")[0] in FREE_KEYS
 
 
-def stored_fingerprint(folder: Path) -> Any:  # noqa: ANN401 - whatever was written
-    """That of a run folder; None if it has none."""
-    return RunFolder(folder).read_json("fingerprint.json")
+def dotted(key: str, value: object) -> Settings:
+    """Return the fields of a dataclass by dotted keys; any other value by its own key."""
+    if not is_dataclass(value):
+        return {key: value}
+    return {f"{key}.{field.name}": getattr(value, field.name) for field in fields(value)}
+
+
+def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
+    """Return the default of each setting of a command.
+
+    Args:
+        command: `search` or `retrain`.
+        chosen: names of the values on axes that are not the default; they decide which constants
+            there are, and their defaults.
+    """
+    settings: Settings = {}
+    for declared in fields(COMMANDS[command]):
+        table = table_of(declared)
+        if table is None:
+            settings |= dotted(declared.name, _default(declared))
+            continue
+        name = name_of(declared.name, table, declared.default_factory)
+        settings[declared.name] = name
+        kind = table.get(chosen.get(declared.name, name))
+        for constant in fields(kind) if kind else ():
+            settings[f"{declared.name}.{constant.name}"] = _default(constant)
+    return settings
+
+
+def _default(declared: Field[Any]) -> Any:  # noqa: ANN401 - a field has any type
+    """Return the default of a dataclass field; None if it has none."""
+    if declared.default_factory is not MISSING:
+        return declared.default_factory()
+    return None if declared.default is MISSING else declared.default
+
+
+def translated(data: object) -> Settings | None:
+    """Return the content of a fingerprint file as a fingerprint of this version.
+
+    Runs of version 0.1.0 are recognised; None for anything else, such as a later version.
+    """
+    if not isinstance(data, dict):
+        return None
+    if is_of_0_1_0(data):
+        command = "retrain" if "genotype" in data else "search"
+        settings = settings_of_0_1_0(data)
+        return settings and without_defaults(command, settings)
+    known = data.get("version") == VERSION and data.get("command") in COMMANDS
+    return data if known else None
+
+
+def stored_fingerprint(folder: Path) -> Settings | None:
+    """Return the fingerprint of a run folder; None if it has none that this version can read."""
+    return translated(RunFolder(folder).read_json("fingerprint.json"))
+
+
+def differences(stored: Settings, wanted: Settings) -> list[str]:
+    """Return the settings that differ between two fingerprints, as `epochs was 40, now 50`."""
+    if stored["command"] != wanted["command"]:
+        return [f"it was ltnas.{stored['command']}, now ltnas.{wanted['command']}"]
+    before, now = (defaults(prints["command"], prints) | prints for prints in (stored, wanted))
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    # Constants of another value on an axis are others: the name of the value says enough.
+    return [
+        f"{key} was {before.get(key)}, now {now.get(key)}"
+        for key in changed
+        if key.partition(".")[0] not in changed or "." not in key
+    ]

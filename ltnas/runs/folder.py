@@ -36,6 +36,10 @@ class RunFolder:
         if isinstance(error, Exception):  # an interrupt is no failure
             with suppress(UserError):  # there may be no room for a word
                 self.write_text(FAILURE, " ".join(f"{error}".split()) or type(error).__name__)
+        self.release()
+
+    def release(self) -> None:
+        """Let other processes work in the folder."""
         if self.lock is not None:
             self.lock.close()
 

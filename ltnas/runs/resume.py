@@ -9,13 +9,13 @@ from pathlib import Path
 from ltnas.config import Run
 from ltnas.distributed.processes import rank, tell_folder, told_folder
 from ltnas.errors import UserError
-from ltnas.runs.fingerprint import fingerprint, fingerprint_of, stored_fingerprint
+from ltnas.runs.fingerprint import differences, fingerprint, stored_fingerprint
 from ltnas.runs.folder import RunFolder
 
 
 def finished_run(config: Run, folders: Iterable[Path]) -> Path | None:
     """A finished run of a configuration among run folders."""
-    wanted = fingerprint_of(config)
+    wanted = fingerprint(config)
     for path in folders:
         if RunFolder(path).finished and stored_fingerprint(path) == wanted:
             return path
@@ -76,30 +76,33 @@ def _create(config: Run, name: str) -> RunFolder:
 
 
 def _newest_unfinished(config: Run, name: str) -> RunFolder | None:
-    wanted = fingerprint_of(config)
+    wanted = fingerprint(config)
     for path in sorted(Path(config.runs).expanduser().glob(f"{name}-*"), reverse=True):
         folder = RunFolder(path)
-        if folder.finished or folder.read_json("fingerprint.json") != wanted:
+        if folder.finished or stored_fingerprint(path) != wanted:
             continue
         if folder.try_lock():
             if not folder.finished:  # by the process that had the lock just now
                 return folder
-            folder.__exit__()
+            folder.release()
     return None
 
 
 def _named(config: Run, path: Path) -> RunFolder:
     folder = RunFolder(path)
-    stored = folder.read_json("fingerprint.json")
-    if stored is None:
+    if folder.read_json("fingerprint.json") is None:
         raise UserError(f"resume={path} is no run folder: give one that a run printed, or auto")
-    wanted = fingerprint_of(config)
-    changed = sorted(key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key))
-    if changed:
-        key = changed[0]
+    stored, wanted = stored_fingerprint(path), fingerprint(config)
+    if stored is None:
         raise UserError(
-            f"resume={path} is a run of another configuration ({key} was {stored.get(key)}, now "
-            f"{wanted.get(key)}): give the same keys as then, or start anew without resume"
+            f"resume={path} has a fingerprint.json that this version cannot read: go on with the "
+            "version of ltnas that began the run, or start anew without resume"
+        )
+    if stored != wanted:
+        raise UserError(
+            f"resume={path} is a run of another configuration "
+            f"({'; '.join(differences(stored, wanted))}): give the same keys as then, or start "
+            "anew without resume"
         )
     if folder.finished:
         raise UserError(f"resume={path} has finished: start anew without resume")

@@ -1,4 +1,4 @@
-"""What a run folder says of its run before it begins."""
+"""Settings and provenance of a run, written into its folder before it begins."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ltnas.config import Run
-from ltnas.config.axes import AXES
+from ltnas.config.axis import choices
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.provenance import provenance
 
 
-def choices(config: Run) -> dict[str, str]:
-    """Which value each axis of a scheme has, by the names of the command line."""
-    return {
-        axis: name
-        for axis, values in AXES.items()
-        for name, node in values.items()
-        if type(getattr(config, axis, None)) is node
-    }
-
-
 def write_settings(folder: RunFolder, config: Run) -> None:
-    """config.yaml and provenance.json; a resumed run leaves what it finds."""
+    """Write config.yaml and provenance.json; a resumed run leaves the files of its first start."""
     from omegaconf import OmegaConf
 
     if (folder.path / "provenance.json").exists():

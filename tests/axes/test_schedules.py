@@ -1,9 +1,20 @@
 """Rates by epoch."""
 
+import math
+from dataclasses import dataclass
+
 import pytest
 
 from ltnas import config as c
-from ltnas.axes.schedules import branch_share, cosine, linear_ramp, scheduled, share, weight_rate
+from ltnas.axes.schedules import (
+    BRANCH_SHARES,
+    branch_share,
+    cosine,
+    linear_ramp,
+    scheduled,
+    share,
+    weight_rate,
+)
 
 
 def test_cosine_as_logged_by_the_original():
@@ -64,7 +75,7 @@ def test_rates_stay_above_the_last():
     [
         ("parabolic", [1, 15 / 16, 3 / 4, 7 / 16]),
         ("linear", [1, 0.75, 0.5, 0.25]),
-        ("cosine", [1, 0.923880, 0.707107, 0.382683]),
+        ("quarter_cosine", [1, 0.923880, 0.707107, 0.382683]),
         ("cosine_symmetric", [1, 0.853553, 0.5, 0.146447]),
         ("fixed", [0.5] * 4),
         ("increasing", [0, 1 / 16, 1 / 4, 9 / 16]),
@@ -73,8 +84,9 @@ def test_rates_stay_above_the_last():
     ],
 )
 def test_shares_of_the_conventional_branch(mixing, shares):
-    found = [branch_share(mixing, epoch / 4) for epoch in range(4)]
-    assert found == pytest.approx(shares, abs=1e-6)
+    assert [branch_share(mixing, epoch / 4) for epoch in range(4)] == pytest.approx(
+        shares, abs=1e-6
+    )
 
 
 def test_symmetric_mixings_give_both_branches_the_same():
@@ -84,9 +96,40 @@ def test_symmetric_mixings_give_both_branches_the_same():
         assert (both == pytest.approx([1, 1])) is symmetric
 
 
-def test_an_unknown_mixing():
-    with pytest.raises(ValueError, match="half"):
-        branch_share("half", 0.0)
+def test_names_of_mixings_are_those_of_the_configuration():
+    assert tuple(BRANCH_SHARES) == c.MIXINGS
+
+
+@pytest.mark.parametrize("mixing", ["half", "cosine"])
+def test_an_unknown_mixing(mixing):
+    with pytest.raises(ValueError, match=f"{mixing} is not a branch mixing"):
+        branch_share(mixing, 0.0)
+
+
+def test_an_unknown_schedule():
+    @dataclass
+    class Unknown(c.Schedule):
+        pass
+
+    with pytest.raises(TypeError, match="not a value on the schedule axis"):
+        share(Unknown(), 0, 4)
+
+
+def test_an_unknown_decay():
+    config = c.WeightOptimiser()
+    config.decay = "linear"
+    with pytest.raises(ValueError, match="linear is not a decay"):
+        weight_rate(config, 0, 4)
+
+
+def test_rates_are_the_floating_point_values_of_these_expressions():
+    for epoch, epochs in [(e, total) for total in (7, 50, 600) for e in range(total)]:
+        p = epoch / epochs
+        assert share(c.CosineSchedule(), epoch, epochs) == (1 + math.cos(math.pi * p)) / 2
+        assert share(c.Overlap(), epoch, epochs) == 4 * (1 - p**2) * (1 - (1 - p**2))
+        assert branch_share("quarter_cosine", p) == math.cos(p * math.pi / 2)
+        cosine_rate = 1e-3 + (0.025 - 1e-3) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        assert cosine(epoch, epochs, 0.025, 1e-3) == cosine_rate
 
 
 def test_steps_and_warm_up_are_those_of_ldam():

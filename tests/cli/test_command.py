@@ -18,8 +18,8 @@ from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
 from ltnas.cli.messages import refuse_new_keys, user_message
 from ltnas.config.axes import AXES
+from ltnas.config.axis import choices
 from ltnas.errors import UserError
-from ltnas.runs.settings import choices
 from ltnas.space.genotype import published_names
 
 SCHEMES = {

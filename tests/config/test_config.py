@@ -268,6 +268,11 @@ REFUSED = {
     ),
     "jobs at once": (lambda: c.GpusLauncher(jobs=0), "hydra.launcher.jobs=0", "leave it out"),
     "branch depth": (lambda: c.TwoBranches(depth=2), "branches.depth=2", "0 or 1"),
+    "old mixing": (
+        lambda: c.TwoBranches(mixing="cosine"),
+        "branches.mixing=cosine was renamed",
+        "branches.mixing=quarter_cosine",
+    ),
     "mixing": (lambda: c.TwoBranches(mixing="half"), "branches.mixing=half", "parabolic"),
     "a second stream": (
         lambda: c.SearchConfig(rebalancing_sampler=c.ClassBalancedSampler()),

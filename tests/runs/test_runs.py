@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import json
 import os
 import random
 import subprocess
@@ -24,6 +23,7 @@ from ltnas.models.network import Network
 from ltnas.models.saved import save_network
 from ltnas.runs import atomic, resume
 from ltnas.runs.atomic import atomically
+from ltnas.runs.fingerprint import stored_fingerprint
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.search import search
@@ -50,7 +50,7 @@ def config(tmp_path):
 def clock(monkeypatch):
     """Stands still until it is told to go on."""
     moments = {"now": "20250101-000000"}
-    monkeypatch.setattr(resume.time, "strftime", lambda form: moments["now"])
+    monkeypatch.setattr(resume.time, "strftime", lambda form, moment: moments["now"])
     return moments
 
 
@@ -244,12 +244,20 @@ def test_resume_with_another_configuration(config):
     other = replace(config, epochs=3)
     assert "another configuration (epochs was 40, now 3)" in refusal(other, folder.path)
     other = replace(config, weights=c.WeightOptimiser(clip=1.0))
-    assert "another configuration (weights was" in refusal(other, folder.path)
+    line = "another configuration (weights.clip was 5.0, now 1.0): give the same keys as then"
+    assert line in refusal(other, folder.path)
+    other = replace(config, relaxation=c.Sigmoid(0.1), seed=3)
+    line = "another configuration (seed was 0, now 3; relaxation was softmax, now sigmoid)"
+    assert line in refusal(other, folder.path)
     # Values on an axis may differ in nothing but their type.
     other = replace(config, selection=c.RandomDraw())
-    assert "another configuration" in refusal(other, folder.path)
+    line = "another configuration (selection was top2, now random)"
+    assert line in refusal(other, folder.path)
     retrain = c.RetrainConfig(genotype="darts_v2", runs=config.runs)
-    assert "another configuration" in refusal(retrain, folder.path)
+    line = "another configuration (it was ltnas.search, now ltnas.retrain)"
+    assert line in refusal(retrain, folder.path)
+    folder.write_json("fingerprint.json", {"version": 3, "command": "search"})
+    assert "has a fingerprint.json that this version cannot read" in refusal(config, folder.path)
 
 
 def test_resume_with_what_does_not_change_the_result(config):
@@ -273,6 +281,7 @@ def test_resume_of_a_finished_run(config):
 HOLD = """
 import sys
 from pathlib import Path
+from ltnas.runs.fingerprint import stored_fingerprint
 from ltnas.runs.folder import RunFolder
 
 folder = RunFolder(Path(sys.argv[1]))
@@ -321,7 +330,7 @@ def test_auto_takes_the_newest_unfinished_run_of_the_configuration(config, clock
 
 def test_auto_begins_a_run_where_there_is_none(config):
     first = resumed(config, "auto")
-    assert json.loads((first.path / "fingerprint.json").read_text())["seed"] == 0
+    assert stored_fingerprint(first.path) == {"version": 2, "command": "search"}
     assert resumed(replace(config, seed=1), "auto").path != first.path
 
 

@@ -9,22 +9,25 @@ from ltnas.config.requirements import require, require_choice
 
 @dataclass
 class Objective:
-    """What is minimised on a batch."""
+    """Base of the values on the objective axis."""
 
 
 @dataclass
 class Classification(Objective):
-    """Supervised; classes may be weighed, and auxiliary logits, where there are some, count too.
+    """Base of the losses of labelled images, with optional class weights.
 
-    Counts of classes, here and below, are those of the images that a stream shows.
+    Auxiliary logits, where a network has them, enter the loss too. The counts n of a class, here
+    and below, are those of the images that a stream shows.
     """
 
     reweight: str = "none"
-    """`inverse_frequency`, n^-exponent, or `effective_number` (Cui et al. 2019)."""
+    """Class weights: `none`, `inverse_frequency` (n^-exponent) or `effective_number`."""
     exponent: float = 1.0
+    """Exponent of the inverse frequency."""
     beta: float = 0.9999
+    """beta of the effective number (1 - beta^n) / (1 - beta) (Cui et al. 2019, equation 2)."""
     start: float = 0.0
-    """Share of the run before which classes are not weighed: 0.8 is that of LDAM-DRW."""
+    """Share of the epochs before which classes are not weighed; LDAM-DRW has 0.8."""
 
     def __post_init__(self) -> None:
         require_choice(
@@ -45,28 +48,29 @@ class Classification(Objective):
 
 @dataclass
 class CrossEntropy(Classification):
-    """-log p of the label."""
+    """Negative logarithm of the label's probability."""
 
 
 @dataclass
 class InverseFrequency(CrossEntropy):
-    """Cross-entropy with weights of one over a class's images."""
+    """Cross-entropy with class weights 1 / n."""
 
     reweight: str = "inverse_frequency"
 
 
 @dataclass
 class ClassBalanced(CrossEntropy):
-    """Cross-entropy with weights of one over the effective number of images (Cui et al. 2019)."""
+    """Cross-entropy with the inverse effective number as weights (Cui et al. 2019)."""
 
     reweight: str = "effective_number"
 
 
 @dataclass
 class Focal(Classification):
-    """Images that are right and sure of it count less (Lin et al. 2017)."""
+    """Cross-entropy that confident, correct predictions enter less (Lin et al. 2017)."""
 
     gamma: float = 2.0
+    """Exponent of 1 - p in the factor of each image."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,9 +79,10 @@ class Focal(Classification):
 
 @dataclass
 class Ldam(Classification):
-    """Margins that grow as classes shrink (Cao et al. 2019); needs a cosine classifier."""
+    """Margins that grow as class counts shrink (Cao et al. 2019); needs a cosine classifier."""
 
     max_margin: float = 0.5
+    """Margin of the smallest class, as a difference of cosines."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +94,7 @@ class Ldam(Classification):
 
 @dataclass
 class LdamDrw(Ldam):
-    """LDAM, in the last fifth of the run with class weights (Cao et al. 2019, algorithm 1)."""
+    """LDAM, with class weights in the last fifth of the epochs (Cao et al. 2019, algorithm 1)."""
 
     reweight: str = "effective_number"
     start: float = 0.8
@@ -97,10 +102,12 @@ class LdamDrw(Ldam):
 
 @dataclass
 class VectorScaling(Classification):
-    """Logits are scaled and moved by class frequencies (Kini et al. 2021)."""
+    """Logits scaled and shifted by class frequencies while training (Kini et al. 2021)."""
 
     tau: float = 1.0
+    """Factor of the log frequency that is added to a logit."""
     gamma: float = 0.1
+    """Exponent of n over the largest n, which multiplies a logit."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,14 +118,14 @@ class VectorScaling(Classification):
 
 @dataclass
 class LogitAdjusted(VectorScaling):
-    """Logits are moved by tau log pi while training (Menon et al. 2021)."""
+    """Logits shifted by tau times the log class frequency while training (Menon et al. 2021)."""
 
     gamma: float = 0.0
 
 
 @dataclass
 class BalancedSoftmax(VectorScaling):
-    """Logits are moved by log n while training (Ren et al. 2020)."""
+    """Logits shifted by log n while training (Ren et al. 2020)."""
 
     gamma: float = 0.0
 
@@ -133,10 +140,12 @@ class BalancedSoftmax(VectorScaling):
 
 @dataclass
 class GradientHarmonising(Classification):
-    """Images whose gradients have a frequent length count less (Li et al. 2019)."""
+    """Images weighed by the inverse density of their gradient norms (Li et al. 2019)."""
 
     bins: int = 10
+    """Number of bins of gradient norms in [0, 1]."""
     momentum: float = 0.0
+    """Decay of the average of bin counts over steps; 0: the counts of the batch alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,11 +155,12 @@ class GradientHarmonising(Classification):
 
 @dataclass
 class LabelAwareSmoothing(Classification):
-    """Targets of large classes are smoothed (MiSLAS, Zhong et al. 2021)."""
+    """Label smoothing that grows with the class count (MiSLAS, Zhong et al. 2021)."""
 
     head: float = 0.3
-    """What the largest class's target gives to others."""
+    """Smoothing of the largest class: probability that its target gives to other classes."""
     tail: float = 0.0
+    """Smoothing of the smallest class."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -161,16 +171,17 @@ class LabelAwareSmoothing(Classification):
 
 @dataclass
 class MixtureConsistency(InverseFrequency):
-    """GLMC (Du et al. 2023): two mixed views agree, and class weights come in by 1 - p^2.
+    """Loss of two mixed views and their agreement, with class weights (GLMC, Du et al. 2023).
 
-    For `mix=mixup_and_cutmix`.
+    The unweighted loss counts m = 1 - p^2, the one with class weights 1 - m, p being the share of
+    the epochs that is over. Needs `mix=mixup_and_cutmix`.
     """
 
     exponent: float = 1.2
     consistency: float = 4.0
-    """What the agreement of both views counts."""
+    """Weight of the agreement of both views in the loss."""
     width: int = 256
-    """Of the layers that compare the views."""
+    """Number of units in the layers that compare the views."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,20 +193,24 @@ class MixtureConsistency(InverseFrequency):
 
 @dataclass
 class BarlowTwins(Objective):
-    """Redundancy reduction between two views, no labels (Zbontar et al. 2021)."""
+    """Redundancy reduction between two views, without labels (Zbontar et al. 2021)."""
 
     off_diagonal_weight: float = 0.0051
-    """lambda of equation 1."""
+    """lambda of equation 1: weight of the off-diagonal correlations."""
     hidden: int = 512
+    """Number of units in each hidden layer of the projector."""
     outputs: int = 256
+    """Number of outputs of the projector, whose correlations are compared."""
     center: bool = True
-    """Standardise over the batch; False is the literal equation 9 of arXiv 2406.16949."""
+    """True to standardise over the batch; False is the literal equation 9 of arXiv 2406.16949."""
     min_crop_area: float = 0.2
     """Smallest area of the resized crop, as a share of the image."""
     jitter: float = 0.4
-    """Strength of brightness and contrast; saturation takes half of it, hue a quarter."""
+    """Strength of brightness and contrast changes; saturation has half of it, hue a quarter."""
     jitter_probability: float = 0.8
+    """Probability that the colours of an image are changed."""
     grey_probability: float = 0.2
+    """Probability that an image is made grey."""
 
     def __post_init__(self) -> None:
         require(self.hidden >= 1, f"hidden={self.hidden} of barlow_twins must be 1 or more")
@@ -208,3 +223,26 @@ class BarlowTwins(Objective):
         for key in ("jitter_probability", "grey_probability"):
             value = getattr(self, key)
             require(0 <= value <= 1, f"{key}={value} of barlow_twins must lie in [0, 1]")
+
+
+@dataclass
+class SameObjective(Objective):
+    """For the architecture step: the objective of the weight step."""
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "cross_entropy": CrossEntropy,
+    "inverse_frequency": InverseFrequency,
+    "class_balanced": ClassBalanced,
+    "focal": Focal,
+    "ldam": Ldam,
+    "ldam_drw": LdamDrw,
+    "logit_adjusted": LogitAdjusted,
+    "balanced_softmax": BalancedSoftmax,
+    "vector_scaling": VectorScaling,
+    "gradient_harmonising": GradientHarmonising,
+    "label_aware_smoothing": LabelAwareSmoothing,
+    "mixture_consistency": MixtureConsistency,
+    "barlow_twins": BarlowTwins,
+}
+ARCHITECTURE_OBJECTIVES: dict[str, type[Objective]] = {"same": SameObjective, **OBJECTIVES}

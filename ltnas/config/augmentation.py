@@ -1,0 +1,40 @@
+"""The augmentation axis: changes to training images besides crop, flip and cutout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltnas.config.requirements import require
+
+
+@dataclass
+class Augmentation:
+    """Base of the values on the augmentation axis."""
+
+
+@dataclass
+class PlainAugmentation(Augmentation):
+    """No further changes."""
+
+
+@dataclass
+class RandAugment(Augmentation):
+    """Operations drawn from a set of fourteen (Cubuk et al. 2020)."""
+
+    count: int = 2
+    """Number of operations applied to each image."""
+    magnitude: int = 9
+    """Strength of each operation, in [0, 30]."""
+
+    def __post_init__(self) -> None:
+        require(self.count >= 1, f"augmentation.count={self.count} must be 1 or more")
+        require(
+            0 <= self.magnitude <= 30,
+            f"augmentation.magnitude={self.magnitude} must lie in [0, 30]",
+        )
+
+
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    "plain": PlainAugmentation,
+    "rand_augment": RandAugment,
+}

@@ -1,0 +1,31 @@
+"""The gradient axis: how the architecture parameters get their gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltnas.config.requirements import require
+
+
+@dataclass
+class Gradient:
+    """Base of the values on the gradient axis."""
+
+
+@dataclass
+class FirstOrder(Gradient):
+    """Gradient of the architecture loss at the current network weights (DARTS with xi = 0)."""
+
+
+@dataclass
+class SecondOrder(Gradient):
+    """Gradient through one virtual step of the network weights (DARTS, equations 6 to 8)."""
+
+    perturbation: float = 0.01
+    """Norm of the perturbation of the weights in the finite difference (DARTS, equation 8)."""
+
+    def __post_init__(self) -> None:
+        require(self.perturbation > 0, f"gradient.perturbation={self.perturbation} must be above 0")
+
+
+GRADIENTS: dict[str, type[Gradient]] = {"first_order": FirstOrder, "second_order": SecondOrder}

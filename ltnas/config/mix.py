@@ -1,0 +1,52 @@
+"""The mix axis: how images of a batch are mixed with one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltnas.config.requirements import require
+
+
+@dataclass
+class Mix:
+    """Base of the values on the mix axis."""
+
+    alpha: float = 1.0
+    """Parameter of the distribution Beta(alpha, alpha) from which shares are drawn."""
+
+    def __post_init__(self) -> None:
+        require(self.alpha > 0, f"mix.alpha={self.alpha} must be above 0")
+
+
+@dataclass
+class NoMix(Mix):
+    """Images are not mixed."""
+
+
+@dataclass
+class Mixup(Mix):
+    """A weighted mean of two images (Zhang et al. 2018)."""
+
+
+@dataclass
+class CutMix(Mix):
+    """A rectangle of one image pasted into the other (Yun et al. 2019)."""
+
+
+@dataclass
+class MixupOrCutMix(Mix):
+    """Mixup or CutMix, chosen for each image by chance."""
+
+
+@dataclass
+class MixupAndCutMix(Mix):
+    """Two views of each image, one by mixup and one by CutMix."""
+
+
+MIXES: dict[str, type[Mix]] = {
+    "none": NoMix,
+    "mixup": Mixup,
+    "cutmix": CutMix,
+    "mixup_or_cutmix": MixupOrCutMix,
+    "mixup_and_cutmix": MixupAndCutMix,
+}

@@ -1,0 +1,83 @@
+"""Optimisers of the network weights and of the architecture parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ltnas.config.requirements import require, require_choice
+
+
+@dataclass
+class WeightOptimiser:
+    """SGD with momentum on the network weights; its rate follows a cosine or steps by epoch."""
+
+    learning_rate: float = 0.025
+    """Learning rate of the first epoch after the warm-up."""
+    final_learning_rate: float = 0.001
+    """Learning rate that the cosine would have after the last epoch."""
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    """Factor of the weights in the gradient."""
+    clip: float | None = 5.0
+    """Largest norm of the gradient of all weights; None: no limit."""
+    nesterov: bool = False
+    """True for Nesterov momentum."""
+    warmup_epochs: int = 0
+    """Number of first epochs in which the rate grows linearly to its value without warm-up."""
+    decay: str = "cosine"
+    """`cosine`, or `steps`: the rate is multiplied by `factor` at each share in `steps`."""
+    steps: list[float] = field(default_factory=lambda: [0.8, 0.9])
+    """Shares of the epochs at which `decay=steps` reduces the rate."""
+    factor: float = 0.01
+    """Factor of the rate at each of the `steps`."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.learning_rate > 0, f"weights.learning_rate={self.learning_rate} must be above 0"
+        )
+        for key in ("final_learning_rate", "weight_decay", "warmup_epochs"):
+            value = getattr(self, key)
+            require(value >= 0, f"weights.{key}={value} must be 0 or more")
+        require(0 <= self.momentum < 1, f"weights.momentum={self.momentum} must lie in [0, 1)")
+        require(
+            self.clip is None or self.clip > 0,
+            f"weights.clip={self.clip} must be above 0, or null for none",
+        )
+        require(
+            not self.nesterov or self.momentum > 0,
+            "weights.nesterov=true with weights.momentum=0: there is no momentum to look ahead "
+            "with; take weights.momentum=0.9",
+        )
+        require_choice("weights.decay", self.decay, ("cosine", "steps"))
+        require(
+            all(0 < step < 1 for step in self.steps),
+            f"weights.steps={self.steps} must lie in (0, 1): shares of the run",
+        )
+        require(0 < self.factor <= 1, f"weights.factor={self.factor} must lie in (0, 1]")
+
+
+@dataclass
+class ArchitectureOptimiser:
+    """Adam on the architecture parameters."""
+
+    learning_rate: float = 3e-4
+    """Learning rate of the first epoch; the schedule axis moves it."""
+    beta1: float = 0.5
+    """Decay of Adam's mean of gradients, per step."""
+    beta2: float = 0.999
+    """Decay of Adam's mean of squared gradients, per step."""
+    weight_decay: float = 1e-3
+    """Factor of the parameters in the gradient (coupled, as in DARTS)."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.learning_rate > 0,
+            f"architecture.learning_rate={self.learning_rate} must be above 0",
+        )
+        for key in ("beta1", "beta2"):
+            value = getattr(self, key)
+            require(0 <= value < 1, f"architecture.{key}={value} must lie in [0, 1)")
+        require(
+            self.weight_decay >= 0,
+            f"architecture.weight_decay={self.weight_decay} must be 0 or more",
+        )

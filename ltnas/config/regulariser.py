@@ -1,0 +1,39 @@
+"""The regulariser axis: a term on the mixing weights in the loss of the architecture step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Regulariser:
+    """Base of the values on the regulariser axis."""
+
+    weight: float = 0.0
+    """Factor of the term in the loss."""
+
+
+@dataclass
+class NoRegulariser(Regulariser):
+    """No additional term."""
+
+
+@dataclass
+class ZeroOneL1(Regulariser):
+    """-mean |w - 1/2| (arXiv 2406.16949, equation 6)."""
+
+    weight: float = 1.0
+
+
+@dataclass
+class ZeroOneL2(Regulariser):
+    """-mean (w - 1/2)^2, with the weight of the FairDARTS code."""
+
+    weight: float = 10.0
+
+
+REGULARISERS: dict[str, type[Regulariser]] = {
+    "none": NoRegulariser,
+    "zero_one_l1": ZeroOneL1,
+    "zero_one_l2": ZeroOneL2,
+}

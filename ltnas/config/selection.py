@@ -1,0 +1,50 @@
+"""The selection axis: how mixing weights become a genotype."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass
+class Selection:
+    """Base of the values on the selection axis."""
+
+    reads_weights: ClassVar[bool] = True
+    """False for a selection that needs no mixing weights, and therefore no supernet training."""
+
+
+@dataclass
+class Top2(Selection):
+    """The two strongest incoming edges of each node, the strongest operation on each (DARTS)."""
+
+
+@dataclass
+class ThresholdSparse(Selection):
+    """`Top2` without the operations below the threshold (FairDARTS)."""
+
+    threshold: float = 0.85
+    """Smallest mixing weight of an operation in the genotype."""
+
+
+@dataclass
+class ThresholdEdge(Selection):
+    """Up to two operations above the threshold on every edge (FairDARTS)."""
+
+    threshold: float = 0.85
+    """Smallest mixing weight of an operation in the genotype."""
+
+
+@dataclass
+class RandomDraw(Selection):
+    """Two edges into each node and an operation on each, drawn uniformly with the run's seed."""
+
+    reads_weights: ClassVar[bool] = False
+
+
+SELECTIONS: dict[str, type[Selection]] = {
+    "top2": Top2,
+    "threshold_sparse": ThresholdSparse,
+    "threshold_edge": ThresholdEdge,
+    "random": RandomDraw,
+}
