@@ -116,7 +116,7 @@ def _search(
         plot_curves(folder)
         for note in notes:
             console.print(f"note: {note}")
-        cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
+        cost = _cost(module, history) | {"collapse": watch.collapse and watch.collapse.reason}
         _write_result(config, long_tail, folder, genotype, notes, cost)
         publish(config, logger, folder)
 
@@ -135,10 +135,10 @@ def _derive(
     from ltnas.axes.selection import select
     from ltnas.space.genotype import parse_genotype
 
-    if config.stop_on_collapse and watch.found is not None:
-        epoch = watch.found.healthy_epoch
+    if config.stop_on_collapse and watch.collapse is not None:
+        epoch = watch.collapse.healthy_epoch
         note = (
-            f"stopped after epoch {len(before)}: {watch.found.reason}; this is the genotype of "
+            f"stopped after epoch {len(before)}: {watch.collapse.reason}; this is the genotype of "
             f"epoch {epoch + 1}"
         )
         return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]

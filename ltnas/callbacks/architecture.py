@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 
 from ltnas.axes.selection import select
-from ltnas.callbacks.history import Row, to_csv
+from ltnas.callbacks.history import to_csv
 from ltnas.config import Selection
 from ltnas.runs.folder import RunFolder
 from ltnas.space.layout import edges
@@ -19,7 +19,7 @@ class ArchitectureHistory(L.Callback):
 
     def __init__(self, folder: RunFolder, selection: Selection) -> None:
         self.folder, self.selection = folder, selection
-        self.rows: list[Row] = []
+        self.rows: list[dict[str, float | str]] = []
         self.genotypes: list[dict[str, Any]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
