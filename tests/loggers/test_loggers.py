@@ -130,7 +130,9 @@ def test_wandb_gets_every_number_and_a_good_end(tmp_path, monkeypatch, exit_code
     for (_, metrics), name in ((entry, name) for entry in sent for name in ("history", "cost")):
         with (folder / f"{name}.csv").open(newline="") as text:
             row = list(csv.DictReader(text))[int(metrics["epoch"])]
-        assert {key: metrics[chart_name(key)] for key in row} == {key: float(row[key]) for key in row}
+        assert {key: metrics[chart_name(key)] for key in row} == {
+            key: float(row[key]) for key in row
+        }
 
 
 @pytest.mark.parametrize(
