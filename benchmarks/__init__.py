@@ -1,1 +1,1 @@
-"""Measurements that people run by hand; `python -m benchmarks.NAME`."""
+"""Benchmarks, each run by hand with `python -m benchmarks.NAME`."""

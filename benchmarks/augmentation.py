@@ -1,10 +1,10 @@
-"""Time of our batched views beside torchvision, image by image, and kornia.
+"""Time of the batched augmentation beside torchvision, image by image, and kornia.
 
     python -m benchmarks.augmentation [device=cpu] [repeats=20]
 
-Each makes float views of the same uint8 batch that lies on the device, its random numbers
-included. The contenders take turns in one process, so that a slow moment of the machine meets all
-of them.
+Each contender makes float views of the same uint8 batch on the device; the time includes drawing
+its random numbers. Contenders take turns in one process, so that a slow phase of the machine
+affects all of them.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SIDE, PADDING, HOLE, MIN_AREA = 32, 4, 16, 0.2
 BATCHES = (64, 256)
 SECONDS = 20.0
-"""A contender is not repeated beyond this many, except for a fifth time."""
+"""Seconds after which a contender is not repeated any more, once it has run five times."""
 
 
 def ours(view: PlainView | TwinView) -> Make:
-    """Our view; the draws are made on the CPU, as a stream makes them."""
+    """Return the view of this package; random numbers are drawn on the CPU, as in a stream."""
     return lambda images: view(
         images, torch.rand(len(images), view.draws).to(images.device, non_blocking=True)
     )
 
 
 def one_by_one(*transforms: nn.Module | Callable[[Tensor], Tensor]) -> Make:
-    """Transforms of torchvision on each image of a batch."""
+    """Return a function that applies torchvision transforms to each image of a batch."""
     transform = v2.Compose(list(transforms))
     return lambda images: torch.stack([transform(image) for image in images])
 
 
 def erase(image: Tensor) -> Tensor:
-    """Cutout by slices, as in the code of DARTS."""
+    """Erase a square of the image in place, as cutout in the code of DARTS does."""
     y, x = torch.randint(0, SIDE, (2,)).tolist()
     top, left = max(y - HOLE // 2, 0), max(x - HOLE // 2, 0)
     image[:, top : y + HOLE // 2, left : x + HOLE // 2] = 0
@@ -58,13 +58,13 @@ def erase(image: Tensor) -> Tensor:
 
 
 def batched(*transforms: nn.Module) -> Make:
-    """Transforms of kornia on a batch; each draws for every image."""
+    """Return a function that applies kornia transforms to a batch, with draws for each image."""
     transform = nn.Sequential(*transforms)
     return lambda images: transform(images.float().div_(255))
 
 
 def plain_views() -> dict[str, Make | None]:
-    """Padded crop, mirror, standardise, cutout."""
+    """Return the contenders for padded crop, horizontal flip, normalisation and cutout."""
     tensors = (v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD))
     return {
         "ltnas": ours(PlainView(Normalisation(MEAN, STD), PADDING, flip=True, cutout=HOLE)),
@@ -82,7 +82,7 @@ def plain_views() -> dict[str, Make | None]:
 
 
 def twin_views() -> dict[str, Make | None]:
-    """Resized crop, mirror, colour jitter, grey, standardise."""
+    """Return the contenders for resized crop, flip, colour jitter, greyscale and normalisation."""
     jitter = (0.4, 0.4, 0.2, 0.1)
     return {
         "ltnas": ours(TwinView(Normalisation(MEAN, STD), MIN_AREA, True, 0.4, 0.8, 0.2)),
@@ -106,7 +106,7 @@ def twin_views() -> dict[str, Make | None]:
 
 
 def milliseconds(make: Make, images: Tensor) -> float:
-    """Time of one batch."""
+    """Return the milliseconds that one batch takes."""
     if images.is_cuda:
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -119,7 +119,7 @@ def milliseconds(make: Make, images: Tensor) -> float:
 
 
 def measure(makes: dict[str, Make], images: Tensor, repeats: int) -> dict[str, list[float]]:
-    """`repeats` times of each, taken in turns, after two that do not count."""
+    """Return the times of each contender in ms, taken in turns after two warm-up calls each."""
     for make in makes.values():
         for _ in range(2):
             milliseconds(make, images)
@@ -134,7 +134,7 @@ def measure(makes: dict[str, Make], images: Tensor, repeats: int) -> dict[str, l
 
 
 def main(device: str = "cpu", repeats: int = 20) -> None:
-    """Print the table."""
+    """Measure all contenders and print the table."""
     torch.manual_seed(0)
     table = Table(
         title=f"{device}, {torch.get_num_threads()} torch threads, torch {torch.__version__}"
@@ -163,7 +163,7 @@ def main(device: str = "cpu", repeats: int = 20) -> None:
 
 
 def arguments(words: list[str]) -> tuple[str, int]:
-    """Device and repeats of the command line."""
+    """Return device and number of repeats from the words of the command line."""
     known = {"device": "cpu", "repeats": "20"}
     for word in words:
         key, equals, value = word.partition("=")

@@ -1,7 +1,7 @@
-"""Fair timing of contenders, and where the results go.
+"""Timing of contenders, and output of the results.
 
-All benchmarks take `key=value` words. Contenders take turns in one process, so that a slow moment
-of the machine meets all of them; what is reported is medians, and ratios of medians.
+All benchmarks take `key=value` words. Contenders take turns in one process, so that a slow phase of
+the machine affects all of them; results are medians and ratios of medians.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Work = Callable[[], object]
 
 
 def arguments(known: dict[str, str]) -> dict[str, str]:
-    """The command line over defaults; leaves with a line if a word is not known."""
+    """Return the defaults, updated by the command line; exit with a message at an unknown word."""
     own = Path(sys.argv[0]).stem
     for word in sys.argv[1:]:
         key, equals, value = word.partition("=")
@@ -40,7 +40,7 @@ def arguments(known: dict[str, str]) -> dict[str, str]:
 
 
 def milliseconds(work: Work, device: str) -> float:
-    """Time of one call, with what it started on the device."""
+    """Return the milliseconds of one call, including the work that it starts on the device."""
     if device == "cuda":
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -53,7 +53,14 @@ def milliseconds(work: Work, device: str) -> float:
 def alternate(
     contenders: Mapping[str, Work], repeats: int, device: str, warm: int = 2
 ) -> dict[str, list[float]]:
-    """`repeats` times of each, taken in turns, after `warm` that do not count, in ms."""
+    """Return the times of each contender in ms, taken in turns.
+
+    Args:
+        contenders: name of each contender -> the work to time.
+        repeats: number of times that are returned for each contender.
+        device: `cpu` or `cuda`.
+        warm: number of warm-up calls of each contender before its times count.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
     for turn in range(warm + repeats):
@@ -66,13 +73,13 @@ def alternate(
 
 
 def summary(times: Sequence[float]) -> dict[str, float]:
-    """Median and quartiles."""
+    """Return median and quartiles in ms."""
     low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else [times[0]] * 3
     return {"median_ms": round(median, 2), "low_ms": round(low, 2), "high_ms": round(high, 2)}
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What the figures hold for."""
+    """Return the hardware, software and commit that the results were measured with."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -95,7 +102,15 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def write(out: str, name: str, device: str, settings: Mapping[str, str], rows: list[Any]) -> None:
-    """Results as JSON, if a folder was given."""
+    """Write the results to NAME-DEVICE.json in a folder.
+
+    Args:
+        out: folder; empty for no file.
+        name: name of the benchmark.
+        device: `cpu` or `cuda`.
+        settings: words of the command line, which are recorded.
+        rows: results.
+    """
     if out:
         path = Path(out) / f"{name}-{device}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +122,7 @@ def write(out: str, name: str, device: str, settings: Mapping[str, str], rows: l
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows; numbers to the right."""
+    """Print rows as a table with numbers aligned to the right."""
     found = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         number = bool(rows) and not isinstance(rows[0][index], str)
@@ -124,7 +139,7 @@ def _shown(value: object) -> str:
 
 
 def bandwidth(device: str) -> float:
-    """Bytes a second that a copy of a large tensor reads and writes."""
+    """Return the bytes per second that copying a large tensor reads and writes."""
     x = torch.empty(64 * 2**20, device=device)
     y = torch.empty_like(x)
     times = [milliseconds(lambda: y.copy_(x), device) for _ in range(6)]
@@ -132,7 +147,7 @@ def bandwidth(device: str) -> float:
 
 
 def peak(device: str) -> float:
-    """Operations a second of a large product of float32 matrices."""
+    """Return the floating-point operations per second of a large float32 matrix product."""
     size = 1536 if device == "cpu" else 8192
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
     times = [milliseconds(lambda: a @ b, device) for _ in range(6)]

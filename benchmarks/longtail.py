@@ -1,10 +1,10 @@
-"""What helps against a long tail: a small study of losses, samplers and recipes on real images.
+"""Comparison of losses, samplers and recipes for long-tailed training data, on real images.
 
     python -m benchmarks.longtail data=cifar10_parquet root=cifar10
 
-Every method trains the same network for the same number of steps, for each imbalance and seed, by
-the command that users have. Run again, it goes on where it was cut off. The sizes are for a CPU
-and say what a method is worth early in a training, not what it reaches.
+Every method trains the same network for the same number of steps, for each imbalance and seed, with
+the retrain command. An interrupted study continues when it is run again. The sizes suit a CPU: the
+results show how methods compare early in a training, not the accuracy that they can reach.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ METHODS = {
     "LDAM-DRW": ["recipe=paper_ldam_drw"],
     "strong": ["recipe=strong", "averaging=0.99"],
 }
-"""All at a cosine rate. `strong` averages over a hundred steps: of a thousand there are too few."""
+"""Method -> its overrides. All use a cosine learning rate schedule. `strong` averages weights over
+about a hundred steps, because the trainings are too short for its default of a thousand."""
 
 SHOWN = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
 
 
 def command(words: dict[str, str], runs: Path, imbalance: str, method: str, seed: int) -> list[str]:
-    """A training of the study."""
+    """Return the command of one training of the study."""
     data = [f"data={words['data']}", *([f"data.root={words['root']}"] if words["root"] else [])]
     network = ["network=resnet20", f"network.depth={words['depth']}"]
     return [
@@ -48,7 +49,7 @@ def command(words: dict[str, str], runs: Path, imbalance: str, method: str, seed
 
 
 def trained(words: dict[str, str], imbalance: str, method: str, seed: int) -> dict[str, Any]:
-    """The metrics of one training, which is done if it has not been before."""
+    """Return the metrics of one training, after running it if it has no result yet."""
     runs = Path(words["runs"]) / imbalance / method.replace(" ", "_") / str(seed)
     found = list(runs.glob("*/metrics.json"))
     if not found:
@@ -67,7 +68,7 @@ def trained(words: dict[str, str], imbalance: str, method: str, seed: int) -> di
 
 
 def row(imbalance: str, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means and deviations over seeds, on the balanced test set, in [0, 1]."""
+    """Return means and standard deviations over seeds, on the balanced test set, in [0, 1]."""
     reports = [run["test"]["balanced"] for run in runs]
     values = {key: [report[key] for report in reports] for key in SHOWN}
     return {
@@ -88,13 +89,13 @@ def row(imbalance: str, method: str, runs: list[dict[str, Any]]) -> dict[str, An
 
 
 def cell(found: dict[str, Any], key: str) -> str:
-    """A mean in per cent, with its deviation if there is one."""
+    """Return a mean in per cent as text, with its standard deviation if there is one."""
     mean, deviation = 100 * found["mean"][key], found["deviation"][key]
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {100 * deviation:.1f}"
 
 
 def main() -> None:
-    """Train what is not trained yet, and print the table."""
+    """Run the trainings that have no result yet, and print the table."""
     words = arguments(
         {
             **{"imbalances": "exp0.01,exp0.1", "methods": "all", "seeds": "3", "epochs": "10"},

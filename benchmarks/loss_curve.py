@@ -1,10 +1,10 @@
-"""A short search with the plain supernet and with ours: the same losses, to float32's noise.
+"""Losses of a short search with the plain supernet and with ours, equal up to float32 rounding.
 
     python -m benchmarks.loss_curve [root=FOLDER] [epochs=3] [steps=25] [batch=32] [channels=8]
         [cells=5] [out=]
 
-Both start from the same numbers and see the same batches. `root` holds CIFAR-10 as Parquet; without
-it the digits of scikit-learn are searched on.
+Both start from the same weights and see the same batches. `root` is a folder with CIFAR-10 as
+Parquet; without it the search runs on the digits of scikit-learn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEFAULTS = {
 
 
 def main() -> None:
-    """Print the table, write the JSON."""
+    """Run both searches, print the table, and write the JSON file."""
     words = harness.arguments(dict(DEFAULTS))
     keep_freed_memory()
     root = words["root"]

@@ -1,4 +1,4 @@
-"""What a run costs beside its steps: start-up; metrics, callbacks, checkpoints; and the test.
+"""Time of a run besides its steps: start-up; metrics, callbacks and checkpoints; and the test.
 
 python -m benchmarks.overhead [channels=16] [cells=8] [batch=16] [steps=4] [epochs=3] [starts=5]
     [out=]
@@ -31,11 +31,11 @@ DEFAULTS = {
     "out": "",
 }
 EPOCH = 160
-"""Steps of an epoch at mu = 0.1 and a batch of 64."""
+"""Number of steps of an epoch with CIFAR-10, imbalance factor 0.1 and a batch of 64 images."""
 
 
 def start_up(times: int) -> float:
-    """Milliseconds of `--help`, the median."""
+    """Return the median time of `--help` in milliseconds."""
     command = [sys.executable, "-m", "ltnas.search", "--help"]
     return statistics.median(
         harness.milliseconds(
@@ -46,7 +46,7 @@ def start_up(times: int) -> float:
 
 
 def main() -> None:
-    """Print the table, write the JSON."""
+    """Run a short search, print the table, and write the JSON file."""
     words = harness.arguments(dict(DEFAULTS))
     step, steps, ends = SearchModule.training_step, [], []
     test, tests = SearchModule.validation_step, []
@@ -83,7 +83,7 @@ def main() -> None:
                 runs=folder,
             )
         )
-    # From the last step of an epoch to the last of the next, less its steps and the test.
+    # Time from the last step of an epoch to that of the next one, minus its steps and the test.
     lasts = ends[count - 1 :: count]
     whole = [b - a for a, b in pairwise(lasts)]
     inside = [sum(steps[i : i + count]) for i in range(count, len(steps), count)]

@@ -1,4 +1,4 @@
-"""Bars of the steps, plain and ours, from a result file.
+"""Bar chart of the step times, plain and ours, drawn from a result file.
 
 python -m benchmarks.picture [results=FILE] [out=docs/images/steps.png]
 """
@@ -19,7 +19,7 @@ DEFAULTS = {
 
 
 def main() -> None:
-    """Draw."""
+    """Draw the bar chart."""
     words = harness.arguments(dict(DEFAULTS))
     found = json.loads(Path(words["results"]).read_text(encoding="utf-8"))
     rows = found["rows"]

@@ -1,4 +1,4 @@
-"""Steps as the original DARTS code takes them: all gradients of all passes, a tensor at a time."""
+"""Search steps of the original DARTS code: all gradients in every pass, one tensor at a time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ltnas.objectives import Objective
 
 
 class PlainSearch:
-    """Alternating steps on a model written one module an operation and edge, NCHW, float32, eager.
+    """Alternating steps on a model with one module for each edge and operation.
+
+    Tensors are NCHW and float32, and execution is eager.
 
     Args:
-        model: with `architecture` and `mixing_weights`.
-        objective: of both steps.
-        regularise: term on the mixing weights, or None.
+        model: supernet with the attributes `architecture` and `mixing_weights`.
+        objective: objective of both kinds of steps.
+        regularise: function that returns a loss term of the mixing weights, or None.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class PlainSearch:
         )
 
     def weight_step(self, batch: Batch) -> float:
-        """The loss, read at once, as the original does."""
+        """Update the weights and return the loss, waiting for it as the original does."""
         self.weight_optimiser.zero_grad()
         losses = self.objective(self.model, batch)
         total = losses.objective if losses.probe is None else losses.objective + losses.probe
@@ -58,7 +60,10 @@ class PlainSearch:
         return losses.objective.item()
 
     def architecture_step(self, batch: Batch) -> None:
-        """Weights get a gradient too, which the next weight step throws away."""
+        """Update the architecture parameters.
+
+        The weights get gradients too, which the next weight step discards, as in the original.
+        """
         self.architecture_optimiser.zero_grad()
         loss = self.objective(self.model, batch).objective
         if self.regularise is not None:

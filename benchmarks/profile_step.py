@@ -1,4 +1,4 @@
-"""Where the time of a bilevel step goes, in the plain supernet and in ours.
+"""Profile of a bilevel step by operation, for the plain supernet and ours.
 
 python -m benchmarks.profile_step [batch=64] [scheme=darts] [channels=16] [cells=8] [rows=8]
 """
@@ -21,14 +21,14 @@ DEFAULTS = {"batch": "64", "scheme": "darts", "channels": "16", "cells": "8", "r
 
 
 def own_time(work: Any) -> Counter[str]:  # noqa: ANN401
-    """Milliseconds in each operation itself, without those that it calls."""
+    """Return the milliseconds in each operation, without the operations that it calls."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
         work()
     return Counter({e.key: e.self_cpu_time_total / 1000 for e in found.key_averages()})
 
 
 def in_kernels(work: Any) -> Counter[str]:  # noqa: ANN401
-    """Milliseconds in each of our kernels."""
+    """Return the milliseconds in each kernel of this package."""
     times: Counter[str] = Counter()
     call = Kernels.__call__
 
@@ -46,7 +46,7 @@ def in_kernels(work: Any) -> Counter[str]:  # noqa: ANN401
 
 
 def main() -> None:
-    """Print both tables."""
+    """Profile both supernets and print the tables."""
     words = harness.arguments(dict(DEFAULTS))
     keep_freed_memory()
     plain, ours = build(words["scheme"], {**STEP, **words})
@@ -55,7 +55,7 @@ def main() -> None:
         work()
         times = own_time(work)
         kernels = in_kernels(work)
-        if kernels:  # the cells' share is told apart
+        if kernels:  # replace the total of the cells by its parts
             for cell in ("_Cell", "_CellBackward"):
                 times.pop(cell, None)
             times += kernels

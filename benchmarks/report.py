@@ -1,6 +1,6 @@
-"""python -m benchmarks.report [runs=1000]: how long a report over many runs takes.
+"""python -m benchmarks.report [runs=1000]: time of a report over many runs.
 
-Copies one search and one training of the digits under many names, seeds and schemes.
+The runs are copies of one training on the digits, under many names, seeds and schemes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def one(runs: Path) -> Path:
 
 
 def copy(made: Path, many: Path, number: int) -> None:
-    """As the run of another seed, scheme and, once there are enough seeds, weight decay."""
+    """Copy a run as that of another seed, scheme and, once there are enough seeds, drop path."""
     seed, row = number % SEEDS, number // SEEDS
     scheme = SCHEMES[row % len(SCHEMES)]
     folder = many / f"retrain-{scheme}-exp0.1-s{seed}-{number}"

@@ -1,10 +1,10 @@
-"""The step of retraining beside the same step written plainly.
+"""Time of a training step of the discrete network beside the same step in plain PyTorch.
 
     python -m benchmarks.retrain_step [device=cpu] [batch=16,64] [precision=32] [channels=36]
         [cells=20] [genotype=darts_v2] [repeats=5] [out=]
 
-Both train DARTS' second genotype with its auxiliary classifier and drop path. The plain one runs
-its modules one by one, NCHW, float32, and updates one tensor at a time.
+Both train the second genotype of DARTS with auxiliary classifier and drop path. The plain step runs
+its modules one by one, with NCHW tensors in float32, and updates one tensor at a time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ AUXILIARY, DROP_PATH = 0.4, 0.1
 
 
 def rectified_plainly(module: RectifiedConvNorm, x: Tensor) -> Tensor:
-    """Its three operations one by one."""
+    """Compute ReLU, convolution and normalisation one after another."""
     y: Tensor = module[2](nn.functional.conv2d(nn.functional.relu(x), module[1].weight))
     return y
 
@@ -51,7 +51,7 @@ def rectified_plainly(module: RectifiedConvNorm, x: Tensor) -> Tensor:
 def plain_step(
     model: Network, optimiser: torch.optim.SGD, clip: float, images: Tensor, labels: Tensor
 ) -> None:
-    """As in the original's train.py."""
+    """Take a training step as train.py of the original code does."""
     with (
         mock.patch.object(network, "run_operation", lambda operation, x: operation(x)),
         mock.patch.object(RectifiedConvNorm, "forward", rectified_plainly),
@@ -67,7 +67,7 @@ def plain_step(
 
 
 def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
-    """A row."""
+    """Return the times of both steps for one batch size."""
     device, config = words["device"], c.WeightOptimiser()
     torch.manual_seed(0)
     genotype, _ = load_genotype(words["genotype"])
@@ -117,7 +117,7 @@ def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the table, write the JSON."""
+    """Measure all batch sizes, print the table, and write the JSON file."""
     words = harness.arguments(dict(DEFAULTS))
     if words["device"] == "cpu":
         keep_freed_memory()

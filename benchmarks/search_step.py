@@ -1,10 +1,10 @@
-"""The steps of a search beside the same steps written plainly, in the style of the original DARTS.
+"""Time of the search steps beside the same steps in plain PyTorch, as in the original DARTS code.
 
     python -m benchmarks.search_step [device=cpu] [batch=16,64] [scheme=darts,fairdarts_ssl]
         [precision=32] [channels=16] [cells=8] [repeats=5] [out=]
 
-Both are at 16 channels and 8 cells of 4 nodes and 8 operations, with the same numbers in their
-weights. Peak memory is that of a process of its own.
+Both supernets have cells of 4 nodes and 8 operations and start from the same weights. Peak memory
+is measured in a separate process for each contender.
 """
 
 from __future__ import annotations
@@ -57,26 +57,26 @@ DEFAULTS = {
 
 
 class Alone:
-    """Stands for the trainer."""
+    """Stand-in for the trainer that only holds the optimisers."""
 
     def __init__(self, optimizers: list[torch.optim.Optimizer]) -> None:
         self.optimizers = optimizers
 
 
 class Ours(SearchModule):
-    """Our steps, called by hand."""
+    """Search module whose steps are called directly, without a trainer."""
 
     @property
     def trainer(self) -> Any:  # noqa: ANN401
-        """The optimisers are all that steps ask it for."""
+        """Return the stand-in, of which the steps only use the optimisers."""
         return self.alone
 
     def weight_step(self, batch: Batch) -> None:
-        """As in `training_step`."""
+        """Update the weights as `training_step` does."""
         self._weight_step(batch, self.alone.optimizers[0])
 
     def architecture_step(self, batch: Batch) -> None:
-        """As in `training_step`."""
+        """Update the architecture parameters as `training_step` does."""
         found = self._architecture_gradient({"architecture": batch, "weights": batch})
         for name, parameter in self.learner.architecture().items():
             parameter.grad = found[name]
@@ -85,7 +85,7 @@ class Ours(SearchModule):
 
 
 def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
-    """Both contenders with the same numbers."""
+    """Return the plain and our contender with equal weights."""
     relaxation, objective, regulariser = SCHEMES[scheme]
     relax, operations = build_relaxation(relaxation), list(c.OPERATIONS)
     shape = (operations, NODES, int(words["channels"]), int(words["cells"]), CLASSES)
@@ -132,14 +132,14 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
 
 
 def batch_of(count: int, scheme: str, device: str) -> Batch:
-    """Noise, on the device."""
+    """Return a batch of noise images on the device, with the views that the scheme needs."""
     views = 2 if scheme == "fairdarts_ssl" else 1
     images = tuple(torch.randn(count, 3, SIDE, SIDE, device=device) for _ in range(views))
     return Batch(images, torch.randint(CLASSES, (count,), device=device))
 
 
 def last(batch: Batch) -> Batch:
-    """As our streams make them."""
+    """Return the batch in channels-last memory format, as the streams of this package do."""
     images = tuple(x.contiguous(memory_format=torch.channels_last) for x in batch.views)
     return Batch(images, batch.labels)
 
@@ -148,7 +148,7 @@ def last(batch: Batch) -> Batch:
 
 
 class Dispatched(TorchDispatchMode):
-    """Counts the operations that PyTorch dispatches, views left out, and calls of our kernels."""
+    """Counts the operations that PyTorch dispatches, except views, and calls of our kernels."""
 
     def __enter__(self) -> Dispatched:
         self.count = 0
@@ -178,12 +178,12 @@ class Dispatched(TorchDispatchMode):
 
 
 def kept_bytes(learner: Learner, batch: Batch) -> int:
-    """Bytes of activations that our forward keeps for backward."""
+    """Return the bytes of activations that our forward pass saves for the backward pass."""
     found: dict[int, int] = {}
 
     def pack(x: Tensor) -> Tensor:
         found[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
-        return x.detach()  # `x` itself would hold its graph, and the graph it
+        return x.detach()  # returning `x` would create a reference cycle with its graph
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         learner(batch)
@@ -192,10 +192,11 @@ def kept_bytes(learner: Learner, batch: Batch) -> int:
 
 
 def floors(plain: PlainSearch, ours: Ours, batch: Batch, device: str) -> dict[str, float]:
-    """Milliseconds that no implementation of these steps goes below, by traffic and arithmetic.
+    """Return lower bounds of the step times in ms, from memory traffic and arithmetic.
 
-    Each kept activation is written and read forward, and read again beside its gradient backward;
-    backward has twice the arithmetic of forward with weights' gradients, and once without.
+    Each saved activation is written and read in the forward pass, and read again with its gradient
+    in the backward pass. The backward pass needs twice the arithmetic of the forward pass with
+    gradients of the weights, and once without.
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         plain.objective(plain.model, batch)
@@ -210,7 +211,7 @@ def floors(plain: PlainSearch, ours: Ours, batch: Batch, device: str) -> dict[st
 
 
 def memory_apart(who: str, scheme: str, count: int, words: dict[str, str]) -> float:
-    """Peak memory of one contender alone, GiB."""
+    """Return the peak memory of one contender in GiB, measured in a separate process."""
     own = {**words, "scheme": scheme, "batch": str(count), "memory_of": who, "out": ""}
     command = [sys.executable, "-m", "benchmarks.search_step"]
     command += [f"{key}={value}" for key, value in own.items()]
@@ -222,7 +223,7 @@ def memory_apart(who: str, scheme: str, count: int, words: dict[str, str]) -> fl
 
 
 def works(plain: PlainSearch, ours: Ours, batch: Batch) -> dict[str, dict[str, Callable[[], Any]]]:
-    """For each part of a step, both contenders."""
+    """Return for each part of a step the work of both contenders."""
     own = last(batch)
 
     def both(step: PlainSearch | Ours, x: Batch) -> None:
@@ -243,7 +244,7 @@ def works(plain: PlainSearch, ours: Ours, batch: Batch) -> dict[str, dict[str, C
 
 
 def measure(scheme: str, count: int, words: dict[str, str]) -> list[dict[str, Any]]:
-    """A row for each part of a step."""
+    """Return one row of results for each part of a step."""
     device = words["device"]
     plain, ours = build(scheme, words)
     batch = batch_of(count, scheme, device)
@@ -275,7 +276,7 @@ def measure(scheme: str, count: int, words: dict[str, str]) -> list[dict[str, An
 
 
 def main() -> None:
-    """Print the table, write the JSON."""
+    """Measure all schemes and batch sizes, print the table, and write the JSON file."""
     words = harness.arguments(dict(DEFAULTS))
     if words["device"] == "cpu":
         keep_freed_memory()

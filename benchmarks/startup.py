@@ -1,6 +1,6 @@
-"""python -m benchmarks.startup [repeats=5]: seconds until a command says or does something.
+"""python -m benchmarks.startup [repeats=5]: seconds until the help or the first step of a command.
 
-Medians of processes of their own, in turns; data are in the cache.
+Medians over processes that take turns; the data are cached.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CONTENDERS = {
 
 
 def main() -> None:
+    """Measure all contenders and print their medians."""
     repeats = int(dict(word.split("=") for word in sys.argv[1:]).get("repeats", 5))
     with tempfile.TemporaryDirectory() as folder:
         seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
@@ -43,7 +44,7 @@ def main() -> None:
                 started = time.perf_counter()
                 command = [sys.executable, *arguments]
                 subprocess.run(command, cwd=folder, capture_output=True, check=True)
-                if repeat:  # the first fills caches
+                if repeat:  # the first call fills the caches and does not count
                     seconds[name].append(time.perf_counter() - started)
     for name, values in seconds.items():
         print(f"{statistics.median(values):6.2f} s  {name}")

@@ -1,9 +1,10 @@
-"""python -m benchmarks.survival [kills=100] [seed=0]: SIGKILL at random moments, and go on.
+"""python -m benchmarks.survival [kills=100] [seed=0]: runs that are killed at random and resumed.
 
-Searches and trainings on the digits are killed again and again, each time after a random part of
-the time that a whole run takes, and started again with `resume=auto`. After each kill every file in
-the run folder must be whole; at the end the run must have the same bits as one that nobody killed.
-Runs are forks of one process that has loaded everything, so that a hundred take minutes.
+Searches and trainings on the digits are killed by SIGKILL again and again, each time after a random
+share of the time that a whole run takes, and restarted with `resume=auto`. After each kill every
+file in the run folder must be complete; at the end the result must be bit-identical to that of a
+run that was never killed. Runs are forks of one process that has imported everything, so that a
+hundred of them take minutes.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ SAME = {
     "search": ("history.csv", "architecture.csv", "genotypes.json", "genotype.json"),
     "retrain": ("history.csv", "genotype.json", "network.safetensors"),
 }
-"""Files that the seed decides to the bit."""
+"""Files that must be bit-identical for runs of the same seed, by kind of run."""
 TRIES = 60
-"""Starts that a run may need; more would mean that it does not go on."""
+"""Largest number of starts of a run; a run that needs more does not make progress."""
 
 
 def main() -> None:
+    """Kill runs until there have been enough kills."""
     words = dict(word.split("=") for word in sys.argv[1:])
     kills, draws = int(words.get("kills", 100)), random.Random(int(words.get("seed", 0)))
     load()
@@ -49,7 +51,7 @@ def main() -> None:
 
 
 def load() -> None:
-    """Everything that a run imports; no thread may have been started, or forks would hang."""
+    """Import everything that a run imports, without starting a thread, or forks would hang."""
     import lightning  # noqa: F401
     import matplotlib.figure  # noqa: F401
     import sklearn.datasets
@@ -62,6 +64,7 @@ def load() -> None:
 
 
 def config(kind: str, runs: Path) -> Run:
+    """Return the configuration of a short run."""
     common: dict[str, Any] = {
         "data": Data(source="digits", image_size=8, cache=None),
         "imbalance": Imbalance("exp", 0.1),
@@ -71,14 +74,14 @@ def config(kind: str, runs: Path) -> Run:
     }
     if kind == "search":
         return SearchConfig(**common, space=Space(nodes=2))
-    # two stages, so that kills fall into and between both
+    # Two stages, so that kills also happen in the first stage and between the stages.
     pretrain: dict[str, Any] = {"pretrain": "barlow_twins", "pretrain_epochs": 2}
     own: dict[str, Any] = {"genotype": "darts_v2", "auxiliary": 0.0, "cutout": 0}
     return RetrainConfig(**common, **own, **pretrain)
 
 
 def start(kind: str, runs: Path) -> int:
-    """A run in a process of its own; its number."""
+    """Start a run in a forked process and return its process id."""
     child = os.fork()
     if child:
         return child
@@ -91,7 +94,7 @@ def start(kind: str, runs: Path) -> int:
         command: Callable[[Any], Path] = {"search": search, "retrain": retrain}[kind]
         command(config(kind, runs))
         code = 0
-    except BaseException:  # told to the parent by the code
+    except BaseException:  # the parent process sees the exit code
         import traceback
 
         traceback.print_exc()
@@ -100,7 +103,7 @@ def start(kind: str, runs: Path) -> int:
 
 
 def whole(kind: str, runs: Path) -> tuple[Path, float]:
-    """A run that nobody kills: its folder, and the seconds that it took."""
+    """Complete a run without kills; return its folder and the seconds that it took."""
     started = time.monotonic()
     code = os.waitstatus_to_exitcode(os.waitpid(start(kind, runs), 0)[1])
     assert code == 0, (runs / "errors.txt").read_text()
@@ -108,7 +111,7 @@ def whole(kind: str, runs: Path) -> tuple[Path, float]:
 
 
 def torture(kind: str, runs: Path, reference: Path, seconds: float, draws: random.Random) -> int:
-    """Kill a run until it gets to its end, then compare; how often it was killed."""
+    """Kill and restart a run until it completes, compare its result, and return the kills."""
     for kills in range(TRIES):
         process, delay = start(kind, runs), draws.uniform(0, seconds)
         started, code = time.monotonic(), None
@@ -122,7 +125,7 @@ def torture(kind: str, runs: Path, reference: Path, seconds: float, draws: rando
         assert code in (0, -signal.SIGKILL), (runs / "errors.txt").read_text()
         for folder in runs.glob("*-*/"):
             check_files(folder)
-        if any(runs.glob("*/metrics.json")):  # perhaps killed with nothing left to do
+        if any(runs.glob("*/metrics.json")):  # complete, even if it was killed while it exited
             compare(folder_of(runs), reference, SAME[kind])
             return kills + (code != 0)
         assert code != 0, "a run has ended without its result"
@@ -130,13 +133,13 @@ def torture(kind: str, runs: Path, reference: Path, seconds: float, draws: rando
 
 
 def folder_of(runs: Path) -> Path:
-    """The one that has ended; killed before its first file a run leaves an empty one."""
+    """Return the folder of the completed run; a run killed early leaves an empty folder."""
     (found,) = (path.parent for path in runs.glob("*/metrics.json"))
     return found
 
 
 def check_files(folder: Path) -> None:
-    """Every file in a run folder is whole, whatever moment it was left at."""
+    """Check that every file in a run folder is complete."""
     for path in folder.rglob("*"):
         if path.name.startswith(".") or not path.is_file():
             continue
@@ -154,7 +157,7 @@ def check_files(folder: Path) -> None:
 
 
 def compare(folder: Path, reference: Path, names: tuple[str, ...]) -> None:
-    """The same bits, and nothing left over."""
+    """Check that a result is bit-identical to the reference and no temporary file is left."""
     for name in names:
         assert (folder / name).read_bytes() == (reference / name).read_bytes(), (folder, name)
     assert not list(folder.rglob(".*.partial")), folder

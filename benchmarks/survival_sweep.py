@@ -1,8 +1,9 @@
-"""python -m benchmarks.survival_sweep [jobs=12] [kills=8] [seed=0]: SIGKILL to jobs and launchers.
+"""python -m benchmarks.survival_sweep [jobs=12] [kills=8] [seed=0]: sweeps that are killed.
 
 A sweep of small searches is started again and again; each time either one of its jobs or the
-launcher itself is killed at a random moment, until there have been enough kills, of both kinds. At
-the end every job must have finished, and once. What had ended before its kill came counts for none.
+launcher is killed by SIGKILL at a random moment, until there have been enough kills of both kinds.
+At the end every job must have exactly one finished run. A kill that finds no process left does not
+count.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ SIZES = (
 )
 LAUNCHER = ("hydra/launcher=gpus", "hydra.launcher.jobs=2")
 PATIENCE = 6.0
-"""Seconds in which a kill falls; a job takes five to ten."""
+"""Largest number of seconds before a kill; a job takes five to ten."""
 
 
 def main() -> None:
+    """Start and kill the sweep until there have been enough kills, then check its runs."""
     words = dict(word.split("=") for word in sys.argv[1:])
     jobs, kills = int(words.get("jobs", 12)), int(words.get("kills", 8))
     draws = random.Random(int(words.get("seed", 0)))
@@ -40,9 +42,9 @@ def main() -> None:
             code = sweep.wait()
             if victim is None:
                 assert code == 0, (folder / "log").read_text()
-                break  # all jobs were done before there were kills enough
+                break  # all jobs were done before there were enough kills
             print(f"killed a {victim}, exit code {code}", flush=True)
-            # A job may be killed that has ended; a launcher that is killed ends so.
+            # A killed job makes the sweep fail, unless it had already written its result.
             assert code in ((-signal.SIGKILL,) if victim == "launcher" else (0, 2))
             killed[victim] += 1
         sweep = start(folder, jobs)
@@ -55,6 +57,7 @@ def main() -> None:
 
 
 def start(folder: Path, jobs: int) -> subprocess.Popen[bytes]:
+    """Start the sweep in a folder."""
     seeds = ",".join(map(str, range(jobs)))
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
@@ -66,7 +69,16 @@ def start(folder: Path, jobs: int) -> subprocess.Popen[bytes]:
 
 
 def kill(sweep: subprocess.Popen[bytes], wanted: str, draws: random.Random) -> str | None:
-    """The launcher, or one of its jobs as soon as there is one; None if all had ended."""
+    """Kill the launcher, or one of its jobs as soon as there is one.
+
+    Args:
+        sweep: process of the launcher.
+        wanted: `launcher` or `job`.
+        draws: generator that chooses the job.
+
+    Returns:
+        The kind of process that was killed; None if the sweep had already ended.
+    """
     while sweep.poll() is None:
         if wanted == "launcher":
             sweep.send_signal(signal.SIGKILL)

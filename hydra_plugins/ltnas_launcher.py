@@ -1,4 +1,4 @@
-"""`hydra/launcher=gpus`: each job of a multirun in a process and on a device of its own."""
+"""`hydra/launcher=gpus`: runs each job of a multirun in its own process on its own device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -14,6 +14,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ltnas.config import GpusLauncher as GpusLauncherConfig
+
+if TYPE_CHECKING:
+    from ltnas.sweeps.jobs import Job
+
+SEARCH_PATH = "hydra.searchpath="
+"""The only override of Hydra that jobs keep: it says where their configuration files are."""
 
 
 class GpusLauncher(Launcher):
@@ -25,68 +31,64 @@ class GpusLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Hydra tells what is to be launched."""
+        """Receive the configuration of the sweep from Hydra."""
         self.context, self.config = hydra_context, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run all jobs, and give back how each has ended."""
-        from ltnas.errors import UserError
+        """Run all jobs, print the folders of their runs, and return how each job has ended."""
         from ltnas.sweeps.devices import places
         from ltnas.sweeps.jobs import Job
         from ltnas.sweeps.sweep import mark_done, sweep
 
         folder = Path(str(self.config.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
-        composed = [
+        configs = [
             self.context.config_loader.load_sweep_config(self.config, list(overrides))
             for overrides in job_overrides
         ]
-        jobs = []
-        for number, overrides in enumerate(job_overrides, initial_job_idx):
-            kept = "hydra.searchpath="
-            own = [word for word in overrides if word[:5] != "hydra" or word.startswith(kept)]
-            resumes = any(word.startswith("resume=") for word in own)
-            words = own if resumes else [*own, "resume=auto"]
-            jobs.append(Job(number, words, folder / f"{number}.log"))
-        named = sweep_name(self.config.hydra.job.config_name, [job.overrides for job in jobs])
+        jobs = [
+            Job(number, job_words(overrides), folder / f"{number}.log")
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
+        ]
+        name = sweep_name(self.config.hydra.job.config_name, [job.overrides for job in jobs])
         for job in jobs:
-            job.sweep = named
-        mark_done(jobs, [_typed(config) for config in composed])
+            job.sweep = name
+        mark_done(jobs, [_typed(config) for config in configs])
+        sharing = self.sharing
         sweep(
             jobs,
-            places(self.sharing.devices, self.sharing.jobs_per_gpu, self.sharing.jobs),
+            places(sharing.devices, sharing.jobs_per_gpu, sharing.jobs),
             command(self.config),
         )
-        failed = [job for job in jobs if job.state == "failed"]
         for job in jobs:
             if job.folder:
                 print(job.folder, flush=True)
-        error = UserError(
-            f"{len(failed)} of {len(jobs)} jobs failed: "
-            + "; ".join(
-                f"job {job.number} ({job.last_words()}, see {job.output})" for job in failed
-            )
-        )
-        returned = []
-        for job, config, overrides in zip(jobs, composed, job_overrides, strict=True):
-            status = JobStatus.FAILED if job.state == "failed" else JobStatus.COMPLETED
-            result = JobReturn(overrides=list(overrides), cfg=config, working_dir=str(folder))
-            result.status = status
-            result.return_value = error if job.state == "failed" else None
-            returned.append(result)
-        return returned
+        return [
+            _job_return(job, jobs, config, overrides, folder)
+            for job, config, overrides in zip(jobs, configs, job_overrides, strict=True)
+        ]
+
+
+def job_words(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that a job is started with: not Hydra's, and resuming by default."""
+    words = [word for word in overrides if word[:5] != "hydra" or word.startswith(SEARCH_PATH)]
+    resumes = any(word.startswith("resume=") for word in words)
+    return words if resumes else [*words, "resume=auto"]
 
 
 def sweep_name(command: str, jobs: Sequence[Sequence[str]]) -> str:
-    """The same for the same sweep started again, so that what went on stays in its group."""
+    """Return a name that depends only on the jobs, so that a restarted sweep keeps its group."""
     words = sorted(" ".join(job) for job in jobs)
     return f"{command}-{hashlib.sha256(repr(words).encode()).hexdigest()[:8]}"
 
 
 def command(config: DictConfig) -> list[str]:
-    """What a job's words are added to; the sweep may have been started by a console script."""
+    """Return the command that a job's overrides are appended to.
+
+    It is `python -m` of the command also if a console script has started the sweep.
+    """
     added = [
         f"--config-dir={source.path}"
         for source in config.hydra.runtime.config_sources
@@ -95,7 +97,26 @@ def command(config: DictConfig) -> list[str]:
     return [sys.executable, "-m", f"ltnas.{config.hydra.job.config_name}", *added]
 
 
-def _typed(config: DictConfig) -> Any:  # noqa: ANN401 - of either command
+def _job_return(
+    job: Job, jobs: Sequence[Job], config: DictConfig, overrides: Sequence[str], folder: Path
+) -> JobReturn:
+    """Return what Hydra is told of a job; a failed one carries the error of the whole sweep."""
+    from ltnas.errors import UserError
+
+    result = JobReturn(overrides=list(overrides), cfg=config, working_dir=str(folder))
+    result.status = JobStatus.COMPLETED
+    if job.state == "failed":
+        failed = [job for job in jobs if job.state == "failed"]
+        reasons = (f"job {job.number} ({job.failure()}, see {job.output})" for job in failed)
+        result.status = JobStatus.FAILED
+        result.return_value = UserError(
+            f"{len(failed)} of {len(jobs)} jobs failed: {'; '.join(reasons)}"
+        )
+    return result
+
+
+def _typed(config: DictConfig) -> Any:  # noqa: ANN401 - the dataclass of either command
+    """Return the composed configuration as a dataclass."""
     from omegaconf import open_dict
 
     with open_dict(config):

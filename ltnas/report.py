@@ -1,4 +1,4 @@
-"""python -m ltnas.report FOLDER...: tables over many runs, made from their result files alone."""
+"""python -m ltnas.report FOLDER...: tables and one page over many runs, from their result files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ltnas.cli.endings import readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
-from ltnas.reports.doubts import doubts
+from ltnas.reports.caveats import caveats
 from ltnas.reports.formats import cells, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page, unfinished
 from ltnas.reports.rows import make_rows
@@ -19,36 +19,42 @@ from ltnas.runs.atomic import atomically
 
 
 def report(folders: list[Path], out: Path) -> Path:
-    """Read all runs in the folders, and leave report.md, .csv, .tex, runs.csv and index.html.
+    """Read all runs in the folders and write report.md, .csv, .tex, runs.csv and index.html.
+
+    Args:
+        folders: folders that are searched for runs, with their subfolders.
+        out: folder that the files are written to; it is created if necessary.
 
     Returns:
-        The page.
+        Path of the page, index.html.
 
     Raises:
-        UserError: there is no run, or nothing can be written.
+        UserError: a folder does not exist, there is no run, or nothing can be written.
     """
     for folder in folders:
         require(
             folder.exists(),
-            f"{folder} is not there: give folders that runs are in, for example runs",
+            f"{folder} does not exist: give folders that contain runs, for example runs",
         )
     runs = find_runs(folders)
     if not runs:
         names = " ".join(str(folder) for folder in folders)
-        raise UserError(f"no run in {names}: give the folder that runs are in, for example runs")
+        raise UserError(f"no run in {names}: give a folder that contains runs, for example runs")
     rows, out = make_rows(runs), out.expanduser()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"out={out} cannot be made ({error.strerror}): take another") from error
-    doubtful = doubts(rows, runs)
-    listed = [*doubtful, *unfinished(runs)]
+        raise UserError(
+            f"out={out} cannot be created ({error.strerror}): choose another folder"
+        ) from error
+    notes = caveats(rows, runs)
+    listed = [*notes, *unfinished(runs)]
     texts = {
         "report.md": markdown(rows) + "".join(f"\n- {line}" for line in listed) + "\n",
         "report.tex": latex(rows),
         "report.csv": rows_csv(rows),
         "runs.csv": runs_csv(runs),
-        "index.html": page(rows, runs, doubtful),
+        "index.html": page(rows, runs, notes),
     }
     for name, text in texts.items():
         with atomically(out / name) as partial:
@@ -56,33 +62,37 @@ def report(folders: list[Path], out: Path) -> Path:
     states = Counter(run.state for run in runs)
     print_rows(cells(rows))
     print(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
-    for line in doubtful:
+    for line in notes:
         print(f"note: {line}")
     return out / "index.html"
 
 
 def print_rows(table: list[list[str]]) -> None:
-    """The first columns, which fit a terminal."""
+    """Print the columns that fit on a terminal: the first five and few-shot accuracy."""
     from rich.console import Console
     from rich.table import Table
 
-    shown = [[*line[:5], line[7]] for line in table]
-    found = Table(box=None, pad_edge=False)
-    for index, heading in enumerate(shown[0]):
-        found.add_column(heading, justify="left" if index < 2 else "right")
-    for line in shown[1:]:
-        found.add_row(*line)
-    if len(shown) > 1:
-        Console(highlight=False).print(found)
+    headings, *lines = ([*line[:5], line[7]] for line in table)
+    shown = Table(box=None, pad_edge=False)
+    for index, heading in enumerate(headings):
+        shown.add_column(heading, justify="left" if index < 2 else "right")
+    for line in lines:
+        shown.add_row(*line)
+    if lines:
+        Console(highlight=False).print(shown)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m ltnas.report", description="Tables and one page over many runs."
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="that runs are in")
-    parser.add_argument("--out", type=Path, default=Path("report"), help="where files go (report)")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="folder that contains runs"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("report"), help="folder for the files (default: report)"
+    )
     arguments = parser.parse_args()
     try:
         with readers_may_leave():

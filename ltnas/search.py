@@ -133,7 +133,7 @@ def _train_supernet(
         plot_curves(folder)
         for note in notes:
             console.print(f"note: {note}")
-        cost = _cost(module, history) | {"collapse": watch.found and watch.found.reason}
+        cost = _cost(module, history) | {"collapse": watch.collapse and watch.collapse.reason}
         _write_result(config, long_tail, folder, genotype, notes=notes, cost=cost)
         publish(config, logger, folder)
 
@@ -149,10 +149,10 @@ def _selected(
         watch: says if the search has collapsed, and when.
         before: genotypes of all epochs.
     """
-    if config.stop_on_collapse and watch.found is not None:
-        epoch = watch.found.healthy_epoch
+    if config.stop_on_collapse and watch.collapse is not None:
+        epoch = watch.collapse.healthy_epoch
         note = (
-            f"stopped after epoch {len(before)}: {watch.found.reason}; this is the genotype of "
+            f"stopped after epoch {len(before)}: {watch.collapse.reason}; this is the genotype of "
             f"epoch {epoch + 1}"
         )
         return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]

@@ -1,4 +1,4 @@
-"""python -m ltnas.workspace ENTITY: a dashboard for the runs of a W&B project, made by code."""
+"""python -m ltnas.workspace ENTITY: creates a dashboard for the runs of a W&B project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECTIONS: dict[str, list[list[str]]] = {
     ],
     "Cost": [["seconds"], ["peak_memory_gib"]],
 }
-"""Charts of each section, each with the numbers that it shows."""
+"""Section of the dashboard -> its charts; each chart is a list of the numbers that it shows."""
 PREFIXES = dict(
     zip(
         SECTIONS,
@@ -26,22 +26,27 @@ PREFIXES = dict(
         strict=True,
     )
 )
+"""Section of the dashboard -> prefix of its numbers' names on W&B."""
 PICTURES = ["architecture/cells", "architecture/weights"]
 TABLES = ["results/per_class_balanced", "results/confusion_balanced"]
 
 
 def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package has no types
-    """The dashboard, which `save()` puts on the server.
+    """Return the dashboard of a project; its method `save()` uploads it.
+
+    Args:
+        entity: W&B user or team that owns the project.
+        project: name of the W&B project.
 
     Raises:
-        UserError: the package that makes dashboards is not there.
+        UserError: the package that creates dashboards is not installed.
     """
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as workspaces
     except ModuleNotFoundError as error:
         raise UserError(
-            "a dashboard needs a package that is not there: pip install 'ltnas[dashboard]'"
+            "a dashboard needs a package that is not installed: pip install 'ltnas[dashboard]'"
         ) from error
     sections = [
         workspaces.Section(
@@ -62,20 +67,21 @@ def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package h
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m ltnas.workspace", description="A dashboard for the runs of a W&B project."
+        prog="python -m ltnas.workspace",
+        description="Create a dashboard for the runs of a W&B project.",
     )
     parser.add_argument("entity", metavar="ENTITY", help="W&B user or team")
-    parser.add_argument("--project", default="ltnas", help="of the runs (ltnas)")
+    parser.add_argument("--project", default="ltnas", help="project of the runs (default: ltnas)")
     arguments = parser.parse_args()
     try:
-        made = workspace(arguments.entity, arguments.project)
+        dashboard = workspace(arguments.entity, arguments.project)
     except UserError as error:
         print(f"ltnas: {error}", file=sys.stderr)
         sys.exit(2)
-    made.save()
-    print(made.url)
+    dashboard.save()
+    print(dashboard.url)
 
 
 if __name__ == "__main__":

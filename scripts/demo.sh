@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Search and retrain on small digits, then say where the pictures are.
-# Usage: demo.sh PYTHON [key=value ...], the keys for both commands
+# Search and retrain on the small digits of scikit-learn, then print where the figures are.
+# Usage: demo.sh PYTHON [key=value ...]; the overrides are given to both commands.
 set -euo pipefail
 python=$1
 shift
@@ -9,7 +9,7 @@ begun=$SECONDS
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 
-step() { # runs a command, shows it, and leaves the run folder that it prints last in $folder
+step() { # Print and run a command; set $folder to the run folder that it prints last.
   printf '\n$ python -m %s\n' "$*"
   "$python" -m "$@" ${more[@]+"${more[@]}"} | tee "$printed"
   folder=$(tail -n 1 "$printed")

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Everything that a GPU is wanted for, most wanted first, in pieces of less than nine minutes:
+# Benchmarks, searches and trainings on a GPU, the most important first, in calls of limited time:
 #
 #     scripts/gpu_study.sh PYTHON OUT DATA [override...]
 #
-# PYTHON runs ltnas, OUT is a folder that stays, DATA holds CIFAR-10 as Parquet. Call it again until
-# it prints "all done"; what is done is skipped, what was cut off is resumed. Overrides go to every
-# search and training (channels=4 epochs=1 ... for a try), MINUTES (8) is the length of a piece, and
-# DEVICE (cuda) may be cpu for a try.
+# PYTHON is an interpreter with ltnas, OUT a folder that is kept between calls, DATA a folder with
+# CIFAR-10 as Parquet. Call the script again until it prints "all done"; finished pieces are skipped
+# and interrupted ones are resumed. Overrides go to every search and training (for example
+# channels=4 epochs=1 for a trial). MINUTES (8) limits each call; DEVICE (cuda) may be cpu for a
+# trial.
 set -euo pipefail
 python=$1 out=$2 data=$3
 shift 3
@@ -15,17 +16,17 @@ precision=bf16-mixed machine=gpu
 if [ "$device" = cpu ]; then precision=32 machine=cpu; fi
 mkdir -p "$out"
 
-# piece NAME COMMAND...: run it unless it is done, for what is left of the time.
+# piece NAME COMMAND...: run the command in the time that is left, unless it has finished before.
 piece() {
   local name=$1 left=$((minutes * 60 - SECONDS))
   shift
   if [ -e "$out/$name.done" ]; then return; fi
-  if [ "$left" -lt 20 ]; then echo "call again: $name comes next"; exit 0; fi
+  if [ "$left" -lt 20 ]; then echo "call again: $name is next"; exit 0; fi
   echo "$name"
   local status=0
   timeout --signal=INT --kill-after=20 "$left" "$@" > "$out/$name.log" 2>&1 || status=$?
   if [ "$status" -eq 0 ]; then tail -n 1 "$out/$name.log" > "$out/$name.done"; return; fi
-  if [ "$SECONDS" -ge $((minutes * 60 - 5)) ]; then echo "call again: $name goes on"; exit 0; fi
+  if [ "$SECONDS" -ge $((minutes * 60 - 5)) ]; then echo "call again: $name will be resumed"; exit 0; fi
   echo "$name failed:"
   tail -n 20 "$out/$name.log"
   exit 1
@@ -43,7 +44,7 @@ for scheme in fairdarts_ssl darts fairdarts; do
   piece "retrain-$scheme" "$python" -m ltnas.retrain \
     genotype="$(cat "$out/search-$scheme.done")" "${common[@]}" "$@"
 done
-# What the field trains, and what we make of the found network; a search's own retraining comes first.
+# Long-tailed baselines, and the strong recipe on the network of the first search.
 longtail() { # NAME IMBALANCE OVERRIDE...
   piece "$1-$2" "$python" -m ltnas.retrain "${common[@]}" imbalance="$2" "${@:3}"
 }

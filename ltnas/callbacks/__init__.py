@@ -1,1 +1,1 @@
-"""Everything that watches a training: it reads, and writes files."""
+"""Callbacks that observe a training: they read its state and write files."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 
-from ltnas.callbacks.history import Row, to_csv
+from ltnas.callbacks.history import to_csv
 from ltnas.runs.folder import RunFolder
 from ltnas.space.layout import edges
 from ltnas.training.search_module import SearchModule
@@ -17,7 +17,7 @@ class ArchitectureHistory(L.Callback):
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.rows: list[Row] = []
+        self.rows: list[dict[str, float | str]] = []
         self.genotypes: list[dict[str, Any]] = []
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:

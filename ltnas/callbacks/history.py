@@ -1,24 +1,29 @@
-"""Numbers of each epoch, as csv files and to the loggers."""
+"""Numbers of each epoch, written to CSV files and sent to the loggers."""
 
 from __future__ import annotations
 
 import csv
 import io
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
 
-from ltnas.loggers.charts import shown_as
+from ltnas.loggers.charts import chart_name
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.memory import peak_memory
 from ltnas.training.monitor import MeasuringModule
 
-Row = dict[str, float | int | str]
+Row = dict[str, float]
+"""Numbers of one epoch by their names; counts, such as the epoch itself, are integers."""
 
 
-def to_csv(rows: list[Row]) -> str:
-    """Rows as text, what one of them lacks left empty; floats so that they read back to the bit."""
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows as CSV text; columns that a row lacks are empty.
+
+    Floats are written so that reading them gives the same bits.
+    """
     text = io.StringIO()
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -28,10 +33,13 @@ def to_csv(rows: list[Row]) -> str:
 
 
 class History(L.Callback):
-    """Writes history.csv (what the seed decides) and cost.csv (what the machine does).
+    """Writes history.csv (numbers that the seed determines) and cost.csv (seconds and memory).
 
-    Apart, so that the first is the same to the bit for every run of one configuration, killed and
-    resumed or not.
+    The files are separate so that history.csv is bit-identical for all runs of one configuration,
+    whether they were interrupted and resumed or not.
+
+    Args:
+        folder: run folder that the files are written to.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -41,11 +49,11 @@ class History(L.Callback):
         self.started = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Start the epoch's clock."""
+        """Start the clock of the epoch."""
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Add a row to either file and send it to the loggers."""
+        """Add a row to both files and send the numbers to the loggers."""
         assert isinstance(module, MeasuringModule)
         row: Row = {
             "epoch": trainer.current_epoch,
@@ -63,24 +71,24 @@ class History(L.Callback):
         self.costs.append(cost)
         self.folder.write_text("history.csv", to_csv(self.rows))
         self.folder.write_text("cost.csv", to_csv(self.costs))
-        numbers = {shown_as(key): float(value) for key, value in {**row, **cost}.items()}
+        numbers = {chart_name(key): float(value) for key, value in {**row, **cost}.items()}
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=trainer.current_epoch)
 
     @property
     def seconds(self) -> float:
-        """Of all epochs together."""
-        return sum(float(cost["seconds"]) for cost in self.costs)
+        """Seconds of all epochs together."""
+        return sum(cost["seconds"] for cost in self.costs)
 
     @property
     def peak_memory_gib(self) -> float:
-        """Of all epochs."""
-        return max((float(cost["peak_memory_gib"]) for cost in self.costs), default=0.0)
+        """Largest peak memory of any epoch, in GiB."""
+        return max((cost["peak_memory_gib"] for cost in self.costs), default=0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows so far, in plain types."""
+        """Return the rows so far, in plain types, for a checkpoint."""
         return {"rows": self.rows, "costs": self.costs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after these rows."""
+        """Restore the rows of a checkpoint; new epochs are added after them."""
         self.rows, self.costs = list(state_dict["rows"]), list(state_dict["costs"])

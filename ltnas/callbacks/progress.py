@@ -1,4 +1,4 @@
-"""What a person at the terminal sees while it runs."""
+"""Progress of a training at the terminal."""
 
 from __future__ import annotations
 
@@ -14,27 +14,35 @@ from ltnas.callbacks.history import History
 from ltnas.training.monitor import MeasuringModule
 
 REFRESH = 1.0
-"""Seconds between looks at the losses: each look waits for the device."""
+"""Seconds between readings of the losses; each reading waits for the device."""
 
 
 class _Numbers(ProgressColumn):
-    """Loss, accuracy and what the module tells of its architecture."""
+    """Column of the progress bar with the newest loss and accuracies."""
 
     def render(self, task: Task) -> Text:
         return Text(str(task.fields.get("numbers", "")), style="cyan")
 
 
 class ProgressLine(L.Callback):
-    """A bar over all epochs on a terminal; a line an epoch elsewhere. Comes after the history."""
+    """Shows a bar over all epochs on a terminal, and prints one line for each epoch elsewhere.
+
+    Must come after the history, whose newest row it shows.
+
+    Args:
+        console: console that is written to.
+        label: name of the run or stage in front of the numbers.
+        history: history of the training.
+    """
 
     def __init__(self, console: Console, label: str, history: History) -> None:
         self.console, self.label, self.history = console, label, history
         self.progress: Progress | None = None
-        self.looked = 0.0
-        self.tested = ""
+        self.last_reading = 0.0
+        self.test_summary = ""
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Put up the bar."""
+        """Start the bar; a resumed training starts it at the epochs that are done."""
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         steps = int(trainer.num_training_batches)
@@ -61,44 +69,42 @@ class ProgressLine(L.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Move the bar; look at the losses now and then."""
+        """Advance the bar; read the losses every `REFRESH` seconds."""
         if self.progress is None:
             return
         assert isinstance(module, MeasuringModule)
         self.progress.advance(self.task)
-        if time.monotonic() - self.looked < REFRESH:
+        if time.monotonic() - self.last_reading < REFRESH:
             return
-        self.looked = time.monotonic()
+        self.last_reading = time.monotonic()
         latest = module.latest()
-        trained = f"loss {latest['train_loss']:.3f} acc {100 * latest['train_accuracy']:.0f}%"
-        numbers = f"{trained} {self.tested}"
+        training = f"loss {latest['train_loss']:.3f} acc {100 * latest['train_accuracy']:.0f}%"
         self.progress.update(
             self.task,
-            numbers=numbers,
+            numbers=f"{training} {self.test_summary}",
             description=f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}",
         )
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Tell the epoch's numbers, which the history has by now."""
+        """Show the test accuracy of the epoch, which the history holds by now."""
         row = self.history.rows[-1]
         skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
-        self.tested = f"test {100 * float(row['accuracy_balanced']):.1f}%{skips}"
+        self.test_summary = f"test {100 * row['accuracy_balanced']:.1f}%{skips}"
         if self.progress is None and trainer.is_global_zero:
-            loss = float(row["train_loss"])
             self.console.print(
                 f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "
-                f"loss {loss:.3f}  {self.tested}",
+                f"loss {row['train_loss']:.3f}  {self.test_summary}",
                 highlight=False,
             )
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Take the bar down."""
+        """Remove the bar."""
         self._stop()
 
     def on_exception(
         self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Give the terminal back before a message is printed."""
+        """Remove the bar before an error message is printed."""
         self._stop()
 
     def _stop(self) -> None:

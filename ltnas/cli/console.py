@@ -1,4 +1,4 @@
-"""What the commands print: the long tail as bars, results as a table."""
+"""Console output of the commands: class counts as bars, results as a table."""
 
 from __future__ import annotations
 
@@ -13,35 +13,49 @@ from ltnas.distributed.processes import rank
 
 
 def make_console(trainer: Trainer) -> Console:
-    """Prints for the first process of a run, and nothing for the others."""
+    """Return a console that prints only in the first process of a run."""
     return Console(quiet=rank(trainer.processes) > 0, highlight=False)
 
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
-    """Class counts as a bar chart, and the notes that a reader must not miss."""
+    """Print class counts as a bar chart, and a note for each class with too few images.
+
+    Args:
+        console: console to print to.
+        title: first words of the output.
+        long_tail: long-tailed training set and its description.
+    """
     names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
     console.print(
         f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False
     )
-    group_of = {label: group for group, labels in long_tail.groups.items() for label in labels}
+    groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
     for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
         bar = "█" * max(1, round(36 * count / max(counts)))
-        console.print(f"  {name:<{width}} {bar} {count:,} {group_of[label]}", markup=False)
+        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}", markup=False)
     if len(names) > 20:
-        console.print(f"  ... and {len(names) - 20} classes more")
+        console.print(f"  ... and {len(names) - 20} more classes")
     for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
         if count < wanted:
-            console.print(f"  note: {name} has {count} of the {wanted} images that the rule asks")
+            console.print(
+                f"  note: {name} has {count} of the {wanted} images that the rule asks for"
+            )
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage, - for one that is not known."""
+    """Return a value in [0, 1] as a percentage; - if it is not known."""
     return "-" if value is None else f"{100 * value:.2f}"
 
 
 def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
-    """Accuracy on both test sets: of all, of groups, of classes."""
+    """Print the accuracy on both test sets: overall, by group of classes, and by class.
+
+    Args:
+        console: console to print to.
+        reports: test report by test set, as in metrics.json.
+        counts: number of training images of each class, [C].
+    """
     table = Table(title="accuracy and more, %", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column("training images", justify="right")

@@ -1,1 +1,1 @@
-"""What tells a search that works from one that collapses: pure functions of what was measured."""
+"""Measures that tell a healthy search from one that collapses, as pure functions."""

@@ -1,7 +1,7 @@
-"""Largest eigenvalue of the Hessian of the validation loss in the architecture parameters.
+"""Largest eigenvalue of the Hessian of the validation loss w.r.t. the architecture parameters.
 
-Architectures generalise worse where it is large, and it grows when a search collapses (Zela et
-al. 2020, "Understanding and Robustifying Differentiable Architecture Search").
+Architectures with a large eigenvalue generalise worse, and the eigenvalue grows when a search
+collapses (Zela et al. 2020, "Understanding and Robustifying Differentiable Architecture Search").
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 12
-"""Of Lanczos; the largest of 224 eigenvalues is known to a few per cent by then."""
+"""Number of Lanczos iterations; enough for the largest of 224 eigenvalues to a few per cent."""
 STEP = 1e-6
-"""Length of the step over which gradients are compared. It must be small, and gradients in
-float64: over 0.01 a network of ReLU and max pooling passes so many kinks that the eigenvalue
-comes out ten times too large."""
+"""Step length of the central differences of gradients. It must be small, and gradients must be in
+float64: with a step of 0.01 a network with ReLU and max pooling crosses so many kinks that the
+eigenvalue is overestimated tenfold."""
 
 
 def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor, seed: int) -> float:
-    """By Lanczos' iteration, with products from central differences of gradients.
+    """Return the largest eigenvalue of a Hessian, computed by Lanczos iteration.
+
+    Hessian-vector products are central differences of gradients.
 
     Args:
-        gradient: of the loss, at a point [n], float64.
-        at: the point.
-        seed: of the first direction; the same on all ranks.
+        gradient: function that returns the gradient of the loss at a point, both [n], float64.
+        at: point at which the Hessian is taken, [n].
+        seed: seed of the first direction, which must be equal on all ranks.
+
+    Returns:
+        The eigenvalue; NaN if a gradient is not finite.
     """
 
     def product(direction: Tensor) -> Tensor:
@@ -34,28 +39,35 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor, seed: i
         return (gradient(at + step) - gradient(at - step)).cpu() / (2 * STEP)
 
     start = torch.randn(len(at), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    found = _tridiagonal(product, start)
-    # A loss that is not finite is told where losses are, and with what to try.
-    return float(torch.linalg.eigvalsh(found).amax()) if found.isfinite().all() else math.nan
+    matrix = _tridiagonal(product, start)
+    # No error here: the module that measures losses reports one that is not finite, with advice.
+    return float(torch.linalg.eigvalsh(matrix).amax()) if matrix.isfinite().all() else math.nan
 
 
 def _tridiagonal(product: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
-    """What a symmetric matrix is on the space that it spans from a vector, [k, k]."""
+    """Return the projection of a symmetric matrix onto a Krylov space, tridiagonal, [k, k].
+
+    Args:
+        product: function that multiplies the matrix by a vector [n].
+        start: first vector of the Krylov space, [n].
+    """
     basis = [start / start.norm()]
     diagonal: list[Tensor] = []
-    beside: list[Tensor] = []
+    off_diagonal: list[Tensor] = []
     while True:
         image = product(basis[-1])
         diagonal.append(image @ basis[-1])
-        for vector in basis * 2:  # twice: rounding would bring found eigenvalues up again
+        # Orthogonalise twice; otherwise rounding makes eigenvalues appear more than once.
+        for vector in basis * 2:
             image = image - (image @ vector) * vector
         size = image.norm()
-        if len(basis) in (ITERATIONS, len(start)) or size < 1e-8:  # what differences can tell
+        # Below 1e-8 the remainder is only the error of the differences.
+        if len(basis) in (ITERATIONS, len(start)) or size < 1e-8:
             break
-        beside.append(size)
+        off_diagonal.append(size)
         basis.append(image / size)
-    found = torch.diag(torch.stack(diagonal))
-    if beside:
-        off = torch.stack(beside)
-        found += torch.diag(off, 1) + torch.diag(off, -1)
-    return found
+    matrix = torch.diag(torch.stack(diagonal))
+    if off_diagonal:
+        beside = torch.stack(off_diagonal)
+        matrix += torch.diag(beside, 1) + torch.diag(beside, -1)
+    return matrix

@@ -1,4 +1,4 @@
-"""How far the supernet is from the network that is made of it."""
+"""Distance between a supernet and the discrete network that its genotype describes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from ltnas.space.layout import edges
 def distance(
     mixing: Mapping[str, Tensor], genotype: Genotype, operations: Sequence[str], nodes: int
 ) -> float:
-    """Mean absolute difference of mixing weights and the zeros and ones of the genotype.
+    """Return the mean absolute difference between mixing weights and the one-hot genotype.
 
     Args:
-        mixing: weights of each kind of cell, [edges, operations].
-        genotype: made of them.
-        operations: names of the columns.
-        nodes: intermediate nodes of a cell.
+        mixing: mixing weights by kind of cell, each [edges, operations].
+        genotype: genotype that was selected from the mixing weights.
+        operations: names of the candidate operations, in the order of the columns.
+        nodes: number of intermediate nodes of a cell.
 
     Returns:
-        In [0, 1] for weights in [0, 1]; 0 for a supernet that is its genotype.
+        A value in [0, 1] for weights in [0, 1]; 0 if the weights are exactly the genotype.
     """
     differences = []
     for kind, weights in mixing.items():
-        kept = torch.zeros_like(weights)
+        one_hot = torch.zeros_like(weights)  # [edges, operations]
         for edge in genotype.cell(kind).edges:
-            kept[edges(nodes).index((edge.node, edge.source)), operations.index(edge.operation)] = 1
-        differences.append((weights - kept).abs().mean())
+            row = edges(nodes).index((edge.node, edge.source))
+            one_hot[row, operations.index(edge.operation)] = 1
+        differences.append((weights - one_hot).abs().mean())
     return float(torch.stack(differences).mean())

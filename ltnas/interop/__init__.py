@@ -1,4 +1,4 @@
-"""Checkpoints of other code bases, read into the modules of this package."""
+"""Loading of checkpoints of other code bases into the modules of this package."""
 
 from ltnas.interop.darts import load_official_network, load_official_supernet
 

@@ -1,6 +1,7 @@
-"""Checkpoints of the original DARTS code (quark0/darts), read into the modules of this package.
+"""Loading of checkpoints of the original DARTS code (quark0/darts).
 
-Only names differ, told by a few rules, and the supernet stacks what is one tensor an edge there.
+The computation is the same. The names of tensors differ, and a few rules translate them; the
+supernet also stacks the weights of several edges that are separate tensors in the original.
 """
 
 from __future__ import annotations
@@ -26,22 +27,24 @@ Model = TypeVar("Model", Network, SearchNetwork)
 
 NODES = 4
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
-"""Of the original's genotype, in its order."""
+"""Fields of the original code's genotype, in its order."""
 COUNTER = "num_batches_tracked"
-"""Buffer of normalisations that checkpoints older than PyTorch 0.4.1 lack; it changes no output."""
+"""Buffer of batch normalisation that checkpoints older than PyTorch 0.4.1 lack; no output depends
+on it."""
 
 RULES = (
     (r"^(cells\.\d+\.)mixed\.(\d+)\.operations\.", r"\1_ops.\2._ops."),
     (r"^(cells\.\d+\.)operations\.", r"\1_ops."),
-    # A block is the `op` of a module there; a normalised pool (its normalisation is number 1 and
-    # the only one with that number) is a bare Sequential.
+    # The original keeps the layers of an operation in its attribute `op`. The exception is pooling
+    # with normalisation, a plain Sequential, where the normalisation has the number 1; no other
+    # operation has a normalisation with that number.
     (
         r"^(cells\.\d+\.(?:preprocess[01]|_ops\.\d+(?:\._ops\.\d+)?)\.)"
         r"(?=\d+\.)(?!1\.(?:running_mean|running_var|num_batches_tracked)$)",
         r"\1op.",
     ),
 )
-"""Pattern in a name of ours, and what the original code has in its place."""
+"""Pattern in a name of this package, and its replacement in the original code."""
 
 
 def load_official_supernet(
@@ -52,16 +55,16 @@ def load_official_supernet(
     cells: int,
     num_classes: int,
 ) -> SearchNetwork:
-    """The search network of a checkpoint, with softmax weights, on the CPU, in training mode.
+    """Return the search network of a checkpoint: softmax weights, on the CPU, in training mode.
 
     Args:
-        state_dict: of the original search network; the dtype of its weights is kept.
+        state_dict: state dict of the original search network; the dtype of its weights is kept.
         alphas_normal: architecture parameters of normal cells, [14, 8], operations in the order of
             `ltnas.config.OPERATIONS`; the original does not keep them in its state dict.
-        alphas_reduce: those of reduction cells.
-        channels: of the first cell (`C` there).
-        cells: in the stack (`layers` there).
-        num_classes: of the classifier.
+        alphas_reduce: architecture parameters of reduction cells, [14, 8].
+        channels: number of channels of the first cell (`C` in the original code).
+        cells: number of cells (`layers` in the original code).
+        num_classes: number of classes of the classifier.
 
     Raises:
         UserError: the checkpoint does not fit; the message names the first key that does not.
@@ -98,19 +101,20 @@ def load_official_network(
     num_classes: int,
     auxiliary: bool,
 ) -> Network:
-    """The discrete network of a checkpoint, on the CPU, in training mode.
+    """Return the discrete network of a checkpoint, on the CPU, in training mode.
 
-    Networks of CIFAR and of ImageNet are told apart by the names of their stems.
+    The names of the stem decide if it is a network for CIFAR or for ImageNet.
 
     Args:
-        state_dict: of the original evaluation network; the dtype of its weights is kept.
-        genotype: of its cells: a `Genotype`; a published name, file or run folder; or the
-            original's, an object, dict or tuple of normal, normal_concat, reduce and
-            reduce_concat, each cell as pairs (operation, source), two for each node.
-        channels: of the first cell (`C` there).
-        cells: in the stack (`layers` there).
-        num_classes: of the classifier.
-        auxiliary: whether the checkpoint holds an auxiliary classifier.
+        state_dict: state dict of the original evaluation network; the dtype of its weights is
+            kept.
+        genotype: genotype of the cells: a `Genotype`; a published name, file or run folder; or
+            the original code's genotype, an object, dict or tuple of normal, normal_concat,
+            reduce and reduce_concat, each cell as pairs (operation, source), two for each node.
+        channels: number of channels of the first cell (`C` in the original code).
+        cells: number of cells (`layers` in the original code).
+        num_classes: number of classes of the classifier.
+        auxiliary: True if the checkpoint holds an auxiliary classifier.
 
     Raises:
         UserError: the checkpoint or the genotype does not fit; the message names the first key
@@ -121,15 +125,18 @@ def load_official_network(
         "and the genotype"
     )
     _check_counts(channels, cells, num_classes)
-    cells_of = _genotype(genotype)
+    cell_genotypes = _genotype(genotype)
     imagenet = any(_bare(name).startswith("stem0.") for name in state_dict)
     stem, official_stem = ("imagenet", "stem0") if imagenet else ("cifar", "stem")
     with torch.device("meta"):
-        network = Network(cells_of, channels, cells, num_classes, auxiliary, stem)
+        network = Network(
+            cell_genotypes, channels, cells, num_classes, auxiliary=auxiliary, stem=stem
+        )
     return _filled(network, state_dict, settings, stem=official_stem)
 
 
 def _check_counts(channels: int, cells: int, num_classes: int) -> None:
+    """Raise a `UserError` if a count is not positive."""
     counts = (("channels", channels), ("cells", cells), ("num_classes", num_classes))
     for key, value in counts:
         require(value >= 1, f"{key}={value} must be 1 or more")
@@ -139,12 +146,17 @@ def _check_counts(channels: int, cells: int, num_classes: int) -> None:
 
 
 def _bare(name: str) -> str:
-    """A name without what DataParallel puts before it."""
+    """Return the name of a tensor without the prefix that DataParallel adds."""
     return name.removeprefix("module.")
 
 
 def _official_name(name: str, stem: str) -> str:
-    """What the original code calls a tensor of ours; `stem` is the name of its first stem."""
+    """Return the original code's name of a tensor of this package.
+
+    Args:
+        name: name of the tensor in this package.
+        stem: name of the first stem in the original code.
+    """
     for pattern, replacement in RULES:
         name = re.sub(pattern, replacement, name)
     return re.sub(r"^stem\.", f"{stem}.", name)
@@ -157,14 +169,14 @@ def _filled(
     ours: Mapping[str, Tensor] | None = None,
     stem: str = "stem",
 ) -> Model:
-    """A model built on the meta device, with the numbers of a checkpoint.
+    """Fill a model with the tensors of a checkpoint, and return it.
 
     Args:
-        model: to fill.
-        state_dict: names of the original code to tensors.
-        settings: what the model was built from, for messages.
-        ours: names of this package to tensors that the checkpoint does not hold.
-        stem: the original's name of the first stem.
+        model: model on the meta device.
+        state_dict: tensors of the checkpoint by their names in the original code.
+        settings: arguments that the model was built with, as text for messages.
+        ours: tensors that the checkpoint does not hold, by their names in this package.
+        stem: name of the first stem in the original code.
 
     Raises:
         UserError: a name or a shape does not fit.
@@ -195,30 +207,42 @@ def _filled(
 
 
 def _check_pools(theirs: Mapping[str, Tensor], names: Mapping[str, Sequence[str]]) -> None:
-    """Raise a `UserError` if edges that pool the same state did not see the same."""
+    """Raise a `UserError` if statistics that should be equal differ.
+
+    The supernet pools each state once, whereas the original pools it once for each edge that
+    starts at it, and keeps running statistics for each of these edges.
+    """
     for first, *others in names.values():
         for other in others if re.search(r"_ops\.\d+\.1\.running", first) else []:
             require(
                 torch.allclose(theirs[first], theirs[other], rtol=1e-3),
-                f"{other} is not {first}, though both are of the same pool of the same state: "
-                "give the checkpoint of one search",
+                f"{other} differs from {first}, although both belong to the same pooling of the "
+                "same state: give the checkpoint of a single search",
             )
 
 
 def _check_fit(
     theirs: Mapping[str, Tensor], needed: Mapping[str, torch.Size], settings: str
 ) -> None:
-    """Raise a `UserError` at the first name or shape in a checkpoint that is not as needed."""
-    cure = f"{settings} must be those that it was made with"
+    """Raise a `UserError` at the first name or shape in a checkpoint that does not fit.
+
+    Args:
+        theirs: tensors of the checkpoint by their names.
+        needed: names and shapes of the tensors that the model needs.
+        settings: arguments that the model was built with, as text for messages.
+    """
+    cure = f"{settings} must be those that it was created with"
     for name in needed:
         require(name in theirs, f"the checkpoint has no {name}: {cure}")
     for name in theirs:
-        require(name in needed, f"the checkpoint has {name}, which the network has not: {cure}")
-    for name, shape in needed.items():
-        found = tuple(theirs[name].shape)
         require(
-            found == tuple(shape),
-            f"{name} has the shape {found} in the checkpoint and {tuple(shape)} in the network: "
+            name in needed, f"the checkpoint has {name}, which the network does not have: {cure}"
+        )
+    for name, shape in needed.items():
+        given = tuple(theirs[name].shape)
+        require(
+            given == tuple(shape),
+            f"{name} has the shape {given} in the checkpoint and {tuple(shape)} in the network: "
             f"{cure}",
         )
 
@@ -227,7 +251,7 @@ def _check_fit(
 
 
 def _genotype(genotype: object) -> Genotype:
-    """Any form of a genotype as ours, edges in the order in which the original code builds them."""
+    """Convert any form of a genotype, with edges in the order in which the original builds them."""
     if isinstance(genotype, str | Path):
         genotype = load_genotype(str(genotype))[0]
     if not isinstance(genotype, Genotype):
@@ -236,11 +260,12 @@ def _genotype(genotype: object) -> Genotype:
 
 
 def _by_node(cell: CellGenotype) -> CellGenotype:
-    """The original builds node after node, and keeps the order of the edges into a node."""
+    """Sort the edges of a cell by their nodes; the order of the edges into a node is kept."""
     return CellGenotype(tuple(sorted(cell.edges, key=lambda edge: edge.node)), cell.concat)
 
 
 def _parse_official(genotype: object) -> Genotype:
+    """Convert a genotype of the original code."""
     fields = _official_fields(genotype)
     data = {
         kind: {"edges": _official_edges(fields[kind]), "concat": list(fields[f"{kind}_concat"])}
@@ -250,26 +275,34 @@ def _parse_official(genotype: object) -> Genotype:
 
 
 def _official_fields(genotype: object) -> dict[str, Any]:
-    """The fields of an object, a dict or a plain tuple; each a list, tuple or range."""
-    found: Mapping[str, Any]
+    """Return the fields of a genotype that is an object, a dict or a plain tuple.
+
+    Raises:
+        UserError: a field is missing or is not a list, tuple or range.
+    """
+    fields: Mapping[str, Any]
     if isinstance(genotype, Mapping):
-        found = genotype
+        fields = genotype
     elif type(genotype) is tuple:
-        found = dict(zip(FIELDS, genotype, strict=False))
+        fields = dict(zip(FIELDS, genotype, strict=False))
     else:
-        found = {field: getattr(genotype, field, None) for field in FIELDS}
+        fields = {field: getattr(genotype, field, None) for field in FIELDS}
     for field in FIELDS:
         require(
-            isinstance(found.get(field), list | tuple | range),
-            f"genotype has no {field}: give a published name, a file, a Genotype, or the "
-            f"original's with {', '.join(FIELDS)}",
+            isinstance(fields.get(field), list | tuple | range),
+            f"genotype has no {field}: give a published name, a file, a Genotype, or an "
+            f"original genotype with {', '.join(FIELDS)}",
         )
-    return dict(found)
+    return dict(fields)
 
 
 def _official_edges(pairs: Sequence[Any]) -> list[list[Any]]:
-    """Pairs (operation, source), two for each node from 2 on, as [operation, node, source]."""
+    """Convert pairs (operation, source), two for each node from 2 on, to [operation, node, source].
+
+    Raises:
+        UserError: an entry is not a pair.
+    """
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise UserError(f"genotype: {pair!r} is no pair of an operation and its source")
+            raise UserError(f"genotype: {pair!r} is not a pair of an operation and its source")
     return [[name, 2 + index // 2, source] for index, (name, source) in enumerate(pairs)]

@@ -1,1 +1,1 @@
-"""Loggers besides the csv files of a run: Weights & Biases, TensorBoard."""
+"""Loggers besides the CSV files of a run: Weights & Biases and TensorBoard."""

@@ -1,4 +1,4 @@
-"""Names of the numbers of a history on a dashboard."""
+"""Names of the columns of a history on a dashboard."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SECTIONS = {
     "seconds": "cost",
     "peak": "cost",
 }
-"""Where a dashboard shows a column of the history, by its first word; tests have their own."""
+"""First word of a column of the history -> dashboard section; test sets have their own sections."""
 
 
-def shown_as(column: str) -> str:
-    """A column of the history by the name that it has on a dashboard, its section first.
+def chart_name(column: str) -> str:
+    """Return the name of a column of the history on a dashboard, with its section first.
 
-    `accuracy_balanced` is `test_balanced/accuracy`, `train_loss` is `train/loss`.
+    `accuracy_balanced` becomes `test_balanced/accuracy`, `train_loss` becomes `train/loss`.
     """
     for test_set in ("balanced", "long_tailed"):
         if column.endswith(f"_{test_set}"):

@@ -1,4 +1,4 @@
-"""Where numbers go besides a run's own csv files."""
+"""Choice of the logger that receives a run's numbers besides the CSV files in its folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ltnas.runs.folder import RunFolder
 
 
 def pictures(config: Run, folder: RunFolder) -> list[L.Callback]:
-    """What draws for the logger after each epoch of a search."""
+    """Return the callbacks that send pictures to the logger after each epoch of a search."""
     if config.logger.kind != "wandb":
         return []
     from ltnas.loggers.dashboard import Pictures
@@ -28,7 +28,14 @@ def pictures(config: Run, folder: RunFolder) -> list[L.Callback]:
 
 
 def publish(config: Run, logger: Logger | None, folder: RunFolder, genotype: str = "") -> None:
-    """Send a run's result to the logger, if that takes more than numbers."""
+    """Send tables and artifacts of a finished run to the logger, if it accepts them.
+
+    Args:
+        config: configuration of the run, which names the logger.
+        logger: open logger of the run's last stage.
+        folder: run folder with all result files.
+        genotype: genotype that a training was given; empty for a search.
+    """
     if config.logger.kind == "wandb":
         from ltnas.loggers.dashboard import publish as send
 
@@ -37,14 +44,29 @@ def publish(config: Run, logger: Logger | None, folder: RunFolder, genotype: str
 
 @contextmanager
 def open_logger(config: Run, folder: RunFolder, job: str) -> Iterator[Logger | None]:
-    """The logger that the configuration names, closed at the end with the right exit code."""
+    """Open the logger that the configuration names, and close it with the command's exit code.
+
+    Args:
+        config: configuration of the run.
+        folder: folder of the run or of one of its stages.
+        job: kind of the run or stage: search, retrain or pretrain.
+
+    Yields:
+        The logger; None if only CSV files are written.
+
+    Raises:
+        UserError: the logger's package is not installed, or W&B refuses the run.
+        ValueError: the logger is not known.
+    """
     match config.logger.kind:
         case "wandb":
             yield from _wandb(config, folder, job)
         case "tensorboard":
             yield _tensorboard(folder)
-        case _:
+        case "csv" | "none":
             yield None
+        case unknown:
+            raise ValueError(f"{unknown} is not a value of logger")
 
 
 def _tensorboard(folder: RunFolder) -> Logger:
@@ -54,7 +76,7 @@ def _tensorboard(folder: RunFolder) -> Logger:
         return TensorBoardLogger(folder.path, name="tensorboard", version="")
     except ModuleNotFoundError as error:
         raise UserError(
-            "logger=tensorboard needs a package that is not there: pip install tensorboard"
+            "logger=tensorboard needs a package that is not installed: pip install tensorboard"
         ) from error
 
 
@@ -64,14 +86,14 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
     from pydantic import ValidationError
 
     settings: dict[str, Any] = asdict(config)
-    stage = folder.path.name == job  # a folder in the run's
-    name = f"{folder.path.parent.name}-{job}" if stage else folder.path.name
+    is_stage = folder.path.name == job  # a stage has a subfolder of the run folder
+    name = f"{folder.path.parent.name}-{job}" if is_stage else folder.path.name
     logger = WandbLogger(
         name=name,
         save_dir=folder.path,
         project=config.logger.project,
         entity=config.logger.entity,
-        # The same after a resume, so that curves go on; an agent of a W&B sweep has its own.
+        # A resumed run keeps its id, so that its curves continue; a W&B sweep assigns the id.
         id=None if "WANDB_SWEEP_ID" in os.environ else name[-64:],
         resume="allow",
         job_type=job,
@@ -93,7 +115,7 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
 
 
 def _exit_code(error: BaseException) -> int:
-    """That the command will end with."""
+    """Return the exit code with which the command will end after this error."""
     match error:
         case UserError():
             return 2
@@ -105,9 +127,9 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _count_in_epochs(logger: Any) -> None:  # noqa: ANN401 - wandb's run has no types here
-    """Make the epoch the axis of every chart."""
+    """Make the epoch the horizontal axis of every chart."""
     logger.experiment.define_metric("epoch", hidden=True)
-    # Lightning has said its step counter for all; which pattern W&B takes of two is chance.
+    # Lightning has set its step counter for "*"; of two matching patterns W&B may use either.
     logger.experiment.define_metric("*", step_metric="epoch", overwrite=True)
     for section in sorted({*SECTIONS.values(), "test_balanced", "test_long_tailed"}):
         logger.experiment.define_metric(f"{section}/*", step_metric="epoch")

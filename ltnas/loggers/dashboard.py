@@ -1,6 +1,6 @@
-"""What Weights & Biases is shown besides numbers; loaded only when `logger=wandb`.
+"""Pictures, tables and artifacts for Weights & Biases, made from the files of a run.
 
-All of it is made from a run's files.
+This module imports wandb and is loaded only with `logger=wandb`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from ltnas.runs.folder import RunFolder
 from ltnas.space.genotype import FILE, parse_genotype
 
 
-def shown(loggers: list[Logger]) -> list[Any]:
-    """The W&B runs among loggers."""
+def wandb_runs(loggers: list[Logger]) -> list[Any]:
+    """Return the W&B runs of those loggers that are W&B loggers."""
     return [logger.experiment for logger in loggers if isinstance(logger, WandbLogger)]
 
 
 class Pictures(L.Callback):
-    """Sends both cells and a map of the mixing weights after each epoch of a search."""
+    """Sends drawings of both cells and a heat map of the mixing weights after each search epoch."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Comes after the callback that writes the architecture's files."""
+        """Send the pictures; must run after the callback that writes the architecture's files."""
         if not trainer.is_global_zero:
             return
         epoch = trainer.current_epoch
@@ -42,12 +42,12 @@ class Pictures(L.Callback):
             "architecture/cells": picture(draw(genotype)),
             "architecture/weights": picture(heat_map(read_curves(self.folder), epoch)),
         }
-        for run in shown(trainer.loggers):
+        for run in wandb_runs(trainer.loggers):
             run.log({"epoch": epoch, **pictures})
 
 
 def picture(figure: Any) -> wandb.Image:  # noqa: ANN401 - matplotlib has no types
-    """A figure, as W&B takes it."""
+    """Convert a figure to an image for W&B."""
     from PIL import Image
 
     content = io.BytesIO()
@@ -56,14 +56,14 @@ def picture(figure: Any) -> wandb.Image:  # noqa: ANN401 - matplotlib has no typ
 
 
 def publish(logger: Logger | None, folder: RunFolder, genotype: str = "") -> None:
-    """Send what a run has ended with: tables, and artifacts that link a search to its trainings.
+    """Send tables of the test results, and artifacts that link a search to its trainings.
 
     Args:
-        logger: of the run's last stage.
-        folder: of the run, all files in it but metrics.json, which is passed as read.
-        genotype: what a training was told to train.
+        logger: logger of the run's last stage; nothing is sent unless it is a W&B logger.
+        folder: run folder with all result files.
+        genotype: genotype that a training was given; empty for a search.
     """
-    for run in shown([logger] if logger else []):
+    for run in wandb_runs([logger] if logger else []):
         metrics = folder.read_json("metrics.json")
         run.summary.update(summary(metrics))
         for name, report in metrics.get("test", {}).items():
@@ -77,13 +77,13 @@ def publish(logger: Logger | None, folder: RunFolder, genotype: str = "") -> Non
 
 
 def summary(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a result that a table of runs is sorted by."""
+    """Return the entries of metrics.json by which W&B sorts and filters runs."""
     kept = ("scheme", "imbalance", "seed", "parameters", "multiply_accumulates", "seconds")
     return {key: metrics[key] for key in kept if key in metrics}
 
 
 def per_class(report: dict[str, Any], metrics: dict[str, Any]) -> wandb.Table:
-    """Class, training images, accuracy."""
+    """Return a table with the number of training images and the test accuracy of each class."""
     counts = metrics["data"]["class_counts"]
     rows = zip(report["per_class"], counts, report["per_class"].values(), strict=True)
     return wandb.Table(
@@ -92,7 +92,7 @@ def per_class(report: dict[str, Any], metrics: dict[str, Any]) -> wandb.Table:
 
 
 def confusion(report: dict[str, Any]) -> wandb.Table:
-    """True class, predicted class, images."""
+    """Return the confusion matrix as a table of true class, predicted class and images."""
     names = list(report["per_class"])
     rows = [
         [names[true], names[predicted], count]
@@ -103,24 +103,29 @@ def confusion(report: dict[str, Any]) -> wandb.Table:
 
 
 def artifact(kind: str, folder: RunFolder, names: list[str]) -> wandb.Artifact:
-    """Files of a run under a name by which others find them."""
-    found = wandb.Artifact(artifact_name(kind, folder.path), type=kind)
+    """Return an artifact that holds those of the named files that exist in the run folder."""
+    files = wandb.Artifact(artifact_name(kind, folder.path), type=kind)
     for name in names:
         if (folder.path / name).exists():
-            found.add_file(str(folder.path / name))
-    return found
+            files.add_file(str(folder.path / name))
+    return files
 
 
 def artifact_name(kind: str, folder: Path) -> str:
-    """`genotype-search-darts-...`."""
+    """Return the name of an artifact of a run, e.g. `genotype-search-darts-exp0.1-s0-...`."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", f"{kind}-{folder.name}")
 
 
 def link(run: Any, genotype: str) -> None:  # noqa: ANN401
-    """Say which search a training's genotype is of.
+    """Record which search the genotype of a training comes from.
 
-    As an artifact that it uses, if the search was sent to the same project; without a network as
-    an entry of its configuration alone.
+    The name of the search's artifact is written into the W&B configuration. With a network the
+    artifact is also recorded as used, if the search was sent to the same project. Published
+    genotypes, which have no run folder, are skipped.
+
+    Args:
+        run: W&B run of the training.
+        genotype: name, file or run folder that the training was given.
     """
     folder = Path(genotype)
     folder = folder.parent if folder.name == FILE else folder
@@ -132,5 +137,5 @@ def link(run: Any, genotype: str) -> None:  # noqa: ANN401
         try:
             run.use_artifact(f"{name}:latest")
         except (wandb.errors.CommError, ValueError) as error:
-            missing = f"{name} (not there: {error})"
+            missing = f"{name} (not found: {error})"
             run.config.update({"genotype_artifact": missing}, allow_val_change=True)

@@ -1,1 +1,1 @@
-"""Pictures, made from result files and never from live objects."""
+"""Figures, drawn from result files and never from live objects."""

@@ -10,15 +10,14 @@ from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operat
 from ltnas.runs.folder import RunFolder
 
 Curves = dict[tuple[int, int], dict[str, list[float]]]
-"""(node, source) -> operation -> weight of each epoch."""
+"""Weights by edge and operation: (node, source) -> operation -> one weight for each epoch."""
 
 
 def plot_architecture(folder: RunFolder) -> None:
-    """Draw architecture.csv to architecture.png: a row of small panels for each kind of cell."""
+    """Draw architecture.csv to architecture.png: one panel for each edge of each kind of cell."""
     curves = read_curves(folder)
-    columns = max(len(edges) for edges in curves.values())
-    columns = min(columns, 7)
-    rows = [-(-len(edges) // columns) for edges in curves.values()]
+    columns = min(7, max(len(edges) for edges in curves.values()))
+    rows = [-(-len(edges) // columns) for edges in curves.values()]  # rounded up
     figure = new_figure(1.75 * columns, 1.5 * sum(rows) + 1.0)
     grids = figure.subplots(sum(rows), columns, sharex=True, sharey=True, squeeze=False)
     first = 0
@@ -33,7 +32,12 @@ def plot_architecture(folder: RunFolder) -> None:
 
 
 def read_curves(folder: RunFolder) -> dict[str, Curves]:
-    """The weights in architecture.csv by cell, edge and operation."""
+    """Return the mixing weights in architecture.csv: kind of cell -> curves of its edges.
+
+    Raises:
+        OSError: the file cannot be read.
+        KeyError, ValueError: a column is missing or a value is not a number.
+    """
     curves: dict[str, Curves] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with (folder.path / "architecture.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -45,7 +49,7 @@ def read_curves(folder: RunFolder) -> dict[str, Curves]:
 def _draw_kind(panels: Any, kind: str, edges: Curves) -> None:  # noqa: ANN401
     for panel, ((node, source), operations) in zip(panels, edges.items(), strict=False):
         for name, values in operations.items():
-            marker = "o" if len(values) == 1 else ""
+            marker = "o" if len(values) == 1 else ""  # one point makes no line
             panel.plot(
                 range(1, len(values) + 1),
                 values,
@@ -59,5 +63,5 @@ def _draw_kind(panels: Any, kind: str, edges: Curves) -> None:  # noqa: ANN401
         panel.spines[["top", "right"]].set_visible(False)
         panel.spines[["left", "bottom"]].set_color(FAINT)
         panel.xaxis.get_major_locator().set_params(integer=True)
-    for panel in panels[len(edges) :]:
+    for panel in panels[len(edges) :]:  # unused places of the grid
         panel.axis("off")

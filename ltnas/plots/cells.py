@@ -1,4 +1,4 @@
-"""Both cells of a genotype as graphs."""
+"""Drawing of a genotype: its normal cell and its reduction cell as directed graphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
 
 
 def plot_cells(folder: RunFolder) -> None:
-    """Draw genotype.json to cells.svg and cells.png."""
+    """Draw the genotype.json of a run to cells.svg and cells.png."""
     genotype = parse_genotype(folder.read_json("genotype.json"), "genotype.json")
     figure = draw(genotype)
     for name in ("cells.svg", "cells.png"):
@@ -20,7 +20,7 @@ def plot_cells(folder: RunFolder) -> None:
 
 
 def draw(genotype: Genotype) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """A figure with the normal cell above the reduction cell and a legend of operations."""
+    """Return a figure with the normal cell above the reduction cell and a legend of operations."""
     figure = new_figure(9, 8.6)
     top, bottom = figure.subplots(2, 1)
     for axes, kind in ((top, "normal"), (bottom, "reduce")):
@@ -31,7 +31,7 @@ def draw(genotype: Genotype) -> Any:  # noqa: ANN401 - matplotlib has no types
 
 
 def positions(cell: CellGenotype) -> dict[int | str, tuple[float, float]]:
-    """Where each state stands: inputs left, nodes by column, the output right."""
+    """Return the (x, y) position of each state: inputs left, one column a node, "out" right."""
     nodes = sorted(
         {edge.node for edge in cell.edges} | {edge.source for edge in cell.edges} - {0, 1}
     )
@@ -45,12 +45,13 @@ def positions(cell: CellGenotype) -> dict[int | str, tuple[float, float]]:
 def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN401
     places = positions(cell)
     labels: dict[int | str, str] = {0: "c(k-2)", 1: "c(k-1)", "out": "c(k)"}
+    # One coloured arrow for each edge, a dashed one from each concatenated node to the output.
     for edge in cell.edges:
-        start, end = places[edge.source], places[edge.node]
-        arrival = (end[0], end[1] + _offset(edge, cell))
-        _arrow(axes, start, arrival, OPERATION_COLOURS[edge.operation], _bend(start, arrival))
+        start, (x, y) = places[edge.source], places[edge.node]
+        end = (x, y + _offset(edge, cell))
+        _arrow(axes, start, end, colour=OPERATION_COLOURS[edge.operation], bend=_bend(start, end))
     for node in cell.concat:
-        _arrow(axes, places[node], places["out"], FAINT, 0.0, width=1.0, style="--")
+        _arrow(axes, places[node], places["out"], colour=FAINT, bend=0.0, width=1.0, style="--")
     for state, (x, y) in places.items():
         axes.text(
             x,
@@ -75,7 +76,10 @@ def _draw_cell(axes: Any, cell: CellGenotype, title: str) -> None:  # noqa: ANN4
 
 
 def _offset(edge: Edge, cell: CellGenotype) -> float:
-    """How far off a node's middle an edge arrives, so that no arrow head hides another."""
+    """Return the vertical distance from a node's centre at which an edge ends.
+
+    Edges into one node end at different heights, so that their arrow heads do not overlap.
+    """
     places = positions(cell)
     incoming = [other for other in cell.edges if other.node == edge.node]
     incoming.sort(key=lambda other: (places[other.source][1], other.operation))
@@ -83,7 +87,7 @@ def _offset(edge: Edge, cell: CellGenotype) -> float:
 
 
 def _bend(start: tuple[float, float], end: tuple[float, float]) -> float:
-    """Long edges go around what lies between, outwards."""
+    """Return the curvature of an arrow; long arrows bend outwards around the nodes between."""
     length = end[0] - start[0]
     if length < 2.0:
         return 0.0
@@ -95,6 +99,7 @@ def _arrow(
     axes: Any,  # noqa: ANN401
     start: tuple[float, float],
     end: tuple[float, float],
+    *,
     colour: str,
     bend: float,
     width: float = 2.4,

@@ -1,4 +1,4 @@
-"""Loss and test accuracy over the epochs of a run."""
+"""Training loss and accuracies over the epochs of a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ COLOURS = {"train": "#22262b", "balanced": "#0072b2", "long_tailed": "#e69f00"}
 
 
 def plot_curves(folder: RunFolder) -> None:
-    """Draw history.csv to curves.png: loss on the left, accuracies on the right."""
+    """Draw history.csv to curves.png: training loss on the left, accuracies on the right."""
     with (folder.path / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     epochs = [int(row["epoch"]) + 1 for row in rows]
     figure = new_figure(9, 3.4)
     left, right = figure.subplots(1, 2)
-    lines = {
+    lines = {  # panel -> label -> column of history.csv
         left: {"train": "train_loss"},
         right: {
             "train": "train_accuracy",
@@ -27,7 +27,7 @@ def plot_curves(folder: RunFolder) -> None:
     }
     for panel, columns in lines.items():
         for label, column in columns.items():
-            scale = 1 if panel is left else 100
+            scale = 1 if panel is left else 100  # accuracies in per cent
             values = [scale * float(row[column]) for row in rows]
             name = label if label == "train" else f"{label.replace('_', '-')} test"
             panel.plot(

@@ -1,4 +1,4 @@
-"""Figures without a display, saved whole."""
+"""Creation and saving of figures without a display, and the colours of all plots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ OPERATION_COLOURS = {
     "dil_conv_3x3": "#cc79a7",
     "dil_conv_5x5": "#8f3f6f",
 }
-"""By kind: grey nothing, orange skip, blue pools, green separable, purple dilated (Okabe-Ito)."""
+"""Colour of each operation in the Okabe-Ito palette.
+
+Grey for none, orange for skip connections, blue for pooling, green for separable and purple for
+dilated convolutions.
+"""
 
 
 def new_figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """An empty figure of so many inches."""
+    """Return an empty figure; width and height are in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -32,10 +36,16 @@ def new_figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib
 
 
 def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
-    """Save under a name that ends in svg or png."""
+    """Write a figure into a run folder, atomically.
+
+    Args:
+        figure: matplotlib figure.
+        folder: run folder that the file is written to.
+        name: file name that ends in .svg or .png, which decides the format.
+    """
     import matplotlib as mpl
 
-    # Fixed ids and no date: the same picture is the same file.
+    # Fixed ids and no date, so that equal figures give equal files.
     with mpl.rc_context({"svg.hashsalt": "ltnas"}), atomically(folder.path / name) as partial:
         kind = name.rpartition(".")[2]
         metadata = {"Date": None} if kind == "svg" else {}
@@ -43,7 +53,7 @@ def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
 
 
 def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
-    """What colour is which operation, above the panels."""
+    """Add a legend of these operations above the panels."""
     from matplotlib.lines import Line2D
 
     handles = [

@@ -1,4 +1,4 @@
-"""Mixing weights of one epoch as a map: edges by operations."""
+"""Heat map of the mixing weights of one epoch: edges in rows, operations in columns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ltnas.plots.figure import INK, new_figure
 
 
 def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """A figure with a panel for each kind of cell, its cells as dark as their weights are large.
+    """Return a figure with one panel for each kind of cell; darker squares are larger weights.
 
     Args:
-        curves: of `plots.architecture.read_curves`.
-        epoch: from 0.
+        curves: mixing weights as `plots.architecture.read_curves` returns them.
+        epoch: number of the epoch to show, counted from 0.
     """
     rows = max(len(edges) for edges in curves.values())
     figure = new_figure(9, 1.6 + 0.3 * rows)
-    largest = max(
+    largest = max(  # common end of the colour scales
         values[epoch]
         for edges in curves.values()
         for row in edges.values()

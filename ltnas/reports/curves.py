@@ -1,4 +1,4 @@
-"""Columns of histories, by epoch."""
+"""Columns of the histories of runs, as curves over epochs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from pathlib import Path
 
 
 def curve(folders: Sequence[Path], column: str) -> list[float]:
-    """A column of histories, mean over the runs that went that far."""
+    """Return the mean of a column for each epoch, over the runs that have reached the epoch."""
     histories = [history(folder / "history.csv", column) for folder in folders]
-    longest = max((len(found) for found in histories), default=0)
+    longest = max((len(values) for values in histories), default=0)
     return [
-        round(statistics.mean(found[epoch] for found in histories if len(found) > epoch), 4)
+        round(statistics.mean(values[epoch] for values in histories if len(values) > epoch), 4)
         for epoch in range(longest)
     ]
 
 
 def history(path: Path, column: str) -> list[float]:
-    """A column of a run's history as far as it has numbers; empty if it cannot be read."""
+    """Return a column of a history up to its first value that is not finite.
+
+    The list is empty if the file cannot be read or an entry is not a number.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            found = [float(line[column]) for line in csv.DictReader(file)]
+            values = [float(line[column]) for line in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
-    return list(takewhile(math.isfinite, found))
+    return list(takewhile(math.isfinite, values))

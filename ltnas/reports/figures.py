@@ -1,4 +1,4 @@
-"""Figures of the page as SVG, in the colours of the page; a pointer at rest tells the numbers."""
+"""Figures of the page as SVG, in the colours of the page; tooltips show the numbers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 8, 10, 24
 
 
 def colour(index: int) -> str:
-    """Of the series with a number; neighbours differ."""
+    """Return the CSS colour of a series by its index; neighbouring indices differ clearly."""
     return f"hsl({(index * 137.5 + 212) % 360:.0f} 58% 52%)"
 
 
 def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
-    """Curves over epochs.
+    """Return a figure with one curve over epochs for each series; empty text without values.
 
     Args:
-        series: name -> shares in [0, 1], one for each epoch.
-        title: what the vertical axis is.
+        series: name of each curve -> values in [0, 1], one for each epoch.
+        title: title of the figure, which names the quantity on the vertical axis.
     """
-    everything = [value for values in series.values() for value in values]
-    if not everything:
+    flat = [value for values in series.values() for value in values]
+    if not flat:
         return ""
-    low, high = min(everything), max(max(everything), min(everything) + 0.05)
+    low, high = min(flat), max(max(flat), min(flat) + 0.05)
     epochs = max(len(values) for values in series.values())
 
     def place(epoch: int, value: float) -> str:
@@ -33,6 +33,7 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
 
     drawn = []
     for index, (name, values) in enumerate(series.items()):
+        # One epoch alone is drawn as a horizontal line.
         points = [*values, *values] if len(values) == 1 else values
         path = "L".join(place(epoch, value) for epoch, value in enumerate(points))
         last = f"{name}: {100 * values[-1]:.2f} % after epoch {len(values)}"
@@ -47,11 +48,11 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
 
 
 def bars(counts: Sequence[int], title: str) -> str:
-    """Images of each class.
+    """Return a bar chart of the number of images of each class.
 
     Args:
-        counts: of the classes, in their order.
-        title: of the panel.
+        counts: number of images of each class, [C].
+        title: title of the figure.
     """
     high = max(counts)
     room = (WIDTH - LEFT - RIGHT) / len(counts)
@@ -66,10 +67,12 @@ def bars(counts: Sequence[int], title: str) -> str:
 
 
 def _height(value: float, low: float, high: float) -> float:
+    """Return the y coordinate of a value; low lies at the bottom and high at the top."""
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - low) / (high - low)
 
 
 def _grid(low: float, high: float) -> str:
+    """Return five horizontal lines with their values in per cent."""
     drawn = []
     for step in range(5):
         value = low + (high - low) * step / 4
@@ -82,15 +85,15 @@ def _grid(low: float, high: float) -> str:
 
 
 def _figure(drawn: str, title: str) -> str:
-    named = html.escape(title)
+    caption = html.escape(title)
     return (
-        f'<figure><figcaption>{named}</figcaption><svg class="curves" viewBox="0 0 {WIDTH} '
-        f'{HEIGHT}" role="img" aria-label="{named}">{drawn}</svg></figure>'
+        f'<figure><figcaption>{caption}</figcaption><svg class="curves" viewBox="0 0 {WIDTH} '
+        f'{HEIGHT}" role="img" aria-label="{caption}">{drawn}</svg></figure>'
     )
 
 
 def legend(names: Sequence[str]) -> str:
-    """What colour is which series."""
+    """Return a legend of the series with these names, in the colours of their indices."""
     entries = (
         f'<span><i class="swatch" style="background:{colour(index)}"></i>{html.escape(name)}</span>'
         for index, name in enumerate(names)

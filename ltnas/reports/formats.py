@@ -1,4 +1,4 @@
-"""Rows as Markdown, CSV and LaTeX."""
+"""Tables of rows and runs as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from ltnas.reports.rows import Row
 from ltnas.reports.runs import Run
+from ltnas.reports.units import duration, millions
 
 Cell = Callable[[Row], str]
+"""Function that returns the text of a row in one column."""
 
 
 def percent(row: Row, key: str, plus_minus: str = "±") -> str:
-    """Mean and deviation over seeds in per cent; - if it is not known."""
+    """Return mean and standard deviation over seeds in per cent; - if they are not known."""
     mean, deviation = row.mean(key), row.deviation(key)
     if mean is None:
         return "-"
@@ -22,22 +24,8 @@ def percent(row: Row, key: str, plus_minus: str = "±") -> str:
     return f"{100 * mean:.2f}{tail}"
 
 
-def duration(seconds: float | None) -> str:
-    """`1 h 05 min`, `5.2 min`, `12 s`."""
-    if seconds is None:
-        return "-"
-    if seconds >= 3600:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
-
-
-def millions(value: float | None) -> str:
-    """In millions."""
-    return "-" if value is None else f"{value / 1e6:.2f}"
-
-
 def columns(plus_minus: str = "±") -> dict[str, Cell]:
-    """Headings, and what stands under them."""
+    """Return the columns of the table: heading -> function that returns a row's text."""
     return {
         "scheme": lambda row: row.name,
         "imbalance": lambda row: row.imbalance,
@@ -57,23 +45,23 @@ def columns(plus_minus: str = "±") -> dict[str, Cell]:
 
 
 def cells(rows: list[Row], plus_minus: str = "±") -> list[list[str]]:
-    """Headings, then a list for each row."""
-    made = columns(plus_minus)
-    return [list(made), *([cell(row) for cell in made.values()] for row in rows)]
+    """Return the headings and then the texts of each row."""
+    texts = columns(plus_minus)
+    return [list(texts), *([text(row) for text in texts.values()] for row in rows)]
 
 
 def markdown(rows: list[Row]) -> str:
-    """A table; numbers to the right."""
+    """Return the rows as a Markdown table, with numbers aligned to the right."""
     head, *body = [[cell.replace("|", "\\|") for cell in line] for line in cells(rows)]
     rule = ["---", "---", *["---:"] * (len(head) - 2)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body)) + "\n"
 
 
 def latex(rows: list[Row]) -> str:
-    """A tabular for booktabs."""
+    """Return the rows as a LaTeX tabular that needs the booktabs package."""
 
-    def line(found: list[str]) -> str:
-        escaped = [re.sub(r"[_%&#{}]", r"\\\g<0>", cell) for cell in found]
+    def line(texts: list[str]) -> str:
+        escaped = [re.sub(r"[_%&#{}]", r"\\\g<0>", text) for text in texts]
         return " & ".join(escaped) + r" \\"
 
     head, *body = cells(rows, r"$\pm$")
@@ -90,35 +78,38 @@ def latex(rows: list[Row]) -> str:
 
 
 def rows_csv(rows: list[Row]) -> str:
-    """The table for other programs: of every number mean and deviation, empty if not known."""
+    """Return the rows as CSV for other programs.
+
+    Every number has two columns, mean and standard deviation over seeds; unknown ones are empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     keys = list(rows[0].values) if rows else []
     numbers = [f"{key}_{kind}" for key in keys for kind in ("mean", "deviation")]
     writer.writerow(["scheme", "label", "imbalance", "seeds", "paper", *numbers])
     for row in rows:
-        found = [number for key in keys for number in (row.mean(key), row.deviation(key))]
+        values = [number for key in keys for number in (row.mean(key), row.deviation(key))]
         writer.writerow(
-            [row.scheme, row.label, row.imbalance, len(row.runs), row.published, *found]
+            [row.scheme, row.label, row.imbalance, len(row.runs), row.published, *values]
         )
     return text.getvalue()
 
 
 def runs_csv(runs: list[Run]) -> str:
-    """Every run with its state, a line each, for other programs."""
+    """Return all runs with their states as CSV for other programs, one line each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    tested = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
+    identity = ("folder", "kind", "state", "scheme", "imbalance", "seed")
+    scores = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
     costs = ("parameters", "multiply_accumulates", "seconds", "peak_memory_gib")
-    which = ("folder", "kind", "state", "scheme", "imbalance", "seed")
-    writer.writerow([*which, *tested, *costs, "commit", "reason"])
+    writer.writerow([*identity, *scores, *costs, "commit", "reason"])
     for run in runs:
         test = run.metrics.get("test", {}).get("balanced", {})
         writer.writerow(
             [
                 *(run.folder, run.kind, run.state),
                 *(run.metrics.get(key, "") for key in ("scheme", "imbalance", "seed")),
-                *(test.get(key, "") for key in tested),
+                *(test.get(key, "") for key in scores),
                 *(run.metrics.get(key, "") for key in costs),
                 run.metrics.get("provenance", {}).get("commit", ""),
                 run.reason,

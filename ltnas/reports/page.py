@@ -1,4 +1,4 @@
-"""One page that needs nothing else: a sortable table, curves, cells, what to doubt."""
+"""The HTML page, a single file: a sortable table, learning curves, cells, and caveats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ltnas import __version__
-from ltnas.reports import paper
+from ltnas.reports import paper, published
 from ltnas.reports.curves import curve
 from ltnas.reports.formats import columns
 from ltnas.reports.rows import Row
@@ -30,49 +30,56 @@ SORTED_BY = {
     "training": "seconds",
     "memory, GiB": "peak_memory_gib",
 }
-"""Columns that are sorted by a number, and which."""
+"""Column of the table -> number of a row that it is sorted by; other columns sort by text."""
 CURVES = {
     "accuracy, balanced test set, %": "accuracy_balanced",
     "few-shot accuracy, balanced test set, %": "few_balanced",
     "accuracy, long-tailed test set, %": "accuracy_long_tailed",
     "training loss": "train_loss",
 }
-"""Columns of a training's history that the page draws."""
+"""Title of each learning curve -> column of the history that it shows."""
 DRAWN = 60
-"""Rows whose cells are on the page; each takes some hundred kilobytes of it."""
+"""Number of rows whose cells are drawn; each adds a few hundred kilobytes to the page."""
 
 
-def page(rows: list[Row], runs: list[Run], doubtful: list[str]) -> str:
-    """The page as HTML; the data of its table and curves are in it as JSON."""
+def page(rows: list[Row], runs: list[Run], caveats: list[str]) -> str:
+    """Return the page as HTML, with the data of its table and curves embedded as JSON.
+
+    Args:
+        rows: rows of the table.
+        runs: all runs, whether finished or not.
+        caveats: lines for the list of caveats at the top.
+    """
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     parts = {
         "summary": f"{len(runs)} runs, {counts}",
         "version": html.escape(__version__),
-        "doubts": items(doubtful, "doubts", "What to doubt"),
-        "unfinished": items(unfinished(runs), "unfinished", "Not in the table"),
+        "caveats": items(caveats, "caveats", "Caveats"),
+        "unfinished": items(unfinished(runs), "unfinished", "Runs without a result"),
         "paper": paper.sections(rows, runs),
+        "source": html.escape(published.SOURCE),
         "data": data(rows, runs),
     }
-    # In one pass: what a part says of itself is no place for another.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    # All in one pass, so that braces in the text of one part are never replaced by another.
+    return re.sub(r"\{\{(\w+)\}\}", lambda placeholder: parts[placeholder[1]], template)
 
 
 def data(rows: list[Row], runs: list[Run]) -> str:
-    """What the page's script draws, as JSON that cannot end or begin a tag."""
+    """Return the data of the page's script as JSON without `<`, so that it holds no HTML tags."""
     numbers = (*SORTED_BY, "seeds", "paper")
-    found = {
+    content = {
         "headings": [{"name": name, "number": name in numbers} for name in columns()],
         "quantities": list(CURVES),
         "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
         "searches": searches_alone(rows, runs),
     }
-    return json.dumps(found, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 
 def unfinished(runs: list[Run]) -> list[str]:
-    """A line for each run that is not finished."""
+    """Return one line for each run that is not finished, with its state and the reason."""
     return [
         f"{run.name}: {run.state}{f' ({run.reason})' if run.reason else ''}"
         for run in runs
@@ -81,7 +88,7 @@ def unfinished(runs: list[Run]) -> list[str]:
 
 
 def items(lines: list[str], name: str, title: str) -> str:
-    """A section with a list; nothing if there are no lines."""
+    """Return a section of the page with a list, or empty text if there are no lines."""
     if not lines:
         return ""
     entries = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
@@ -89,7 +96,12 @@ def items(lines: list[str], name: str, title: str) -> str:
 
 
 def row_data(row: Row, drawn: bool) -> dict[str, Any]:
-    """What the page knows of a row: texts, sort keys, curves, cells, commands."""
+    """Return the data of a row: texts, sort keys, curves, cells and commands.
+
+    Args:
+        row: row of the table.
+        drawn: include the drawing of its cells and its mixing weights.
+    """
     texts = {name: cell(row) for name, cell in columns().items()}
     keys: dict[str, Any] = {name: row.mean(key) for name, key in SORTED_BY.items()}
     keys |= {"seeds": len(row.runs), "paper": row.published}
@@ -106,12 +118,12 @@ def row_data(row: Row, drawn: bool) -> dict[str, Any]:
 
 
 def searches_alone(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
-    """Searches that no training in the table has come from: cells, weights, commands."""
+    """Return cells, mixing weights and commands of the searches that no row was trained from."""
     used = {search.folder for row in rows for search in row.searches}
     groups = paper.named_searches([run for run in runs if run.folder not in used])
     return [
         {
-            "name": f"{name} · search alone",
+            "name": f"{name} · search only",
             "seed": members[0].metrics["seed"],
             **architecture(members[0], members[0]),
             "commands": [run.metrics["provenance"]["command"] for run in members],
@@ -121,7 +133,7 @@ def searches_alone(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def architecture(run: Run, search: Run | None) -> dict[str, Any]:
-    """The cells of a run, and the mixing weights of the search that has found them."""
+    """Return the cells of a run and the mixing weights of the search that they come from."""
     return {
         "drawing": drawing(run.folder / "cells.svg"),
         "operations": paper.operations(run),
@@ -130,7 +142,10 @@ def architecture(run: Run, search: Run | None) -> dict[str, Any]:
 
 
 def drawing(path: Path) -> str:
-    """An SVG file as a data URL, whose names and styles stay its own; empty if there is none."""
+    """Return an SVG file as a data URL, or empty text if the file cannot be read.
+
+    As an image its ids and styles cannot affect the page.
+    """
     try:
         return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:

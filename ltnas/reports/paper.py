@@ -1,4 +1,4 @@
-"""The experiments of arXiv 2406.16949 as far as runs show them, the paper's values beside ours."""
+"""Figures 6 to 9 and table I of the paper, made from runs, with the paper's values beside ours."""
 
 from __future__ import annotations
 
@@ -7,43 +7,38 @@ import json
 from collections import Counter, defaultdict
 
 from ltnas.errors import UserError
-from ltnas.reports import figures
+from ltnas.reports import figures, published
 from ltnas.reports.curves import curve
 from ltnas.reports.labels import told_apart
-from ltnas.reports.rows import PUBLISHED, PUBLISHED_AT, Row
+from ltnas.reports.rows import Row
 from ltnas.reports.runs import Run
 from ltnas.space.genotype import parse_genotype
 
-NAMES = {"darts": "DARTS", "fairdarts": "FairDARTS", "fairdarts_ssl": "SSF-NAS"}
-PAPERS_CELLS = ["convolutions alone", "convolutions and 2 max pool 3x3"]
-"""What section IV-D2 says of fig. 9."""
 TEST_SETS = {"balanced": "balanced test set", "long_tailed": "long-tailed test set"}
-LOSSES = "12.57 to 38.01"
-"""Points that long tails cost on the balanced test set, section IV-D1."""
 
 
 def sections(rows: list[Row], runs: list[Run]) -> str:
-    """Figs. 6 to 9 and table I as HTML; what there is no run for is left out."""
+    """Return figures 6 to 9 and table I as HTML, without those that no run belongs to."""
     return distributions(runs) + supernets(runs) + losses(rows) + table(rows) + contents(rows)
 
 
 def distributions(runs: list[Run]) -> str:
-    """Fig. 6: images of each class, for each imbalance."""
-    found = set()
+    """Return fig. 6: the number of training images of each class, one panel for each imbalance."""
+    subsets = set()
     for run in runs:
         data = run.metrics.get("data", {})
         if are_counts(data.get("class_counts")):
-            found.add((run.metrics["imbalance"], data["source"], tuple(data["class_counts"])))
-    names = Counter(imbalance for imbalance, _, _ in found)
+            subsets.add((run.metrics["imbalance"], data["source"], tuple(data["class_counts"])))
+    names = Counter(imbalance for imbalance, _, _ in subsets)
     panels = "".join(
         figures.bars(counts, imbalance if names[imbalance] == 1 else f"{imbalance}, {source}")
-        for imbalance, source, counts in sorted(found)
+        for imbalance, source, counts in sorted(subsets)
     )
     return _section("Training images of each class (fig. 6)", "", panels)
 
 
 def are_counts(value: object) -> bool:
-    """Whether a result's counts are such."""
+    """Return True if a value is a non-empty list of positive integers."""
     return (
         isinstance(value, list)
         and len(value) > 0
@@ -52,22 +47,26 @@ def are_counts(value: object) -> bool:
 
 
 def supernets(runs: list[Run]) -> str:
-    """Fig. 7: what supernets reach during their searches."""
+    """Return fig. 7: the supernet's accuracy on both test sets over the epochs of the search."""
     groups = named_searches(runs)
     panels, names = "", []
     for test_set, title in TEST_SETS.items():
-        found = {
+        curves = {
             name: curve([run.folder for run in members], f"accuracy_{test_set}")
             for name, members in sorted(groups.items())
         }
-        series = {name: values for name, values in found.items() if values}
+        series = {name: values for name, values in curves.items() if values}
         names = list(series)
         panels += figures.lines(series, title)
     return _section("Accuracy of the supernet by epoch (fig. 7)", figures.legend(names), panels)
 
 
 def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
-    """Finished searches that differ in their seeds alone, by scheme, imbalance and what else."""
+    """Group finished searches that differ only in their seeds, under a name for each group.
+
+    The name consists of the scheme, the imbalance, and the settings in which groups of the same
+    scheme and imbalance differ.
+    """
     groups: dict[str, dict[object, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         if run.state == "finished" and run.kind == "search":
@@ -75,16 +74,16 @@ def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
             groups[name][run.key].append(run)
     named: dict[str, list[Run]] = {}
     for name, members in groups.items():
-        words = told_apart([found[0].settings for found in members.values()])
-        for own, found in zip(words, members.values(), strict=True):
-            label = f"{name} {own}".strip()
-            # What differs may be a setting that one of them, of another version, does not have.
-            named[f"{label} ({len(named) + 1})" if label in named else label] = found
+        words = told_apart([group[0].settings for group in members.values()])
+        for differing, group in zip(words, members.values(), strict=True):
+            label = f"{name} {differing}".strip()
+            # Labels can be equal if a run of another version lacks the setting that differs.
+            named[f"{label} ({len(named) + 1})" if label in named else label] = group
     return named
 
 
 def losses(rows: list[Row]) -> str:
-    """Fig. 8: what a long tail costs a scheme that is searched and trained on it."""
+    """Return fig. 8: the accuracy that a scheme loses when its training data are long-tailed."""
     full = {
         row.apart_from_imbalance: row.mean("accuracy_balanced")
         for row in rows
@@ -98,50 +97,56 @@ def losses(rows: list[Row]) -> str:
                 [row.name, row.imbalance, f"{100 * before:.2f}", f"{100 * now:.2f}",
                  f"{100 * (before - now):.2f}"]
             )  # fmt: skip
-    hint = f"<p class=hint>On the balanced test set; the paper's DARTS loses {LOSSES} points.</p>"
+    hint = (
+        f"<p class=hint>On the balanced test set; in the paper {published.POINTS_LOST['name']} "
+        f"loses {published.POINTS_LOST['points_lost']} points.</p>"
+    )
     heads = ["scheme", "imbalance", "balanced data, %", "long-tailed data, %", "points lost"]
-    return _section("What a long tail costs (fig. 8)", hint, _table(heads, lines) if lines else "")
+    title = "Accuracy lost with long-tailed training data (fig. 8)"
+    return _section(title, hint, _table(heads, lines) if lines else "")
 
 
 def table(rows: list[Row]) -> str:
-    """Table I: final test accuracy of the schemes at exp0.1, trained by the paper's recipe."""
+    """Return table I: final accuracies of the paper's schemes, beside the published ones."""
     lines = []
-    for scheme, name in NAMES.items():
-        found = [row for row in rows if row.published is not None and row.scheme == scheme]
-        for row in found:
+    for scheme, name in published.NAMES.items():
+        for row in rows:
+            if row.published is None or row.scheme != scheme:
+                continue
             mean = row.mean("accuracy_balanced")
             if mean is None:
                 continue
             deviation = row.deviation("accuracy_balanced")
             spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
-            how = row.protocol or "as in the paper"
-            published = f"{100 * PUBLISHED[scheme]:.2f}"
-            seeds = str(len(row.runs))
-            lines.append([name, published, f"{100 * mean:.2f}{spread}", seeds, how])
-    heads = ["scheme", "paper, %", "ours, %", "seeds", "how"]
-    title = f"Final test accuracy at {PUBLISHED_AT} (table I)"
+            settings = row.protocol or "as in the paper"
+            papers, ours = f"{100 * row.published:.2f}", f"{100 * mean:.2f}{spread}"
+            lines.append([name, papers, ours, str(len(row.runs)), settings])
+    heads = ["scheme", "paper, %", "ours, %", "seeds", "settings"]
+    title = f"Final test accuracy at {published.IMBALANCE} (table I)"
     return _section(title, "", _table(heads, lines) if lines else "")
 
 
 def contents(rows: list[Row]) -> str:
-    """Fig. 9: what the cells are made of; the page draws the cells themselves further up."""
+    """Return fig. 9: the operations of the cells; another section of the page draws the cells."""
     lines = []
     for row in rows:
-        found = operations(row.runs[0])
-        if row.imbalance == PUBLISHED_AT and row.scheme in NAMES and found:
-            lines.append([row.name, *found])
+        counts = operations(row.runs[0])
+        if row.imbalance == published.IMBALANCE and row.scheme in published.NAMES and counts:
+            lines.append([row.name, *counts])
     if not lines:
         return ""
+    cells = published.CELLS
+    papers = [f"{cells['name']} in the paper", cells["normal"], cells["reduce"]]
+    title = f"Operations of the cells at {published.IMBALANCE} (fig. 9)"
     heads = ["scheme", "normal cell", "reduction cell"]
-    return _section(
-        f"What the cells at {PUBLISHED_AT} are made of (fig. 9)",
-        "",
-        _table(heads, [["SSF-NAS in the paper", *PAPERS_CELLS], *lines]),
-    )
+    return _section(title, "", _table(heads, [papers, *lines]))
 
 
 def operations(run: Run) -> list[str]:
-    """Of the normal and of the reduction cell, with their numbers; empty if they are not known."""
+    """Return the counted operations of the normal and of the reduction cell, as text.
+
+    The list is empty if the run has no readable genotype.
+    """
     path = run.folder / "genotype.json"
     try:
         genotype = parse_genotype(json.loads(path.read_text(encoding="utf-8")), str(path))
@@ -152,7 +157,8 @@ def operations(run: Run) -> list[str]:
         for kind in ("normal", "reduce")
     )
     return [
-        ", ".join(f"{number} {name}" for name, number in sorted(found.items())) for found in counts
+        ", ".join(f"{number} {name}" for name, number in sorted(numbers.items()))
+        for numbers in counts
     ]
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ltnas.reports import published
 from ltnas.reports.labels import NOT_SAID, spoken, told_apart
 from ltnas.reports.runs import Run, known
 
-PUBLISHED = {"darts": 0.7826, "fairdarts": 0.7935, "fairdarts_ssl": 0.8264}
-"""Balanced test accuracy at exp0.1 in table I of arXiv 2406.16949."""
-PUBLISHED_AT = "exp0.1"
 CIFAR_10 = {"cifar10", "cifar10_parquet"}
 OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
 SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
@@ -77,9 +75,9 @@ class Row:
     def published(self) -> float | None:
         """What the paper has for it, on the data of the paper."""
         sources = {run.metrics["data"]["source"] for run in self.runs}
-        if self.imbalance != PUBLISHED_AT or not sources <= CIFAR_10:
+        if self.imbalance != published.IMBALANCE or not sources <= CIFAR_10:
             return None
-        return PUBLISHED.get(self.scheme)
+        return published.ACCURACIES.get(self.scheme)
 
     @property
     def protocol(self) -> str:

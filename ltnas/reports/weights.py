@@ -1,4 +1,4 @@
-"""Mixing weights of a search by epoch, as the page draws them."""
+"""Mixing weights of a search over its epochs, as the page draws them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from ltnas.runs.folder import RunFolder
 
 
 def mixing_weights(folder: Path) -> dict[str, Any] | None:
-    """`cells` by kind and edge, an array over epochs for each of `operations`; None if unreadable.
+    """Return the mixing weights of a search, or None if they cannot be read.
 
     Args:
-        folder: of a search.
+        folder: run folder of the search.
+
+    Returns:
+        `operations`: names of the candidate operations; `colours`: colour of each operation;
+        `cells`: kind of cell -> edge -> weights, [operations, epochs].
     """
     try:
         curves = read_curves(RunFolder(folder))

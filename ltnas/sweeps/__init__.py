@@ -1,1 +1,1 @@
-"""Many runs at once: each a process of its own, on a device of its own or a share of one."""
+"""Sweeps: the jobs of a multirun, each in its own process."""

@@ -1,4 +1,4 @@
-"""Where the jobs of a sweep run: places, each of which holds one job at a time."""
+"""Places of a sweep: devices of this machine, each of which runs one job at a time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Place:
-    """Room for one job: its name, and what its environment says of it."""
+    """A device, or a share of one, that runs one job at a time."""
 
     name: str
+    """Name in the table of jobs."""
     environment: dict[str, str] = field(default_factory=dict)
+    """Environment variables that restrict a job to this place."""
 
 
 def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -> list[Place]:
-    """All places of this machine.
+    """Return all places of this machine.
 
     Args:
-        devices: GPUs as CUDA_VISIBLE_DEVICES names them; None: all that are there.
-        jobs_per_gpu: jobs that share a GPU.
-        jobs: at once on a machine without GPUs; None: one for every two cores.
+        devices: GPUs as CUDA_VISIBLE_DEVICES names them; None for all visible GPUs.
+        jobs_per_gpu: number of jobs that share a GPU.
+        jobs: number of simultaneous jobs on a machine without GPUs; None for one per two cores.
     """
     gpus = list(devices) if devices is not None else visible_gpus()
     if gpus:
@@ -32,6 +34,7 @@ def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -
             for _ in range(jobs_per_gpu)
             for gpu in gpus
         ]
+    # Without GPUs the cores are divided evenly among the jobs.
     cores = usable_cores()
     count = jobs or max(1, cores // 2)
     threads = str(max(1, cores // count))
@@ -40,14 +43,14 @@ def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, as far as the system tells."""
+    """Return the number of cores that this process may use, or all cores if that is unknown."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:
-    """GPUs that this process may use, without loading torch to ask."""
+    """Return the GPUs that this process may use, without importing torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]

@@ -1,4 +1,4 @@
-"""One job of a sweep: a command in a process of its own, its output in a file."""
+"""One job of a sweep: a command in its own process, with its output in a file."""
 
 from __future__ import annotations
 
@@ -17,64 +17,63 @@ from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
 PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+) .* test ([\d.]+)%", re.M)
-"""The line that a run prints after each epoch."""
+"""Line that a run prints after each epoch: stage, epoch, number of epochs, test accuracy."""
 
 
 @dataclass
 class Job:
     """A single run of a sweep.
 
-    `state` is `waiting`, `running`, `done`, `done before`, `failed` or `stopped`; `folder` is its
-    run folder, once that is known.
+    `state` is `waiting`, `running`, `done`, `done before`, `failed` or `stopped`; `folder` is the
+    run folder, empty until it is known; `output` is the file that receives what the job prints.
     """
 
     number: int
     overrides: list[str]
     output: Path
     sweep: str = ""
-    """Its name, by which a dashboard groups runs; of the folder of `output` if there is none."""
+    """Name of the sweep, by which a dashboard groups runs; by default that of output's folder."""
     state: str = "waiting"
     place: str = ""
     folder: str = ""
     started: float = 0.0
     seconds: float = 0.0
     reason: str = ""
-    """Why it failed, if that is not in its output."""
+    """Reason of a failure, if it is not in the output."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    """So that it is either ended before it starts, or found running by who ends it."""
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while the job is started or stopped, so that no job starts after it was stopped."""
     stage: tuple[str, float, int] = ("", 0.0, 0)
-    """Which one is running, when that was first seen, and how many epochs it had by then."""
+    """Current stage, the time at which it was first seen, and its finished epochs at that time."""
 
     def start(self, command: Sequence[str], place: Place) -> bool:
-        """Start it, unless it was ended before; whether it runs now.
+        """Start the job unless it was stopped before; return True if it runs.
 
         Args:
-            command: that its words are added to.
-            place: whose environment it gets.
+            command: command that the job's overrides are appended to.
+            place: place of the job, whose environment it gets.
         """
-        with self.guard:
+        with self.lock:
             if self.state != "waiting":
                 return False
             self.state, self.place, self.started = "running", place.name, time.monotonic()
             try:
                 with self.output.open("wb") as output:
                     self.process = subprocess.Popen(
-                        # An experiment may say that it is a sweep: a job of it is none, or it
-                        # would start its own.
+                        # An experiment may set hydra.mode=MULTIRUN; a job must not start a sweep.
                         [*command, *self.overrides, "hydra.mode=RUN"],
                         stdin=subprocess.DEVNULL,
                         stdout=output,
                         stderr=subprocess.STDOUT,
                         env=self.environment(place),
-                        start_new_session=True,  # an interrupt of ours is ours to hand on
+                        start_new_session=True,  # Ctrl-C reaches jobs only through `stop`
                     )
             except OSError as error:
                 self.state, self.reason = "failed", f"{error.filename}: {error.strerror}"
         return self.process is not None
 
     def wait(self) -> None:
-        """Until it has ended; then its state and its run folder are known."""
+        """Wait until the process has ended, then set state, run folder and reason of a failure."""
         assert self.process is not None
         code = self.process.wait()
         self.seconds = time.monotonic() - self.started
@@ -84,69 +83,73 @@ class Job:
             self.folder = folder
         if code < 0:
             killed = signal.Signals(-code).name
-            memory = ", perhaps for want of memory" if killed == "SIGKILL" else ""
+            memory = ", perhaps because memory ran out" if killed == "SIGKILL" else ""
             self.reason = f"killed by {killed}{memory}"
         elif not code and not self.folder:
             self.reason = "it ended without a result"
-        with self.guard:
+        with self.lock:
             if self.state == "running":
                 self.state = "done" if self.folder else "failed"
 
     def environment(self, place: Place) -> dict[str, str]:
-        """Of its process."""
-        own = {
+        """Return the environment variables of the job's process."""
+        variables = {
             "PYTHONUNBUFFERED": "1",
             SWEEP_VARIABLE: self.sweep or self.output.parent.name,
             LAUNCHER_VARIABLE: str(os.getpid()),
         }
-        return {**os.environ, **place.environment, **own}
+        return {**os.environ, **place.environment, **variables}
 
-    def end(self, how: signal.Signals) -> None:
-        """Let it not start, or send its processes a signal."""
-        with self.guard:
+    def stop(self, how: signal.Signals) -> None:
+        """Cancel a waiting job, or send a signal to the processes of a running one."""
+        with self.lock:
             if self.state in ("waiting", "running"):
                 self.state = "stopped"
             if self.is_alive():
                 assert self.process is not None
-                with suppress(ProcessLookupError):  # it has ended just now
+                with suppress(ProcessLookupError):  # it has ended in the meantime
                     os.killpg(self.process.pid, how)
 
     def is_alive(self) -> bool:
-        """Whether its process runs."""
+        """Return True if the job's process is running."""
         return self.process is not None and self.process.poll() is None
 
     def text(self) -> str:
-        """What it has printed so far."""
+        """Return everything that the job has printed so far."""
         try:
             return self.output.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
     def progress(self) -> tuple[str, int, int, str] | None:
-        """Stage, epochs done, epochs in all, last test accuracy in per cent; None before that."""
-        found = PROGRESS.findall(self.text())
-        if not found:
+        """Return stage, finished epochs, all epochs and test accuracy in per cent.
+
+        None before the first epoch has ended.
+        """
+        lines = PROGRESS.findall(self.text())
+        if not lines:
             return None
-        stage, done, epochs, accuracy = found[-1]
+        stage, done, epochs, accuracy = lines[-1]
         return stage, int(done), int(epochs), accuracy
 
     def seconds_left(self) -> float | None:
-        """Of its present stage, at the pace so far; None if that is not known."""
+        """Return the expected seconds until the current stage ends, or None if unknown."""
         progress = self.progress()
         if self.state != "running" or progress is None:
             return None
         stage, done, epochs, _ = progress
         now = time.monotonic()
-        if not self.stage[0]:  # it may have gone on after epochs of an earlier process
-            first = next(int(found[1]) for found in PROGRESS.findall(self.text()))
+        if not self.stage[0]:
+            # A resumed job starts at the epoch of its first line, not at 1.
+            first = next(int(line[1]) for line in PROGRESS.findall(self.text()))
             self.stage = (stage, self.started, first - 1)
         elif self.stage[0] != stage:
             self.stage = (stage, now, done)
         _, since, before = self.stage
         return (now - since) / (done - before) * (epochs - done) if done > before else None
 
-    def last_words(self) -> str:
-        """Why it failed, as far as that is known or its last line says."""
+    def failure(self) -> str:
+        """Return the reason of a failure: the known one, or else the last line of the output."""
         if self.reason:
             return self.reason
         lines = [line.strip() for line in self.text().splitlines() if line.strip()]

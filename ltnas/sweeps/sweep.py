@@ -1,4 +1,4 @@
-"""A sweep: jobs to places as these get free; what is done is skipped, what was cut off goes on."""
+"""A sweep: runs jobs on places as these become free, and skips jobs that are done."""
 
 from __future__ import annotations
 
@@ -17,32 +17,37 @@ from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board
 
 GRACE = 20.0
-"""Seconds that jobs have to end after they were asked to."""
+"""Seconds that interrupted jobs have to end before they are killed."""
 
 
 def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
-    """Find the jobs that an earlier sweep has finished, but for those that are to run again."""
-    known: dict[str, list[Path]] = {}
+    """Mark the jobs whose configuration already has a finished run; `resume=never` runs again.
+
+    Args:
+        jobs: jobs of the sweep; those that are done get the state `done before` and their folder.
+        configs: configuration of each job, in the same order.
+    """
+    folders: dict[str, list[Path]] = {}
     for job, config in zip(jobs, configs, strict=True):
         if "resume=never" in job.overrides:
             continue
-        if config.runs not in known:
-            known[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))
-        found = finished_run(config, known[config.runs])
-        if found is not None:
-            job.state, job.folder = "done before", str(found)
+        if config.runs not in folders:
+            folders[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))
+        finished = finished_run(config, folders[config.runs])
+        if finished is not None:
+            job.state, job.folder = "done before", str(finished)
 
 
 def sweep(jobs: Sequence[Job], places: Sequence[Place], command: Sequence[str]) -> None:
-    """Run all jobs that wait; one that fails does not stop the others.
+    """Run all waiting jobs; a failed job does not stop the others.
 
     Args:
-        jobs: of the sweep.
-        places: each holds one job at a time.
-        command: that is run with the words of each job.
+        jobs: jobs of the sweep.
+        places: places to run on, each with one job at a time.
+        command: command that the overrides of each job are appended to.
 
     Raises:
-        KeyboardInterrupt: after all jobs have been ended.
+        KeyboardInterrupt: the sweep was interrupted, and all jobs have been stopped.
     """
     free: queue.SimpleQueue[Place] = queue.SimpleQueue()
     for place in places:
@@ -55,19 +60,19 @@ def sweep(jobs: Sequence[Job], places: Sequence[Place], command: Sequence[str]) 
             for future in futures:
                 future.result()
         except KeyboardInterrupt:
-            end(jobs)
+            stop(jobs)
             raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def end(jobs: Sequence[Job]) -> None:
-    """Start no job any more, ask those that run to end, and make them after a while.
+def stop(jobs: Sequence[Job]) -> None:
+    """Cancel waiting jobs, interrupt running ones, kill them after GRACE.
 
-    Another interrupt makes them at once.
+    A second interrupt kills them at once.
     """
     for job in jobs:
-        job.end(signal.SIGINT)
+        job.stop(signal.SIGINT)
     deadline = time.monotonic() + GRACE
     try:
         while time.monotonic() < deadline and any(job.is_alive() for job in jobs):
@@ -75,16 +80,17 @@ def end(jobs: Sequence[Job]) -> None:
     except KeyboardInterrupt:
         pass
     for job in jobs:
-        job.end(signal.SIGKILL)
+        job.stop(signal.SIGKILL)
 
 
 def _run(job: Job, free: queue.SimpleQueue[Place], command: Sequence[str], board: Board) -> None:
+    """Run one job on the next free place."""
     place = free.get()
     try:
         if job.start(command, place):
-            board.tell(job)
+            board.print_state(job)
             job.wait()
         if job.state != "stopped":
-            board.tell(job)
+            board.print_state(job)
     finally:
         free.put(place)

@@ -1,4 +1,4 @@
-"""All jobs of a sweep as one table that moves, or as lines where nothing can move."""
+"""Table of the jobs of a sweep: live on a terminal, one line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ltnas.reports.formats import duration
+from ltnas.reports.units import duration
 from ltnas.sweeps.jobs import Job
+
+URGENT = ("running", "failed", "waiting", "stopped", "done", "done before")
+"""States in the order in which jobs are shown if the terminal has no room for all."""
 
 
 def names(jobs: Sequence[Job]) -> dict[int, str]:
-    """Each job by the overrides in which jobs differ; all of them, for a job that is alone."""
+    """Return the name of each job by its number: the overrides that not all jobs share.
+
+    A job that is alone is named by all of its overrides.
+    """
     shared = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     return {
         job.number: " ".join(word for word in job.overrides if word not in shared)
@@ -24,49 +30,45 @@ def names(jobs: Sequence[Job]) -> dict[int, str]:
     }
 
 
-URGENT = ("running", "failed", "waiting", "stopped", "done", "done before")
-"""States, those first that a person wants to see where there is no room for all."""
-
-
 def board(jobs: Sequence[Job], lines: int) -> Group:
-    """As many jobs as fit, in their order, and how many are in which state.
+    """Return a table of as many jobs as fit, and a line that counts the jobs in each state.
 
     Args:
-        jobs: of the sweep.
-        lines: of the terminal.
+        jobs: all jobs of the sweep.
+        lines: height of the terminal in lines.
     """
     room = max(1, lines - 3)
-    wanted = sorted(jobs, key=lambda job: URGENT.index(job.state))[:room]
+    chosen = sorted(jobs, key=lambda job: URGENT.index(job.state))[:room]
     states = Counter(job.state for job in jobs)
     counts = ", ".join(f"{states[state]} {state}" for state in URGENT if states[state])
-    return Group(table(sorted(wanted, key=lambda job: job.number), names(jobs)), Text(counts))
+    return Group(table(sorted(chosen, key=lambda job: job.number), names(jobs)), Text(counts))
 
 
-def table(jobs: Sequence[Job], named: Mapping[int, str]) -> Table:
-    """State, stage, epoch, accuracy and time left of each job.
+def table(jobs: Sequence[Job], names: Mapping[int, str]) -> Table:
+    """Return a table with place, state, stage, epoch, accuracy and time left of each job.
 
     Args:
-        jobs: a line each.
-        named: what each is called, by its number.
+        jobs: jobs to show, one line each.
+        names: name of each job by its number.
     """
-    found = Table(box=None, pad_edge=False)
+    rows = Table(box=None, pad_edge=False)
     for heading in ("job", "where", "state", "", "epoch", "test, %", "left"):
-        words = heading in ("job", "where", "state", "")
-        found.add_column(heading, justify="left" if words else "right", no_wrap=True)
+        is_text = heading in ("job", "where", "state", "")
+        rows.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for job in jobs:
         progress = job.progress() if job.state != "waiting" else None
         epoch = f"{progress[1]}/{progress[2]}" if progress else ""
         left = job.seconds_left()
-        found.add_row(
-            Text(named[job.number]),  # brackets of a list are no markup
+        rows.add_row(
+            Text(names[job.number]),  # not markup: overrides may contain square brackets
             *(job.place, job.state, progress[0] if progress else "", epoch),
             *(progress[3] if progress else "", duration(left) if left is not None else ""),
         )
-    return found
+    return rows
 
 
 class Board:
-    """Shows the jobs of a sweep while they run; in a `with` statement."""
+    """Shows the state of all jobs while they run; a context manager."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs, self.console = jobs, Console(stderr=True, highlight=False)
@@ -84,10 +86,10 @@ class Board:
         if self.console.is_terminal:
             self.live.stop()
 
-    def tell(self, job: Job) -> None:
-        """A line for a job whose state has changed, where there is no moving table."""
+    def print_state(self, job: Job) -> None:
+        """Print the new state of a job, unless there is a live table that shows it."""
         if not self.console.is_terminal:
-            tail = {"failed": f": {job.last_words()}", "running": f" on {job.place}"}
+            tail = {"failed": f": {job.failure()}", "running": f" on {job.place}"}
             self.console.print(
                 f"job {job.number} {' '.join(job.overrides)}: {job.state}{tail.get(job.state, '')}",
                 soft_wrap=True,

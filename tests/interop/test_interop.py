@@ -587,7 +587,7 @@ def test_more_cells_than_the_checkpoint_has(search):
     message = supernet_error(*search, 4, 4, 10)
     assert message == (
         "the checkpoint has no cells.3.preprocess0.conv_1.weight: channels=4, cells=4 and "
-        "num_classes=10 must be those that it was made with"
+        "num_classes=10 must be those that it was created with"
     )
 
 
@@ -600,7 +600,7 @@ def test_fewer_cells_than_the_checkpoint_has(search):
 def test_a_tensor_too_many(search):
     state, *alphas = search
     message = supernet_error({**state, "alphas_normal": alphas[0]}, *alphas, 4, 3, 10)
-    assert "has alphas_normal, which the network has not" in message
+    assert "has alphas_normal, which the network does not have" in message
 
 
 def test_a_tensor_too_few(search):
@@ -614,7 +614,7 @@ def test_other_channels(search):
     message = supernet_error(*search, 6, 3, 10)
     assert message == (
         "stem.0.weight has the shape (12, 3, 3, 3) in the checkpoint and (18, 3, 3, 3) in the "
-        "network: channels=6, cells=3 and num_classes=10 must be those that it was made with"
+        "network: channels=6, cells=3 and num_classes=10 must be those that it was created with"
     )
 
 

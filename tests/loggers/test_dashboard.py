@@ -14,7 +14,7 @@ from wandb.proto import wandb_internal_pb2
 
 from ltnas.errors import UserError
 from ltnas.loggers import choose as loggers
-from ltnas.loggers.charts import shown_as
+from ltnas.loggers.charts import chart_name
 from ltnas.loggers.choose import open_logger
 from ltnas.loggers.dashboard import artifact_name, link, publish
 from ltnas.retrain import retrain
@@ -179,7 +179,7 @@ def test_with_a_network_the_artifact_is_used(tmp_path):
     assert run.used == ["genotype-search-darts-exp0.1-s0-x:latest"]
     run = Online(fails=True)
     link(run, str(folder))
-    assert "not there: no such artifact" in run.told["genotype_artifact"]
+    assert "not found: no such artifact" in run.told["genotype_artifact"]
     run = Online()
     link(run, "darts_v2")  # published: no run
     assert run.told == {}
@@ -187,11 +187,11 @@ def test_with_a_network_the_artifact_is_used(tmp_path):
 
 def test_names_of_artifacts_and_of_charts(tmp_path):
     assert artifact_name("genotype", tmp_path / "ä b+c.1") == "genotype---b-c.1"
-    assert shown_as("accuracy_balanced") == "test_balanced/accuracy"
-    assert shown_as("few_long_tailed") == "test_long_tailed/few"
-    assert shown_as("train_loss") == "train/loss"
-    assert shown_as("entropy_normal") == "architecture/entropy_normal"
-    assert shown_as("epoch") == "epoch"
+    assert chart_name("accuracy_balanced") == "test_balanced/accuracy"
+    assert chart_name("few_long_tailed") == "test_long_tailed/few"
+    assert chart_name("train_loss") == "train/loss"
+    assert chart_name("entropy_normal") == "architecture/entropy_normal"
+    assert chart_name("epoch") == "epoch"
 
 
 def test_nothing_is_sent_without_a_run(tmp_path):

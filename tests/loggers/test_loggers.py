@@ -14,7 +14,7 @@ from composed import composed
 from ltnas import config as c
 from ltnas.errors import Terminated, UserError
 from ltnas.loggers import choose as loggers
-from ltnas.loggers.charts import shown_as
+from ltnas.loggers.charts import chart_name
 from ltnas.loggers.choose import open_logger
 from ltnas.runs.folder import RunFolder
 from ltnas.search import search
@@ -38,6 +38,13 @@ def test_no_logger(folder, kind):
     with open_logger(config(kind), folder, "search") as logger:
         assert logger is None
     assert list(folder.path.iterdir()) == []
+
+
+def test_an_unknown_logger_is_refused(folder):
+    chosen = config("csv")
+    chosen.logger.kind = "csvv"
+    with pytest.raises(ValueError, match="csvv is not a value of logger"):
+        open_logger(chosen, folder, "search").__enter__()
 
 
 def test_wandb_is_not_loaded_unless_it_is_asked_for(folder):
@@ -65,7 +72,7 @@ def test_tensorboard_that_is_not_installed(folder, monkeypatch):
     ):
         raise AssertionError("the logger was made")
     message = str(caught.value)
-    assert message.startswith("logger=tensorboard needs a package that is not there: pip install")
+    assert message.startswith("logger=tensorboard needs a package that is not installed: pip")
     assert "\n" not in message
 
 
@@ -123,7 +130,9 @@ def test_wandb_gets_every_number_and_a_good_end(tmp_path, monkeypatch, exit_code
     for (_, metrics), name in ((entry, name) for entry in sent for name in ("history", "cost")):
         with (folder / f"{name}.csv").open(newline="") as text:
             row = list(csv.DictReader(text))[int(metrics["epoch"])]
-        assert {key: metrics[shown_as(key)] for key in row} == {key: float(row[key]) for key in row}
+        assert {key: metrics[chart_name(key)] for key in row} == {
+            key: float(row[key]) for key in row
+        }
 
 
 @pytest.mark.parametrize(

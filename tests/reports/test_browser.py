@@ -14,7 +14,7 @@ from ltnas.report import report
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
-# Where others test, a browser may be wanting; where changes land, never.
+# A browser may be missing on a developer's machine, but never in CI.
 pytestmark = pytest.mark.skipif(
     BROWSER is None and "CI" not in os.environ, reason="no Chromium; .ci/run installs one"
 )
@@ -28,7 +28,7 @@ def browse(page, *options):
 
 @pytest.fixture
 def page(runs, tmp_path):  # noqa: F811
-    """The report over a few runs."""
+    """Page of a report over a few runs."""
     return report([runs], tmp_path / "out")
 
 
@@ -38,7 +38,7 @@ def first_cells(dom):
 
 
 def after(page, script, *options):
-    """The page after a script that a test appends to it."""
+    """Return the DOM of the page after a script that is appended to it."""
     changed = page.with_name("changed.html")
     text = page.read_text().replace("</body>", f"<script type=module>{script}</script></body>")
     changed.write_text(text)
@@ -81,10 +81,10 @@ def test_a_row_can_be_reached_by_keys(page):
 
 def test_another_quantity_can_be_drawn(page):
     script = "const q = document.getElementById('quantity'); q.value = 3; q.onchange();"
-    assert "No run has it." in after(page, script)
+    assert "No run has this quantity." in after(page, script)
 
 
-def test_mixing_weights_are_drawn_for_whoever_opens_them(runs, tmp_path):  # noqa: F811
+def test_mixing_weights_are_drawn_when_they_are_opened(runs, tmp_path):  # noqa: F811
     write_weights(runs / "search-darts-exp0.1-s0", lambda *_: 0.5)
     made = report([runs], tmp_path / "out")
     dom = after(

@@ -4,13 +4,13 @@ import json
 import re
 
 import pytest
+from conftest import REPOSITORY
 from test_report import rows_of, trained, write
 
 from ltnas.config import Imbalance, SearchConfig
-from ltnas.reports import figures
+from ltnas.reports import figures, published
 from ltnas.reports.curves import curve
 from ltnas.reports.paper import (
-    PAPERS_CELLS,
     contents,
     distributions,
     losses,
@@ -24,7 +24,7 @@ from ltnas.space.genotype import load_genotype
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two searches of DARTS at exp0.1, one at balance, and trainings of both."""
+    """Two searches of DARTS at exp0.1, one at balance, and trainings at both."""
     for kind, seeds in (("exp", (0, 1)), ("balance", (0,))):
         imbalance = Imbalance("exp", 0.1) if kind == "exp" else Imbalance("balance")
         for seed in seeds:
@@ -49,7 +49,7 @@ def test_fig_6_has_a_bar_for_each_class(runs):
     assert "class 2: 5 images" in text
     assert re.findall("<figcaption>(.*?)</figcaption>", text) == ["balance", "exp0.1"]
     # heights are shares of the largest class
-    heights = [float(found) for found in re.findall(r'<rect [^>]*height="([\d.]+)"', text)]
+    heights = [float(height) for height in re.findall(r'<rect [^>]*height="([\d.]+)"', text)]
     assert heights[3:] == pytest.approx([heights[3], 0.6 * heights[3], 0.1 * heights[3]], abs=0.1)
 
 
@@ -64,7 +64,7 @@ def test_fig_7_has_means_over_seeds_on_both_test_sets(runs):
 def test_fig_8_says_what_a_long_tail_costs(runs):
     cells = re.findall("<td>(.*?)</td>", losses(rows_of(runs)))
     assert cells == ["darts", "exp0.1", "90.00", "79.00", "11.00"]
-    assert "12.57 to 38.01" in losses(rows_of(runs))
+    assert "in the paper DARTS loses 12.57 to 38.01 points" in losses(rows_of(runs))
 
 
 def test_fig_8_compares_what_differs_in_its_imbalance_alone(tmp_path):
@@ -89,8 +89,8 @@ def test_figs_6_and_7_mix_no_data(runs):
 
 def test_searches_that_settings_cannot_tell_apart_are_both_there(runs):
     folder = runs / "search-darts-exp0.1-s1"
-    told = json.loads((folder / "fingerprint.json").read_text())
-    (folder / "fingerprint.json").write_text(json.dumps(told | {"of_another_version": 1}))
+    settings = json.loads((folder / "fingerprint.json").read_text())
+    (folder / "fingerprint.json").write_text(json.dumps(settings | {"of_another_version": 1}))
     text = supernets(find_runs([runs]))
     assert "darts exp0.1: 60.00 % after epoch 3" in text
     assert "70.00 % after epoch 3" in text
@@ -100,7 +100,9 @@ def test_fig_9_has_the_papers_cells_beside_ours(runs):
     genotype = load_genotype("darts_v2")[0].to_json()
     (runs / "retrain-darts-exp0.1-s0" / "genotype.json").write_text(json.dumps(genotype))
     cells = re.findall("<td>(.*?)</td>", contents(rows_of(runs)))
-    assert cells[:3] == ["SSF-NAS in the paper", *PAPERS_CELLS]
+    assert cells[:3] == [
+        *("SSF-NAS in the paper", "convolutions alone", "convolutions and 2 max pool 3x3"),
+    ]
     assert cells[3:] == [
         *("darts", "1 dil conv 3x3, 5 sep conv 3x3, 2 skip connect"),
         "5 max pool 3x3, 3 skip connect",
@@ -120,15 +122,21 @@ def test_table_1_has_the_papers_values_beside_ours(runs):
     assert cells == ["DARTS", "78.26", "79.00 ± 1.41", "2", "as in the paper"]
 
 
+def test_published_schemes_exist_and_have_their_names():
+    schemes = {path.stem for path in (REPOSITORY / "conf" / "scheme").glob("*.yaml")}
+    assert set(published.NAMES) == set(published.ACCURACIES) <= schemes
+    assert list(published.NAMES.values()) == ["DARTS", "FairDARTS", "SSF-NAS"]
+
+
 def test_table_1_says_what_is_smaller_than_in_the_paper(tmp_path):
     search = SearchConfig(imbalance=Imbalance("exp", 0.1), epochs=10)
-    found = write(tmp_path, "search-darts-exp0.1-s0", search, "darts")
-    trained(tmp_path, "darts", 0, 0.7, str(found), epochs=30, channels=16)
+    folder = write(tmp_path, "search-darts-exp0.1-s0", search, "darts")
+    trained(tmp_path, "darts", 0, 0.7, str(folder), epochs=30, channels=16)
     cells = re.findall("<td>(.*?)</td>", table(rows_of(tmp_path)))
     assert cells[-1] == "epochs=30 channels=16 search.epochs=10"
 
 
-def test_what_there_is_no_run_for_is_left_out():
+def test_sections_without_runs_are_left_out():
     assert sections([], []) == ""
 
 

@@ -1,4 +1,4 @@
-"""`python -m ltnas.report`: what it makes of run folders, whole and broken ones."""
+"""`python -m ltnas.report` over run folders, intact and broken ones."""
 
 import csv
 import fcntl
@@ -13,11 +13,12 @@ import pytest
 from ltnas.config import Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
 from ltnas.errors import UserError
 from ltnas.report import report
-from ltnas.reports.doubts import doubts
-from ltnas.reports.formats import duration, latex, markdown, rows_csv, runs_csv
+from ltnas.reports.caveats import caveats
+from ltnas.reports.formats import latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs, read_run
+from ltnas.reports.units import duration, millions
 from ltnas.runs.fingerprint import fingerprint
 
 COMMIT = "a" * 40
@@ -31,7 +32,7 @@ def reported(accuracy):
 
 
 def write(root, name, config, scheme, **changes):
-    """A run folder as a command leaves it, a finished one."""
+    """Write the folder of a finished run, as a command leaves it, and return its path."""
     folder = root / name
     folder.mkdir(parents=True)
     (folder / "fingerprint.json").write_text(json.dumps(fingerprint(config)))
@@ -67,7 +68,7 @@ def trained(root, scheme, seed, accuracy, genotype="x", suffix="", imbalance="ex
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two schemes, one of them with two seeds and a found genotype, and one with a recipe."""
+    """Runs of two schemes: one with two seeds and their searches, and one with another recipe."""
     root = tmp_path / "runs"
     for seed in (0, 1):
         name = f"search-darts-exp0.1-s{seed}"
@@ -80,10 +81,10 @@ def runs(tmp_path):
     return root
 
 
-def write_weights(folder, of):
-    """architecture.csv of two epochs, two edges of each cell, two operations."""
+def write_weights(folder, weight):
+    """Write an architecture.csv of two epochs, two edges of each cell and two operations."""
     lines = [
-        f"{epoch},{cell},2,{source},{operation},{of(epoch, source)}\n"
+        f"{epoch},{cell},2,{source},{operation},{weight(epoch, source)}\n"
         for epoch in (0, 1)
         for cell in ("normal", "reduce")
         for source in (0, 1)
@@ -144,13 +145,13 @@ def test_the_paper_has_values_for_cifar_10_alone(tmp_path):
 
 
 def test_trainings_of_other_searches_are_other_rows(tmp_path):
-    """Not more seeds of one: what was searched differs."""
+    """Their searches differ in more than the seed, so they are not seeds of one row."""
     for seed, epochs in ((0, 40), (1, 40), (0, 50)):
         name = f"search-darts-exp0.1-s{seed}-{epochs}"
         search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1), epochs=epochs)
         write(tmp_path, name, search, "darts", seconds=60.0 * epochs)
-        found = str(tmp_path / name)
-        trained(tmp_path, "darts", seed, 0.8 if epochs == 40 else 0.9, found, f"-{epochs}")
+        genotype, accuracy = str(tmp_path / name), 0.8 if epochs == 40 else 0.9
+        trained(tmp_path, "darts", seed, accuracy, genotype, f"-{epochs}")
     assert [(row.label, seeds_of(row)) for row in rows_of(tmp_path)] == [
         ("search.epochs=50", [0]),
         ("", [0, 1]),
@@ -166,31 +167,32 @@ def test_a_genotype_by_its_file_is_of_its_search_too(tmp_path):
     assert [row.label for row in rows_of(tmp_path)] == ["", "search.epochs=400"]
 
 
-def test_the_same_seed_again_is_no_evidence(tmp_path):
+def test_only_the_newest_run_of_a_seed_counts(tmp_path):
     for suffix, accuracy in (("-1", 0.7), ("-2", 0.8)):
         trained(tmp_path, "darts", 0, accuracy, suffix=suffix)
     trained(tmp_path, "darts", 1, 0.6)
     (row,) = rows_of(tmp_path)
     assert (sorted(seeds_of(row)), row.repeated) == ([0, 1], 1)
     assert row.mean("accuracy_balanced") == pytest.approx(0.7)  # of 0.8 and 0.6
-    (found,) = (line for line in doubts([row], []) if "same seed" in line)
-    assert found == "the same seed more than once, the newest counts: darts exp0.1"
+    (line,) = (line for line in caveats([row], []) if "same seed" in line)
+    assert line == "several runs of the same seed, only the newest counts: darts exp0.1"
 
 
 def test_trainings_of_one_seed_on_searches_of_many_are_seeds(tmp_path):
     for seed in (0, 1, 2):
         search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1))
-        found = write(tmp_path, f"search-darts-exp0.1-s{seed}", search, "darts")
-        trained(tmp_path, "darts", 0, 0.8, str(found), suffix=f"-{seed}")
+        folder = write(tmp_path, f"search-darts-exp0.1-s{seed}", search, "darts")
+        trained(tmp_path, "darts", 0, 0.8, str(folder), suffix=f"-{seed}")
     (row,) = rows_of(tmp_path)
     assert (len(row.runs), row.repeated) == (3, 0)
 
 
-def test_a_search_that_is_not_here_is_said_so(tmp_path):
+def test_a_missing_search_is_a_caveat(tmp_path):
     trained(tmp_path, "darts", 0, 0.8, "gone/search-darts-exp0.1-s0")
     (row,) = rows_of(tmp_path)
     assert row.protocol == "search not here"
-    assert "searches that are not here, settings unknown: darts exp0.1" in doubts([row], [])
+    caveat = "searches not in these folders, their settings are unknown: darts exp0.1"
+    assert caveat in caveats([row], [])
 
 
 def test_rows_that_share_an_axis_are_told_apart_by_more(tmp_path):
@@ -209,7 +211,7 @@ def test_a_folder_may_be_renamed(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null"])
-def test_a_fingerprint_that_is_none(runs, text, tmp_path):
+def test_a_fingerprint_that_is_not_an_object(runs, text, tmp_path):
     (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "fingerprint.json").write_text(text)
     report([runs], tmp_path / "out")
     line = "- retrain-fairdarts_ssl-exp0.1-s0: unreadable (fingerprint.json is no object)"
@@ -223,12 +225,11 @@ def test_unfinished_runs_are_in_the_text_too(runs, tmp_path):
     assert "- retrain-fairdarts_ssl-exp0.1-s0: unfinished" in text
 
 
-# --- doubts -------------------------------------------------------------------------------------
+# --- caveats --------------------------------------------------------------------------------------
 
 
-def test_what_a_reader_must_doubt(runs):
-    found = doubts(rows_of(runs), find_runs([runs]))
-    assert found == [
+def test_caveats_of_rows_imbalances_and_code(runs):
+    assert caveats(rows_of(runs), find_runs([runs])) == [
         "fewer than 3 seeds: darts exp0.1, fairdarts_ssl exp0.1",
         "exp0.1: no random genotype to compare with (scheme=random)",
     ]
@@ -237,18 +238,18 @@ def test_what_a_reader_must_doubt(runs):
     metrics["data"]["subset_checksum"] = "beef"
     metrics["provenance"]["commit"] = "b" * 40 + "+"
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    assert doubts(rows_of(runs), find_runs([runs]))[1:] == [
-        "exp0.1: trained on different subsets (beef, f00d)",
-        "runs of 2 different commits",
-        "runs of code that was not committed",
+    assert caveats(rows_of(runs), find_runs([runs]))[1:] == [
+        "exp0.1: runs were trained on different subsets (beef, f00d)",
+        "runs come from 2 different commits",
+        "some runs used code that was not committed",
     ]
 
 
-def test_three_seeds_and_a_random_genotype_leave_no_doubt(tmp_path):
+def test_three_seeds_and_a_random_genotype_leave_no_caveat(tmp_path):
     for scheme in ("darts", "random"):
         for seed in range(3):
             trained(tmp_path, scheme, seed, 0.8)
-    assert doubts(rows_of(tmp_path), find_runs([tmp_path])) == []
+    assert caveats(rows_of(tmp_path), find_runs([tmp_path])) == []
 
 
 # --- folders ------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ def test_states_of_runs(runs):
     assert read_run(cut_off).state == "unreadable"
 
 
-def test_a_run_is_found_once_and_its_stages_are_none(runs):
+def test_a_run_is_listed_once_and_its_stages_are_not_runs(runs):
     (runs / "retrain-darts-exp0.1-s0" / "pretrain").mkdir()
     (runs / "retrain-darts-exp0.1-s0" / "pretrain" / "fingerprint.json").write_text("{}")
     (runs.parent / "again").symlink_to(runs)
@@ -285,10 +286,10 @@ def test_a_run_is_found_once_and_its_stages_are_none(runs):
 
 def test_unfinished_runs_are_listed_and_not_hidden(runs):
     (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "metrics.json").write_text("{}")
-    found = find_runs([runs])
-    text = page(make_rows(found), found, [])
+    listed = find_runs([runs])
+    text = page(make_rows(listed), listed, [])
     assert "retrain-fairdarts_ssl-exp0.1-s0: unreadable (metrics.json has no kind" in text
-    lines = list(csv.DictReader(io.StringIO(runs_csv(found))))
+    lines = list(csv.DictReader(io.StringIO(runs_csv(listed))))
     assert [line["state"] for line in lines].count("finished") == 5
     (broken,) = (line for line in lines if line["state"] == "unreadable")
     assert broken["reason"].startswith("metrics.json has no kind")
@@ -342,17 +343,21 @@ def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
+def test_millions():
+    assert (millions(None), millions(3_305_000)) == ("-", "3.31")
+
+
 # --- the page -----------------------------------------------------------------------------------
 
 
 def data_of(text):
-    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
-    return json.loads(found)
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    return json.loads(data)
 
 
-def test_page_holds_all_that_it_draws(runs):
-    found = find_runs([runs])
-    text = page(make_rows(found), found, ["a < b"])
+def test_page_contains_all_that_it_draws(runs):
+    listed = find_runs([runs])
+    text = page(make_rows(listed), listed, ["a < b"])
     assert "{{" not in text
     assert "6 runs, 6 finished" in text
     assert "a &lt; b" in text
@@ -371,12 +376,12 @@ def test_page_holds_all_that_it_draws(runs):
 
 
 @pytest.mark.parametrize("name", ["</script><b>", "<!--<script>", "{{paper}}{{data}}"])
-def test_a_name_cannot_leave_its_place(runs, name):
+def test_names_are_escaped(runs, name):
     trained(runs, name, 0, 0.5, suffix="/../retrain-x")
     (runs / "retrain-fairdarts_ssl-exp0.1-s0" / "metrics.json").unlink()
     (runs / "retrain-fairdarts_ssl-exp0.1-s0").rename(runs / "retrain-{{data}}")
-    found = find_runs([runs])
-    text = page(make_rows(found), found, [])
+    listed = find_runs([runs])
+    text = page(make_rows(listed), listed, [])
     assert any(name in row["name"] for row in data_of(text)["rows"])
     assert text.count("</script>") == 2
     assert text.count("<script") == 2
@@ -385,12 +390,12 @@ def test_a_name_cannot_leave_its_place(runs, name):
 
 def test_mixing_weights_are_those_of_the_search(runs, tmp_path):
     write_weights(runs / "search-darts-exp0.1-s0", lambda epoch, source: 0.1 * epoch + 0.5 * source)
-    found = find_runs([runs])
-    plain = data_of(page(make_rows(found), found, []))["rows"][2]["weights"]
+    listed = find_runs([runs])
+    plain = data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"]
     assert plain["operations"] == ["none", "skip_connect"]
     assert plain["cells"]["reduce"]["1 → 2"] == [[0.5, 0.6], [0.5, 0.6]]
     (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text("epoch\n1\n")
-    assert data_of(page(make_rows(found), found, []))["rows"][2]["weights"] is None
+    assert data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"] is None
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -420,31 +425,31 @@ def test_command(runs, tmp_path):
 def test_a_folder_that_is_not_there(runs, tmp_path):
     done = command(runs, tmp_path / "rnus")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"ltnas: {tmp_path}/rnus is not there: give folders")
+    assert done.stderr.startswith(f"ltnas: {tmp_path}/rnus does not exist: give folders")
 
 
 def test_nothing_to_report(tmp_path):
     done = command(tmp_path)
     assert done.returncode == 2
-    assert done.stderr == f"ltnas: no run in {tmp_path}: give the folder that runs are in, " + (
+    assert done.stderr == f"ltnas: no run in {tmp_path}: give a folder that contains runs, " + (
         "for example runs\n"
     )
 
 
 def test_a_folder_that_cannot_be_made(runs, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be created"):
         report([runs], tmp_path / "file")
 
 
 def test_searches_alone_make_a_report_too(tmp_path):
     write(tmp_path, "search-darts-exp0.1-s0", SearchConfig(imbalance=Imbalance("exp", 0.1)), "d")
     path = report([tmp_path], tmp_path / "out")
-    found = data_of(path.read_text())
-    assert found["rows"] == []
-    assert [one["name"] for one in found["searches"]] == ["d exp0.1 · search alone"]
+    data = data_of(path.read_text())
+    assert data["rows"] == []
+    assert [search["name"] for search in data["searches"]] == ["d exp0.1 · search only"]
 
 
 def test_a_search_with_a_training_is_not_shown_twice(runs):
-    found = find_runs([runs])
-    assert data_of(page(make_rows(found), found, []))["searches"] == []
+    listed = find_runs([runs])
+    assert data_of(page(make_rows(listed), listed, []))["searches"] == []

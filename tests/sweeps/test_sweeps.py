@@ -91,14 +91,14 @@ def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
     module = script(tmp_path, "fails", "import sys; sys.exit('ltnas: no good\\n')")
     one = job(tmp_path)
     ran(one, module)
-    assert (one.state, one.folder, one.last_words()) == ("failed", "", "no good")
+    assert (one.state, one.folder, one.failure()) == ("failed", "", "no good")
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("print('darts 1/2  loss 1 test 3%')", "it ended without a result"),
-        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL, perhaps for want of memory"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL, perhaps because memory ran out"),
         ("import os; os.kill(os.getpid(), 15)", "killed by SIGTERM"),
     ],
 )
@@ -106,13 +106,13 @@ def test_a_job_that_ends_badly_is_not_done(tmp_path, monkeypatch, text, why):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     one = job(tmp_path)
     ran(one, script(tmp_path, "ends", text))
-    assert (one.state, one.last_words()) == ("failed", why)
+    assert (one.state, one.failure()) == ("failed", why)
 
 
 def test_a_job_that_cannot_be_started_fails_alone(tmp_path):
     one = Job(0, [], tmp_path / "none" / "0.log")
     assert not one.start(["true"], Place("here"))
-    assert (one.state, one.last_words()) == (
+    assert (one.state, one.failure()) == (
         "failed",
         f"{tmp_path}/none/0.log: No such file or directory",
     )

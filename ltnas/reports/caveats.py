@@ -1,0 +1,61 @@
+"""Caveats of a table: reasons to trust its rows less than they look."""
+
+from __future__ import annotations
+
+from ltnas.reports.rows import Row
+from ltnas.reports.runs import Run
+
+ENOUGH_SEEDS = 3
+"""Number of seeds from which on a row has no caveat about them."""
+BASELINE = "random"
+"""Scheme that draws genotypes at random; every search should be compared with it."""
+
+
+def caveats(rows: list[Row], runs: list[Run]) -> list[str]:
+    """Return one line for each caveat of the rows, of each imbalance, and of the runs' code."""
+    imbalances = sorted({row.imbalance for row in rows})
+    return [
+        *_caveats_of_rows(rows),
+        *(line for name in imbalances for line in _caveats_of_imbalance(name, rows)),
+        *_caveats_of_code([run for run in runs if run.state == "finished"]),
+    ]
+
+
+def _caveats_of_rows(rows: list[Row]) -> list[str]:
+    cases = {
+        f"fewer than {ENOUGH_SEEDS} seeds": [row for row in rows if len(row.runs) < ENOUGH_SEEDS],
+        "several runs of the same seed, only the newest counts": [
+            row for row in rows if row.repeated
+        ],
+        "searches not in these folders, their settings are unknown": [
+            row for row in rows if row.lost_search
+        ],
+    }
+    return [
+        f"{case}: {', '.join(sorted({f'{row.scheme} {row.imbalance}' for row in affected}))}"
+        for case, affected in cases.items()
+        if affected
+    ]
+
+
+def _caveats_of_imbalance(imbalance: str, rows: list[Row]) -> list[str]:
+    lines = []
+    alike = [row for row in rows if row.imbalance == imbalance]
+    searched = [row for row in alike if any(run.settings.get("genotype") for run in row.runs)]
+    if searched and not any(row.scheme == BASELINE for row in alike):
+        lines.append(f"{imbalance}: no random genotype to compare with (scheme={BASELINE})")
+    checksums = {run.metrics["data"]["subset_checksum"] for row in alike for run in row.runs}
+    if len(checksums) > 1:
+        subsets = ", ".join(sorted(checksums))
+        lines.append(f"{imbalance}: runs were trained on different subsets ({subsets})")
+    return lines
+
+
+def _caveats_of_code(finished: list[Run]) -> list[str]:
+    lines = []
+    commits = {run.metrics["provenance"]["commit"] for run in finished}
+    if len(commits) > 1:
+        lines.append(f"runs come from {len(commits)} different commits")
+    if any(commit.endswith("+") for commit in commits):  # "+" marks uncommitted changes
+        lines.append("some runs used code that was not committed")
+    return lines
