@@ -115,7 +115,7 @@ def test_classes_without_images_are_never_drawn():
     assert set(labels[shown].tolist()) <= {0, 3}
 
 
-@pytest.mark.parametrize("unknown", [c.Sampler(), c.Same(), c.NoMix()], ids=repr)
+@pytest.mark.parametrize("unknown", [c.Sampler(), c.NoMix()], ids=repr)
 @pytest.mark.parametrize(
     "use",
     [
