@@ -1,4 +1,4 @@
-"""What every source of images gives."""
+"""Labelled images and the data set that every source returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source cut to a long tail: what is trained on, what is tested on, and how it is called."""
+"""A source reduced to a long-tailed training set, with its test sets and its description."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ from ltnas.errors import UserError
 
 @dataclass(frozen=True)
 class LongTail:
-    """A long-tailed training set, and a balanced and a long-tailed test set.
+    """Long-tailed training set with a balanced and a long-tailed test set.
 
-    `train` are the kept training images, `test` all test images; `train_indices` and
-    `test_indices` are the places in the source of the kept ones and of the long-tailed test set.
-    `counts` are the training images of each class, `wanted` what the rule asked for, more where a
-    class has too few.
+    Args:
+        classes: names of the classes, C of them.
+        train: kept training images.
+        test: all test images.
+        train_indices: positions of the kept images among the source's training images, [N].
+        test_indices: positions of the long-tailed test set among all test images, [M].
+        counts: number of training images of each class, [C].
+        wanted: number of images that the imbalance rule asks for in each class, [C]; larger than
+            `counts` where the source has too few.
+        groups: many-, medium- and few-shot classes.
+        normalisation: mean and standard deviation of each channel.
     """
 
     classes: tuple[str, ...]
@@ -40,25 +47,26 @@ class LongTail:
 
     @property
     def checksum(self) -> str:
-        """Of the kept training images."""
+        """Checksum of the positions of the kept training images."""
         return checksum(self.train_indices)
 
     @property
     def image_size(self) -> int:
-        """Side of the images, pixels."""
+        """Width of the images in pixels."""
         return self.train.images.shape[-1]
 
     @property
     def test_sets(self) -> TestSets:
-        """Both test sets."""
+        """Balanced and long-tailed test set."""
         return TestSets(len(self.classes), torch.from_numpy(self.test_indices), self.groups)
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
-    """Load the source and cut the subsets.
+    """Load the source and select the long-tailed training and test images.
 
     Raises:
-        UserError: see `load_source`; or a class would be left without a training image.
+        UserError: the source cannot be loaded (see `load_source`), or a class would have no
+            training image.
     """
     source = load_source(data)
     classes = len(source.classes)
@@ -68,35 +76,33 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     if 0 in counts:
         raise UserError(
             f"imbalance={imbalance.name} leaves class {source.classes[counts.index(0)]} without a "
-            f"training image ({len(labels) // classes} a class before): take a larger factor"
+            f"training image (of {len(labels) // classes} per class): choose a larger factor"
         )
     test_wanted = wanted_counts(imbalance, len(test_labels), classes)
-    # A test set without one of the classes could not tell how good the network is on it.
+    # The accuracy of a class can only be measured if the test set contains it.
     test_wanted = test_wanted and [max(1, count) for count in test_wanted]
-    train = subset_indices(labels, counts, data.subset_seed)
-    test = subset_indices(
-        test_labels, class_counts(test_wanted, test_labels, classes), data.subset_seed
-    )
-    chosen = torch.from_numpy(train)
-    kept = LabelledImages(source.train.images[chosen], source.train.labels[chosen])
+    test_counts = class_counts(test_wanted, test_labels, classes)
+    train_indices = subset_indices(labels, counts, data.subset_seed)
+    kept = torch.from_numpy(train_indices)
+    train = LabelledImages(source.train.images[kept], source.train.labels[kept])
     return LongTail(
         classes=source.classes,
-        train=kept,
+        train=train,
         test=source.test,
-        train_indices=train,
-        test_indices=test,
+        train_indices=train_indices,
+        test_indices=subset_indices(test_labels, test_counts, data.subset_seed),
         counts=counts,
         wanted=wanted or counts,
         groups=shot_groups(counts, data.many_above, data.few_below),
-        normalisation=_normalisation(data, kept.images),
+        normalisation=_normalisation(data, train.images),
     )
 
 
 def _normalisation(data: Data, images: Tensor) -> Normalisation:
-    """The configured constants, else those of the training subset."""
+    """Return the configured constants, or else those of the training images [N, 3, H, W]."""
     if data.mean is not None and data.std is not None:
         return Normalisation(tuple(data.mean), tuple(data.std))
-    # From a histogram of byte values: exact, and no float copy of the images.
+    # A histogram of byte values is exact and needs no float copy of the images.
     values = torch.arange(256, dtype=torch.float64) / 255
     mean, std = [], []
     for channel in range(3):
@@ -108,7 +114,7 @@ def _normalisation(data: Data, images: Tensor) -> Normalisation:
 
 
 def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
-    """What was trained and tested on, in plain types."""
+    """Return the entry `data` of metrics.json: source, subset, classes and test sets."""
     return {
         "source": config.data.source,
         "imbalance": config.imbalance.name,

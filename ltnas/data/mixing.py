@@ -1,8 +1,7 @@
-"""Images made of two: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019)."""
+"""Images mixed from two: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019)."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,47 +12,63 @@ from ltnas import config as c
 
 
 class MixDraws(NamedTuple):
-    """What is random about a batch's mixing: numbers in [0, 1), each [B]."""
+    """Random numbers in [0, 1) for mixing the images of a batch, each [B]."""
 
     share: Tensor
-    """Of an image itself, from Beta(alpha, alpha)."""
+    """Share of each image in its mixture, from Beta(alpha, alpha)."""
     centre_y: Tensor
+    """Vertical position of the centre of the CutMix box, as a share of the height."""
     centre_x: Tensor
+    """Horizontal position of the centre of the CutMix box, as a share of the width."""
     choice: Tensor
+    """Numbers below 1/2 choose mixup for an image, others CutMix (`MixupOrCutMix`)."""
 
     def rows(self, rows: slice, device: torch.device) -> MixDraws:
-        """Those of some images, on a device."""
+        """Return the numbers of some rows of the batch, on a device."""
         return MixDraws(*(value[rows].to(device, non_blocking=True) for value in self))
 
 
 def draw(alpha: float, images: int, seed: int) -> MixDraws:
-    """The draws of a batch, a function of the seed alone."""
+    """Draw the random numbers of a batch; they depend on the arguments only.
+
+    Args:
+        alpha: parameter of the distribution of shares, Beta(alpha, alpha).
+        images: number of images B of the batch.
+        seed: seed of the generator.
+    """
     random = np.random.default_rng(seed)
     share = random.beta(alpha, alpha, images)
     return MixDraws(*(torch.from_numpy(x).float() for x in (share, *random.random((3, images)))))
 
 
 def mixup(images: Tensor, partners: Tensor, share: Tensor) -> Tensor:
-    """Blends, share x + (1 - share) x', of float images [B, 3, H, W] and shares [B]."""
+    """Return the blended images share * x + (1 - share) * x', float [B, 3, H, W].
+
+    Args:
+        images: x, float [B, 3, H, W].
+        partners: x', float [B, 3, H, W].
+        share: share of each image, in [0, 1], [B].
+    """
     return torch.lerp(partners, images, share.view(-1, 1, 1, 1))
 
 
 def cutmix(
     images: Tensor, partners: Tensor, share: Tensor, centre_y: Tensor, centre_x: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A box of the partner's pixels, of area 1 - share, about a point drawn uniformly.
+    """Paste a box of each partner into its image.
 
-    What sticks out of the image is lost, and the shares that are returned are those of the pixels.
+    The box has the area 1 - share and is clipped at the border of the image. The returned shares
+    are measured after clipping.
 
     Args:
         images: float [B, 3, H, W].
-        partners: of the same shape.
-        share: asked for, [B].
-        centre_y: uniform in [0, 1), [B]; so is `centre_x`.
-        centre_x: see `centre_y`.
+        partners: images that the boxes are taken from, [B, 3, H, W].
+        share: requested share of each image, in [0, 1], [B].
+        centre_y: vertical position of the centre of the box, in [0, 1), [B].
+        centre_x: horizontal position of the centre of the box, in [0, 1), [B].
 
     Returns:
-        Images [B, 3, H, W] and shares [B].
+        Mixed images [B, 3, H, W] and the share of pixels that each image keeps, [B].
     """
     side, inside = (1 - share).sqrt(), []
     for size, centre in ((images.shape[2], centre_y), (images.shape[3], centre_x)):
@@ -61,7 +76,7 @@ def cutmix(
         first = ((centre * size).long() - length // 2)[:, None]
         place = torch.arange(size, device=images.device)
         inside.append((place >= first) & (place < first + length[:, None]))
-    box = inside[0][:, :, None] & inside[1][:, None, :]
+    box = inside[0][:, :, None] & inside[1][:, None, :]  # [B, H, W]
     mixed = torch.where(box[:, None], partners, images)
     return mixed, 1 - box.float().mean((1, 2))
 
@@ -69,27 +84,49 @@ def cutmix(
 def mix_views(
     mix: c.Mix, views: tuple[Tensor, ...], partners: tuple[Tensor, ...], draws: MixDraws
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Mixed views, each [B, 3, H, W], and in each the shares of the images themselves, [B]."""
-    mixed, shares = [], []
-    for number, (view, partner) in enumerate(zip(views, partners, strict=True)):
-        blended = mixup(view, partner, draws.share)
-        pasted, kept = cutmix(view, partner, draws.share, draws.centre_y, draws.centre_x)
-        blends = _blends(mix, number, draws.choice)
-        mixed.append(torch.where(blends.view(-1, 1, 1, 1), blended, pasted))
-        shares.append(torch.where(blends, draws.share, kept))
-    return tuple(mixed), tuple(shares)
+    """Mix every view of a batch with the same view of its partners.
+
+    Args:
+        mix: value on the mix axis.
+        views: views of the images, each float [B, 3, H, W].
+        partners: views of the partners, each float [B, 3, H, W].
+        draws: random numbers of the batch, the same for all views.
+
+    Returns:
+        Mixed views, each [B, 3, H, W], and the share of each image in each of its views, each [B].
+
+    Raises:
+        TypeError: the value is not a way of mixing.
+    """
+    pairs = [
+        _mix_view(mix, number, view, partner, draws)
+        for number, (view, partner) in enumerate(zip(views, partners, strict=True))
+    ]
+    return tuple(mixed for mixed, _ in pairs), tuple(share for _, share in pairs)
 
 
-def _blends(mix: c.Mix, view: int, choice: Tensor) -> Tensor:
-    """Which images are blended, bool [B]; into the others a box is pasted."""
+def _mix_view(
+    mix: c.Mix, number: int, view: Tensor, partner: Tensor, draws: MixDraws
+) -> tuple[Tensor, Tensor]:
+    """Return view `number` after mixing, [B, 3, H, W], and the share of each image in it, [B]."""
+
+    def by_mixup() -> tuple[Tensor, Tensor]:
+        return mixup(view, partner, draws.share), draws.share
+
+    def by_cutmix() -> tuple[Tensor, Tensor]:
+        return cutmix(view, partner, draws.share, centre_y=draws.centre_y, centre_x=draws.centre_x)
+
     match mix:
         case c.Mixup():
-            return torch.ones_like(choice).bool()
+            return by_mixup()
         case c.CutMix():
-            return torch.zeros_like(choice).bool()
-        case c.MixupOrCutMix():
-            return choice < 0.5
+            return by_cutmix()
         case c.MixupAndCutMix():
-            return torch.full_like(choice, math.fmod(view, 2)) == 0
+            return by_mixup() if number % 2 == 0 else by_cutmix()
+        case c.MixupOrCutMix():
+            (blended, share), (pasted, kept) = by_mixup(), by_cutmix()
+            blends = draws.choice < 0.5  # [B]
+            mixed = torch.where(blends.view(-1, 1, 1, 1), blended, pasted)
+            return mixed, torch.where(blends, share, kept)
         case _:
             raise TypeError(f"{mix} is not a value on the mix axis")

@@ -1,4 +1,4 @@
-"""The LightningDataModule: images on the training device, streams, test batches."""
+"""LightningDataModule with the training streams and the batches of test images."""
 
 from __future__ import annotations
 
@@ -8,45 +8,52 @@ from dataclasses import dataclass
 import lightning as L
 import torch
 from lightning.pytorch.utilities import CombinedLoader
-from torch import Tensor
 
-from ltnas.config import Branches, Mix, Sampler, TwoBranches
+from ltnas.config import Branches, Mix, OneBranch, Sampler, TwoBranches
 from ltnas.data.images import LabelledImages
 from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch, Stream, View
 from ltnas.data.subset import Indices
 from ltnas.data.two_streams import TwoStreams
 
-TEST_BATCH = {"cpu": 100}
-"""Images of a test batch, for kinds of device: few where they are to stay in the cache."""
-MOST_AT_ONCE = 500
-"""On all others."""
+TEST_BATCH_SIZES = {"cpu": 100}
+"""Number of images of a test batch by kind of device; on CPUs small enough for the cache."""
+DEFAULT_TEST_BATCH_SIZE = 500
+"""Number of images of a test batch on all other devices."""
 
 
 class TestBatches:
-    """All test images in order, standardised, in batches for one rank's share."""
+    """Iterable over all test images in order, standardised, in batches."""
 
-    __test__ = False  # not a test of pytest's
+    __test__ = False  # pytest would collect the class because of its name
 
     def __init__(self, data: LabelledImages, long_tail: LongTail) -> None:
         self.data, self.normalisation = data, long_tail.normalisation
-        self.size = TEST_BATCH.get(data.images.device.type, MOST_AT_ONCE)
+        self.size = TEST_BATCH_SIZES.get(data.images.device.type, DEFAULT_TEST_BATCH_SIZE)
 
     def __len__(self) -> int:
         return -(-len(self.data.labels) // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        images, labels = self.data.images.split(self.size), self.data.labels.split(self.size)
-        for part, own in zip(images, labels, strict=True):
-            yield Batch((self.normalisation.of_bytes(part),), own)
+        image_batches = self.data.images.split(self.size)
+        label_batches = self.data.labels.split(self.size)
+        for images, labels in zip(image_batches, label_batches, strict=True):
+            yield Batch((self.normalisation.standardise_bytes(images),), labels)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A stream: positions in `LongTail.train`, what draws from them, what is made of each image.
+    """Description of a training stream.
 
-    `rebalancing` draws a second batch for each of the first, which counts as `mixing` says; `mix`
-    mixes the images of a batch.
+    Args:
+        positions: positions of the stream's images in `LongTail.train`, int64 [N].
+        sampler: value on the sampler axis.
+        views: augmentations; each makes one view of every image.
+        rebalancing: sampler of a second stream that gives every batch a partner; None for a
+            single stream.
+        mixing: schedule of the first stream's share, see `branch_share`; unused without
+            `rebalancing`.
+        mix: way of mixing the images of a batch; None for no mixing.
     """
 
     positions: Indices
@@ -58,21 +65,33 @@ class Plan:
 
 
 def second_stream(branches: Branches, sampler: Sampler) -> tuple[Sampler | None, str]:
-    """What of a plan is the re-balancing branch's: its sampler, and how the branches mix."""
-    if isinstance(branches, TwoBranches):
-        return sampler, branches.mixing
-    return None, "parabolic"
+    """Return the fields `rebalancing` and `mixing` of a `Plan`.
+
+    Args:
+        branches: value on the branches axis.
+        sampler: sampler of the re-balancing branch; unused if there is one branch.
+
+    Raises:
+        TypeError: the value of `branches` is unknown.
+    """
+    match branches:
+        case OneBranch():
+            return None, "parabolic"
+        case TwoBranches():
+            return sampler, branches.mixing
+        case _:
+            raise TypeError(f"{branches} is not a value on the branches axis")
 
 
 class LongTailData(L.LightningDataModule):
     """Named streams of a long-tailed training set, and its test images.
 
     Args:
-        long_tail: the data.
-        streams: plans by name.
-        batch_size: of all devices together.
-        seed: of the run.
-        epochs: of the run.
+        long_tail: training and test images.
+        streams: plan of each stream by its name.
+        batch_size: number of images of a batch, all devices together.
+        seed: seed of the run.
+        epochs: number of epochs of the run.
     """
 
     def __init__(
@@ -88,14 +107,14 @@ class LongTailData(L.LightningDataModule):
         self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
 
     def setup(self, stage: str) -> None:
-        """Move the images to the training device, once."""
+        """Copy all images to the training device once."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         self.train_data = _to(self.long_tail.train, device)
         self.test_data = _to(self.long_tail.test, device)
 
     def train_dataloader(self) -> CombinedLoader:
-        """`{name: Batch}` for each step; an epoch ends with the shortest stream."""
+        """Return a loader of `{name: Batch}`; an epoch ends with the shortest stream."""
         loaders = {
             name: self._loader(number, plan)
             for number, (name, plan) in enumerate(self.streams.items())
@@ -106,7 +125,7 @@ class LongTailData(L.LightningDataModule):
         first = self._stream(number, plan, plan.sampler)
         if plan.rebalancing is None:
             return first
-        # Numbers that no first stream has: the draws of all streams differ.
+        # Second streams are numbered after all first ones, so that no two streams draw alike.
         second = self._stream(len(self.streams) + number, plan, plan.rebalancing)
         return TwoStreams(first, second, plan.mixing)
 
@@ -117,26 +136,23 @@ class LongTailData(L.LightningDataModule):
             torch.from_numpy(plan.positions),
             self.batch_size,
             plan.views,
-            self.seed,
-            number,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-            sampler,
-            self.epochs,
-            plan.mix,
+            seed=self.seed,
+            number=number,
+            rank=self.trainer.global_rank,
+            ranks=self.trainer.world_size,
+            sampler=sampler,
+            epochs=self.epochs,
+            mix=plan.mix,
         )
 
     def val_dataloader(self) -> TestBatches:
-        """All test images; both test sets are read off their predictions."""
+        """Return batches of all test images; both test sets are evaluated on their predictions."""
         return TestBatches(self.test_data, self.long_tail)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:
-        """Nothing: batches are made where they are used."""
+        """Return the batch as it is: it was made on the training device."""
         return batch
 
 
 def _to(data: LabelledImages, device: torch.device) -> LabelledImages:
-    def move(tensor: Tensor) -> Tensor:
-        return tensor.to(device)
-
-    return LabelledImages(move(data.images), move(data.labels))
+    return LabelledImages(data.images.to(device), data.labels.to(device))

@@ -1,4 +1,4 @@
-"""RandAugment (Cubuk et al. 2020) of a batch, each image with operations of its own."""
+"""RandAugment (Cubuk et al. 2020) for batches, with separate operations for every image."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 Operation = Callable[[Tensor, float], Tensor]
-"""Of uint8 images [B, 3, H, W] and a signed strength in [-1, 1]."""
+"""Function of uint8 images [B, 3, H, W] and a signed strength in [-1, 1]."""
 
 
 def _shift(images: Tensor, x: float, y: float) -> Tensor:
-    moved: Tensor = F.affine(images, 0.0, [round(x), round(y)], 1.0, [0.0, 0.0])
+    """Translate images by a number of pixels; new pixels are black."""
+    moved: Tensor = F.affine(images, 0.0, [round(x), round(y)], scale=1.0, shear=[0.0, 0.0])
     return moved
 
 
 def _shear(images: Tensor, x: float, y: float) -> Tensor:
+    """Shear images about their top left corner; x and y are slopes, new pixels are black."""
     degrees = [math.degrees(math.atan(value)) for value in (x, y)]
-    sheared: Tensor = F.affine(images, 0.0, [0, 0], 1.0, degrees, center=[0, 0])
+    sheared: Tensor = F.affine(images, 0.0, [0, 0], scale=1.0, shear=degrees, center=[0, 0])
     return sheared
 
 
@@ -44,29 +46,40 @@ OPERATIONS: dict[str, Operation] = {
     "autocontrast": lambda images, strength: F.autocontrast(images),
     "equalise": lambda images, strength: F.equalize(images),
 }
-"""Operations and ranges of torchvision's RandAugment, which calls them an image or a batch at a
-time; here a batch is parted by operation and sign, and each part is one call."""
+"""Operations with the ranges of torchvision's RandAugment."""
 
 
 @dataclass(frozen=True)
 class RandAugment:
-    """`count` operations, drawn uniformly, one after another, at a strength of `magnitude` / 30."""
+    """Apply randomly drawn operations to each image, one after another.
+
+    Args:
+        count: number of operations per image.
+        magnitude: strength of the operations, in [0, 30].
+    """
 
     count: int
     magnitude: int
 
     @property
     def draws(self) -> int:
-        """Random numbers it needs for an image."""
+        """Number of random numbers per image."""
         return 2 * self.count
 
     def __call__(self, images: Tensor, random: Tensor) -> Tensor:
-        """Uint8 images [B, 3, H, W] and draws [B, draws] to uint8 images [B, 3, H, W]."""
+        """Return augmented images, uint8 [B, 3, H, W].
+
+        Args:
+            images: uint8 [B, 3, H, W].
+            random: uniform in [0, 1), [B, draws]; for each operation its number and its sign.
+        """
         strength = self.magnitude / 30
         for turn in range(self.count):
             chosen = (random[:, 2 * turn] * len(OPERATIONS)).long()
             negative = random[:, 2 * turn + 1] < 0.5
             images = images.clone()
+            # torchvision draws one operation for a whole batch; here the images that share
+            # operation and sign are augmented together.
             for number, operation in enumerate(OPERATIONS.values()):
                 for sign in (-1, 1):
                     part = ((chosen == number) & (negative == (sign < 0))).nonzero()[:, 0]

@@ -1,7 +1,7 @@
-"""Which images an epoch shows, and how often: instance-balanced to reversed, exact and seeded.
+"""Samplers: the images of an epoch and their order.
 
-An epoch's order is a function of its generator and of the progress of the run alone, the same on
-all ranks.
+The order of an epoch depends only on the state of a generator and on the progress of the run, so
+that it is the same on all ranks.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ from ltnas import config as c
 
 
 def class_shares(sampler: c.Sampler, counts: Tensor, progress: float) -> Tensor:
-    """Probability of each class, float64 [C], in the drawing samplers.
+    """Return the share of each class among the images of an epoch, float64 [C].
 
     Args:
-        sampler: that draws classes.
-        counts: images of each class, > 0, [C].
-        progress: share of the run that is over, in [0, 1).
+        sampler: value on the sampler axis; its `start` is ignored.
+        counts: number of images of each class, all above 0, [C].
+        progress: completed share of the run, in [0, 1).
+
+    Raises:
+        TypeError: the sampler is unknown.
     """
     n = counts.double()
     instance, balanced = n / n.sum(), torch.full_like(n, 1 / len(n))
     match sampler:
-        case c.ClassBalancedSampler():
+        case c.InstanceSampler():
+            return instance
+        case c.ClassBalancedSampler() | c.OverSampler() | c.UnderSampler():
             return balanced
         case c.SquareRootSampler():  # Mahajan et al. 2018
             return n.sqrt() / n.sqrt().sum()
@@ -32,42 +37,62 @@ def class_shares(sampler: c.Sampler, counts: Tensor, progress: float) -> Tensor:
         case c.ProgressiveSampler():  # Kang et al. 2020, equation 2
             return (1 - progress) * instance + progress * balanced
         case _:
-            return instance
+            raise TypeError(f"{sampler} is not a value on the sampler axis")
 
 
 def epoch_length(sampler: c.Sampler, counts: Tensor) -> int:
-    """Images of an epoch. Drawing samplers show as many as there are."""
+    """Return the number of images of an epoch.
+
+    Args:
+        sampler: value on the sampler axis.
+        counts: number of images of each class, all above 0, [C].
+
+    Raises:
+        TypeError: the sampler is unknown.
+    """
     match sampler:
         case c.OverSampler():
             return len(counts) * int(counts.max())
         case c.UnderSampler():
             return len(counts) * int(counts.min())
-        case _:
+        case (
+            c.InstanceSampler()
+            | c.ClassBalancedSampler()
+            | c.SquareRootSampler()
+            | c.ReversedSampler()
+            | c.ProgressiveSampler()
+        ):
             return int(counts.sum())
+        case _:
+            raise TypeError(f"{sampler} is not a value on the sampler axis")
 
 
 def epoch_order(
     sampler: c.Sampler, labels: Tensor, progress: float, generator: torch.Generator
 ) -> Tensor:
-    """Positions of an epoch's images, int64 [epoch_length].
+    """Return the positions of the images of an epoch in their order, int64 [epoch_length].
 
     Args:
         sampler: value on the sampler axis.
         labels: class numbers of the images, [N]; classes without images are never drawn.
-        progress: share of the run that is over, in [0, 1).
-        generator: of all that is random.
+        progress: completed share of the run, in [0, 1).
+        generator: source of all random numbers.
+
+    Raises:
+        TypeError: the sampler is unknown.
     """
     members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
     counts = torch.tensor([len(positions) for positions in members])
     length = epoch_length(sampler, counts)
     match sampler if progress >= sampler.start else c.InstanceSampler():
         case c.InstanceSampler():
-            return _shown(torch.arange(len(labels)), length, generator)
+            return _repeated(torch.arange(len(labels)), length, generator)
         case c.OverSampler() | c.UnderSampler():
-            each = length // len(members)
-            shown = torch.cat([_shown(positions, each, generator) for positions in members])
-            return shown[torch.randperm(length, generator=generator)]
+            per_class = length // len(members)
+            order = torch.cat([_repeated(part, per_class, generator) for part in members])
+            return order[torch.randperm(length, generator=generator)]
         case drawing:
+            # Draw a class for each image of the epoch, then an image of that class uniformly.
             shares = class_shares(drawing, counts, progress)
             drawn = torch.multinomial(shares, length, replacement=True, generator=generator)
             uniform = torch.rand(length, dtype=torch.float64, generator=generator)
@@ -76,21 +101,29 @@ def epoch_order(
             return torch.cat(members)[first[drawn] + within]
 
 
-def _shown(positions: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """`length` of the positions in a random order, each as often as any other, or once more."""
+def _repeated(positions: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Return `length` positions from concatenated random permutations of all of them.
+
+    Each position occurs equally often, up to a difference of one.
+    """
     rounds = -(-length // len(positions))
     orders = [positions[torch.randperm(len(positions), generator=generator)] for _ in range(rounds)]
     return torch.cat(orders)[:length]
 
 
 def expected_counts(sampler: c.Sampler, counts: Tensor) -> Tensor:
-    """Images of each class that an epoch shows on average over the run, float64 [C].
+    """Return the mean number of images of each class in an epoch over the run, float64 [C].
 
-    What a loss is to take for the class frequencies: they are those of its stream.
+    Losses take these numbers as the class frequencies of their stream.
+
+    Args:
+        sampler: value on the sampler axis.
+        counts: number of images of each class, all above 0, [C].
+
+    Raises:
+        TypeError: the sampler is unknown.
     """
     length, n = epoch_length(sampler, counts), counts.double()
-    if isinstance(sampler, c.OverSampler | c.UnderSampler):
-        shares = torch.full_like(n, 1 / len(n))
-    else:
-        shares = class_shares(sampler, counts, (1 + sampler.start) / 2)
+    # Shares are linear in the progress, so that their mean is the one at half of the active time.
+    shares = class_shares(sampler, counts, (1 + sampler.start) / 2)
     return length * (sampler.start * n / n.sum() + (1 - sampler.start) * shares)

@@ -1,4 +1,4 @@
-"""Random streams as functions of a key."""
+"""Random seeds and generators that are functions of a key."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import torch
 
 
 def derived_seed(*key: int) -> int:
-    """A seed below 2^63 for each key of non-negative integers; keys that differ, differ."""
+    """Return a seed below 2^63 for a key of non-negative integers.
+
+    Different keys give independent seeds (`numpy.random.SeedSequence`), except that keys of fewer
+    than four numbers are padded with zeros: (0, 1) and (0, 1, 0) give the same seed.
+    """
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def generator(*key: int) -> torch.Generator:
-    """A CPU generator whose stream is a function of the key alone; keys that differ, differ."""
+    """Return a CPU generator seeded with `derived_seed(*key)`."""
     return torch.Generator().manual_seed(derived_seed(*key))

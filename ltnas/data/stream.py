@@ -1,4 +1,4 @@
-"""Batches of augmented views in an order that is a function of (seed, epoch, stream) alone."""
+"""Batches of augmented views, in an order that depends only on seed, epoch and stream."""
 
 from __future__ import annotations
 
@@ -16,72 +16,79 @@ from ltnas.data.seeds import derived_seed, generator
 
 
 class View(Protocol):
-    """Makes float views [B, 3, H, W] of uint8 images [B, 3, H, W] from draws [B, draws]."""
+    """Augmentation that makes one float view of each image of a batch."""
 
     @property
     def draws(self) -> int:
-        """Random numbers it needs for an image."""
+        """Number of random numbers per image."""
         ...
 
     def __call__(self, images: Tensor, random: Tensor) -> Tensor:
-        """The views."""
+        """Return float views [B, 3, H, W] of uint8 images [B, 3, H, W].
+
+        Args:
+            images: uint8 [B, 3, H, W].
+            random: random numbers, uniform in [0, 1), [B, draws].
+        """
         ...
 
 
 class Partner(NamedTuple):
-    """What a batch is mixed with.
-
-    `views` are of other images, each float [B, 3, H, W], or none where the batch's views have them
-    in already; `labels` are theirs, int64 [B]; `shares`, in [0, 1], are those of the batch itself
-    in each of its views, [B] or [].
-    """
+    """Second image of each image of a batch, for objectives that mix two images."""
 
     views: tuple[Tensor, ...]
+    """Views of the partners, each float [B, 3, H, W]; empty if they are mixed into the batch's."""
     labels: Tensor
+    """Class numbers of the partners, int64 [B]."""
     shares: tuple[Tensor, ...]
+    """Share of the batch's own images in each view, in [0, 1], each [B] or a scalar."""
 
 
 class Batch(NamedTuple):
-    """One update's images: `views`, each float [B, 3, H, W], and labels, int64 [B]."""
+    """Images of one update."""
 
     views: tuple[Tensor, ...]
+    """Views of the images, each float [B, 3, H, W]."""
     labels: Tensor
+    """Class numbers of the images, int64 [B]."""
     partner: Partner | None = None
 
     def first(self, count: int) -> Batch:
-        """The first images of it."""
-        return self._with(lambda x: x[:count] if x.dim() else x)
+        """Return a batch of the first `count` images."""
+        return self._map(lambda x: x[:count] if x.dim() else x)
 
     def double(self) -> Batch:
-        """Its images in float64."""
-        return self._with(lambda x: x.double() if x.is_floating_point() else x)
+        """Return the batch with its floating-point tensors in float64."""
+        return self._map(lambda x: x.double() if x.is_floating_point() else x)
 
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """Return the batch with `change` applied to every tensor."""
         partner = self.partner
         if partner is not None:
-            views, labels, shares = (partner.views, partner.labels, partner.shares)
+            views, labels, shares = partner
             partner = Partner(tuple(map(change, views)), change(labels), tuple(map(change, shares)))
         return Batch(tuple(map(change, self.views)), change(self.labels), partner)
 
 
 class Stream:
-    """Iterates over full batches of the given images; call `set_epoch` before each epoch.
+    """Iterable over the full batches of an epoch; call `set_epoch` before each epoch.
 
-    Every rank draws order and augmentation of the whole batch and takes every `ranks`-th row of
-    it, so that the images of a step do not depend on the number of devices.
+    Every rank draws the order and the random numbers of the whole batch and takes every `ranks`-th
+    row of it, so that the images of a step do not depend on the number of devices.
 
     Args:
         data: all images, on the training device.
-        indices: the stream's images.
-        batch_size: of all ranks together. A stream with fewer images gives one batch of all.
-        views: what is made of each image, one or more.
-        seed: of the run.
-        number: of the stream within the run.
-        rank: of this process.
-        ranks: how many processes share each batch.
-        sampler: which images an epoch shows.
-        epochs: of the run, over which samplers may move.
-        mix: how each image is mixed with the one after it in its batch.
+        indices: positions of the stream's images in `data`, int64 [N].
+        batch_size: number of images of a batch, all ranks together. A stream with fewer images
+            gives a single batch of all of them.
+        views: augmentations; each makes one view of every image.
+        seed: seed of the run.
+        number: number of the stream within the run.
+        rank: number of this process.
+        ranks: number of processes that share each batch.
+        sampler: value on the sampler axis; None for `InstanceSampler`.
+        epochs: number of epochs of the run, for samplers that change during the run.
+        mix: way of mixing each image with the next one of its batch; None for no mixing.
     """
 
     def __init__(
@@ -90,6 +97,7 @@ class Stream:
         indices: Tensor,
         batch_size: int,
         views: tuple[View, ...],
+        *,
         seed: int,
         number: int,
         rank: int = 0,
@@ -111,40 +119,48 @@ class Stream:
 
     @property
     def sampler(self) -> Stream:
-        """Itself: Lightning calls `loader.sampler.set_epoch` before each epoch."""
+        """The stream itself: Lightning calls `loader.sampler.set_epoch` before each epoch."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, whose order the next iteration has."""
+        """Choose the epoch, from 0, that the next iteration goes through."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return self.length // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        seed, number = self.key
         order = epoch_order(
             self.sampler_config,
             self.labels,
             self.epoch / self.epochs,
-            generator(seed, number, self.epoch),
+            generator(*self.key, self.epoch),
         ).split(self.batch_size)
         draws = sum(view.draws for view in self.views)
+        rows = slice(self.rank, None, self.ranks)  # rows of this rank in the whole batch
         for step in range(len(self)):
-            own = generator(seed, number, self.epoch, step + 1)
-            random = torch.rand(self.batch_size, draws, generator=own)
-            rows = slice(self.rank, None, self.ranks)
+            step_generator = generator(*self.key, self.epoch, step + 1)
+            random = torch.rand(self.batch_size, draws, generator=step_generator)
             if self.mix is None:
                 yield self._batch(self.indices[order[step][rows]], random[rows])
             else:
-                yield self._mixed(self.mix, self.indices[order[step]], random, step)
+                yield self._mixed_batch(self.mix, self.indices[order[step]], random, step)
 
-    def _mixed(self, mix: Mix, indices: Tensor, random: Tensor, step: int) -> Batch:
-        """This rank's rows of a whole batch, each mixed with the next one, whosever that is."""
-        own = torch.arange(self.rank, len(indices), self.ranks)
-        rows, where = torch.cat([own, (own + 1) % len(indices)]).unique(return_inverse=True)
+    def _mixed_batch(self, mix: Mix, indices: Tensor, random: Tensor, step: int) -> Batch:
+        """Return this rank's rows of a batch, each mixed with the next row of the whole batch.
+
+        Args:
+            mix: way of mixing.
+            indices: positions of the images of the whole batch in `data`, [batch_size].
+            random: random numbers of the whole batch, [batch_size, draws].
+            step: number of the batch in the epoch, from 0.
+        """
+        # The next row usually belongs to another rank; each row is augmented here only once.
+        own_rows = torch.arange(self.rank, len(indices), self.ranks)
+        pairs = torch.cat([own_rows, (own_rows + 1) % len(indices)])
+        rows, positions = pairs.unique(return_inverse=True)
         batch = self._batch(indices[rows], random[rows])
-        first, second = where.to(batch.labels.device).chunk(2)
+        first, second = positions.to(batch.labels.device).chunk(2)
         draws = draw(mix.alpha, len(indices), derived_seed(*self.key, self.epoch, step + 1, 1))
         views, shares = mix_views(
             mix,
@@ -155,9 +171,10 @@ class Stream:
         return Batch(views, batch.labels[first], Partner((), batch.labels[second], shares))
 
     def _batch(self, indices: Tensor, random: Tensor) -> Batch:
+        """Return the views of some images, made from random numbers [B, draws]."""
         device = self.data.images.device
         indices = indices.to(device, non_blocking=True)
-        images = self.data.images[indices]
+        images = self.data.images[indices]  # uint8 [B, 3, H, W]
         parts = random.to(device, non_blocking=True).split([view.draws for view in self.views], 1)
         views = tuple(view(images, part) for view, part in zip(self.views, parts, strict=True))
         return Batch(views, self.data.labels[indices])

@@ -1,4 +1,4 @@
-"""Long-tailed subsets as Cao et al. (2019, LDAM-DRW) build them."""
+"""Long-tailed subsets by the rule of Cao et al. (2019, LDAM-DRW)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ Indices = NDArray[np.int64]
 
 
 def wanted_counts(imbalance: Imbalance, images: int, classes: int) -> list[int] | None:
-    """Images that the rule asks for of each class; None: all that there are.
+    """Return the number of images that the imbalance rule asks for in each class.
 
-    With n = images / classes: `exp` asks for int(n * mu ** (i / (C - 1))) of class i, `step` for
-    int(n) of the first C // 2 classes and int(n * mu) of the others, `balance` for int(n) of each.
+    With n = images / classes and C classes, `exp` asks for int(n * mu ** (i / (C - 1))) images of
+    class i, `step` for int(n) images of the first C // 2 classes and int(n * mu) of the others,
+    `balance` for int(n) images of each class. `natural` keeps all images and gives None.
+
+    Args:
+        imbalance: kind of the rule and the imbalance factor mu.
+        images: number of images of the source.
+        classes: number of classes C.
+
+    Raises:
+        ValueError: the kind of imbalance is unknown.
     """
     largest = images / classes
     factor = imbalance.factor if imbalance.factor is not None else 1.0
@@ -28,23 +37,37 @@ def wanted_counts(imbalance: Imbalance, images: int, classes: int) -> list[int] 
             return [int(largest)] * head + [int(largest * factor)] * (classes - head)
         case "balance":
             return [int(largest)] * classes
-        case _:
+        case "natural":
             return None
+        case kind:
+            raise ValueError(f"{kind} is not a value on the imbalance axis")
 
 
 def class_counts(wanted: list[int] | None, labels: Indices, classes: int) -> list[int]:
-    """How many images of each class are kept: those wanted, or all of a class that has fewer."""
+    """Return the number of images that are kept of each class.
+
+    Args:
+        wanted: number of images that the imbalance rule asks for, [C]; a class with fewer images
+            keeps all of them. None keeps every image.
+        labels: class numbers of the images of the source, int64 [N].
+        classes: number of classes C.
+    """
     available = [int(count) for count in np.bincount(labels, minlength=classes)]
-    return (
-        available if wanted is None else [min(pair) for pair in zip(wanted, available, strict=True)]
-    )
+    if wanted is None:
+        return available
+    return [min(pair) for pair in zip(wanted, available, strict=True)]
 
 
 def subset_indices(labels: Indices, counts: list[int], seed: int) -> Indices:
-    """Indices of the kept images, int64 [sum of counts], class after class.
+    """Return the indices of the kept images, ordered by class, int64 [sum of counts].
 
-    The stream of numpy's legacy generator and the order of its use are those of the published
-    code, so that seed 0 keeps the very images that the field trains on.
+    Numpy's legacy generator is used in the same order as in the published code of LDAM-DRW, so
+    that seed 0 keeps exactly the images of the published experiments.
+
+    Args:
+        labels: class numbers of the images of the source, int64 [N].
+        counts: number of images to keep of each class, [C].
+        seed: seed of the shuffle within each class.
     """
     generator = np.random.RandomState(seed)
     kept = []
@@ -56,19 +79,20 @@ def subset_indices(labels: Indices, counts: list[int], seed: int) -> Indices:
 
 
 def checksum(indices: Indices) -> str:
-    """Sixteen hexadecimal digits that tell whether two subsets are the same."""
+    """Return 16 hexadecimal digits that identify a subset and the order of its images."""
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()[:16]
 
 
 def stratified_halves(labels: Indices, seed: int) -> tuple[Indices, Indices]:
-    """Positions for the weights and for the architecture: half of each class to either.
+    """Split a subset into positions for the weights and for the architecture parameters.
 
-    Of an odd class the weights get the larger part; a class of one image serves both, as neither
-    stream may lack a class.
+    Each half gets half of the images of every class. If a class has an odd number of images, the
+    weights get one more; if it has a single image, both halves contain it, because neither stream
+    may lack a class.
 
     Args:
         labels: class numbers of the subset, int64 [N].
-        seed: of the shuffle within each class.
+        seed: seed of the shuffle within each class.
     """
     generator = np.random.RandomState(seed)
     weights, architecture = [], []

@@ -1,4 +1,4 @@
-"""The test sets of a long-tailed data set, and its classes grouped by their training images."""
+"""Test sets of a long-tailed data set, and its many-, medium- and few-shot classes."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Groups = dict[str, list[int]]
-"""`many`, `medium` and `few`, each with its class numbers."""
+"""Class numbers of the groups `many`, `medium` and `few`."""
 
 
 def shot_groups(counts: list[int], many_above: int | None, few_below: int | None) -> Groups:
-    """Classes grouped by their training images.
+    """Group the classes by their number of training images.
 
-    Absolute thresholds (Liu et al. 2019: 100 and 20) say nothing of ten classes with hundreds of
-    images each, so by default the range from the smallest to the largest class is cut in three on
-    a logarithmic scale; classes of one size are all many-shot.
+    The usual absolute thresholds (100 and 20, Liu et al. 2019) do not separate ten classes of
+    hundreds of images each. By default, the range from the smallest to the largest class is
+    therefore divided into three equal parts on a logarithmic scale. Classes of equal size are all
+    many-shot.
 
     Args:
-        counts: training images of each class.
-        many_above: more images than this are many; None: the upper cut.
-        few_below: fewer images than this are few; None: the lower cut.
+        counts: number of training images of each class, [C].
+        many_above: classes with more images are many-shot; None for the upper third.
+        few_below: classes with fewer images are few-shot; None for the lower third.
     """
     largest, ratio = max(counts), min(counts) / max(counts)
+    # Counts are rounded down, and a class on a boundary belongs to the larger group: hence - 1.
     many = largest * ratio ** (1 / 3) - 1 if many_above is None else many_above
     few = largest * ratio ** (2 / 3) - 1 if few_below is None else few_below - 1
-    # Less one: counts are rounded down, and a class on a cut belongs to the larger side.
     groups: Groups = {"many": [], "medium": [], "few": []}
     for label, count in enumerate(counts):
         groups["many" if count > many else "few" if count <= few else "medium"].append(label)
@@ -34,15 +35,15 @@ def shot_groups(counts: list[int], many_above: int | None, few_below: int | None
 
 @dataclass(frozen=True)
 class TestSets:
-    """What is tested: `long_tailed` are the places of the long-tailed test set among all images.
+    """Test sets that share one list of test images.
 
     Args:
-        classes: how many.
-        long_tailed: int64 [N].
-        groups: see `shot_groups`.
+        classes: number of classes.
+        long_tailed: positions of the long-tailed test set among all test images, int64 [N].
+        groups: classes of each shot group, see `shot_groups`.
     """
 
-    __test__ = False  # not a test of pytest's
+    __test__ = False  # pytest would collect the class because of its name
 
     classes: int
     long_tailed: Tensor

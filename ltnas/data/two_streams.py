@@ -1,4 +1,4 @@
-"""Two streams at once: a batch of each, and how much the first of them counts."""
+"""Two streams read together: one batch of each per step, and the weight of the first."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ltnas.data.stream import Batch, Partner, Stream
 
 
 class TwoStreams:
-    """Batches of a stream, with those of a second one as partners.
+    """Batches of one stream with batches of a second stream as their partners (BBN).
 
     Args:
-        first: of the conventional branch.
-        second: of the re-balancing branch.
-        mixing: how the first one's share moves over the epochs, see `branch_share`.
+        first: stream of the conventional branch.
+        second: stream of the re-balancing branch.
+        mixing: name of the schedule of the first stream's share, see `branch_share`.
     """
 
     def __init__(self, first: Stream, second: Stream, mixing: str) -> None:
@@ -26,11 +26,11 @@ class TwoStreams:
 
     @property
     def sampler(self) -> TwoStreams:
-        """Itself: Lightning calls `loader.sampler.set_epoch` before each epoch."""
+        """The object itself: Lightning calls `loader.sampler.set_epoch` before each epoch."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, whose order the next iteration has."""
+        """Choose the epoch, from 0, that the next iteration goes through."""
         self.first.set_epoch(epoch)
         self.second.set_epoch(epoch)
 
@@ -38,10 +38,11 @@ class TwoStreams:
         return min(len(self.first), len(self.second))
 
     def __iter__(self) -> Iterator[Batch]:
-        # Of a seed and not of torch's generator, which is another on each rank.
+        # All ranks need the same shares: the generator is seeded from the run and the epoch,
+        # whereas torch's global generator differs between ranks.
         random = np.random.default_rng(derived_seed(*self.second.key, self.first.epoch))
-        share = branch_share(self.mixing, self.first.epoch / self.first.epochs)
+        epoch_share = branch_share(self.mixing, self.first.epoch / self.first.epochs)
         for batch, other in zip(self.first, self.second, strict=False):
-            own = random.beta(0.2, 0.2) if self.mixing == "beta" else share
-            shares = (torch.full((), own, device=batch.labels.device),)
+            share = random.beta(0.2, 0.2) if self.mixing == "beta" else epoch_share
+            shares = (torch.full((), share, device=batch.labels.device),)
             yield batch._replace(partner=Partner(other.views, other.labels, shares))

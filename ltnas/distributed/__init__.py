@@ -1,1 +1,1 @@
-"""The processes of one run, and what they must agree on."""
+"""Processes of one run and the values that they exchange."""

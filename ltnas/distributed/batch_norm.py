@@ -9,9 +9,10 @@ from ltnas.distributed.collectives import ranks, sum_over_ranks
 
 
 class GlobalBatchNorm(nn.Module):
-    """Training statistics of the batch of all ranks, for devices that torch's own refuses (CPU).
+    """Synchronised batch normalisation for CPUs, which `nn.SyncBatchNorm` does not support.
 
-    Takes over the parameters and buffers of a BatchNorm layer under their names.
+    Args:
+        layer: layer to replace; its parameters and buffers are taken over with their names.
     """
 
     def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
@@ -24,16 +25,17 @@ class GlobalBatchNorm(nn.Module):
             self.register_buffer(name, buffer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C] or [B, C, H, W] to the same."""
-        mean, variance = self._statistics(x) if self.training else self._running()
+        """Normalise [B, C] or [B, C, H, W] per channel."""
+        mean, variance = self._batch_statistics(x) if self.training else self._running_statistics()
         shape = (1, -1, *[1] * (x.dim() - 2))
         y = (x - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
         return y if self.weight is None else y * self.weight.view(shape) + self.bias.view(shape)
 
-    def _running(self) -> tuple[Tensor, Tensor]:
+    def _running_statistics(self) -> tuple[Tensor, Tensor]:
         return self.get_buffer("running_mean"), self.get_buffer("running_var")
 
-    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance over all ranks, each [C]; update the running statistics."""
         axes = [0, *range(2, x.dim())]
         count = x.numel() // x.shape[1] * ranks()
         mean = sum_over_ranks(x.sum(axes)) / count
@@ -41,15 +43,21 @@ class GlobalBatchNorm(nn.Module):
         variance = sum_over_ranks(((x - mean.view(shape)) ** 2).sum(axes)) / count
         if self.track_running_stats:
             with torch.no_grad():
-                running = self._running()
-                running[0].lerp_(mean, self.momentum)
-                running[1].lerp_(variance * count / (count - 1), self.momentum)
+                running_mean, running_var = self._running_statistics()
+                running_mean.lerp_(mean, self.momentum)
+                # The running variance is the unbiased one, as in torch.
+                running_var.lerp_(variance * count / (count - 1), self.momentum)
                 self.get_buffer("num_batches_tracked").add_(1)
         return mean, variance
 
 
 def synchronise_batch_norm(model: nn.Module, accelerator: str) -> None:
-    """Make every BatchNorm below `model` use the statistics of the batch of all ranks."""
+    """Replace every batch normalisation below `model` by a synchronised one, in place.
+
+    Args:
+        model: module whose descendants are replaced.
+        accelerator: kind of device, such as `cpu` or `cuda`.
+    """
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):

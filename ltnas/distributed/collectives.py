@@ -1,7 +1,8 @@
-"""What several processes must agree on: sums, means, batch statistics.
+"""Sums and means over the processes of a run.
 
-Gradients are averaged in the open (`mean_over_ranks`) and not by a wrapper's hooks, which do not
-see `torch.autograd.grad` and would leave every rank with an architecture of its own.
+Gradients are averaged explicitly (`mean_over_ranks`) instead of by the hooks of a DDP wrapper:
+hooks are not called by `torch.autograd.grad`, and every rank would end up with its own
+architecture.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from torch.autograd.function import FunctionCtx
 
 
 def ranks() -> int:
-    """How many processes share each batch."""
+    """Return the number of processes that share each batch."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over ranks whose gradient is summed too, as each rank's loss depends on every term."""
+    """Sum over ranks; its gradient is summed, too, since every rank's loss depends on the sum."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ class _Sum(torch.autograd.Function):
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """The sum of `x` over all ranks, differentiable."""
+    """Return the sum of `x` over all ranks; differentiable."""
     if ranks() == 1:
         return x
     total: Tensor = _Sum.apply(x)
@@ -44,7 +45,7 @@ def sum_over_ranks(x: Tensor) -> Tensor:
 
 
 def mean_over_ranks(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The mean of each tensor over all ranks, in one exchange."""
+    """Return the mean of each tensor over all ranks, computed by one all-reduce."""
     if ranks() == 1:
         return list(tensors)
     flat = torch.cat([tensor.flatten() for tensor in tensors])

@@ -1,7 +1,7 @@
-"""The processes of one run: which of them this is, and how all of them find one run folder.
+"""Processes of one run: the rank of this process and the run folder that all of them share.
 
-Either the first starts the others, as Lightning does for `trainer.devices`, or torchrun or srun has
-started all of them, on one machine or on many.
+There are two ways to start them. Either the first process starts the others, as Lightning does for
+`trainer.devices`, or torchrun or srun starts all of them, on one machine or several.
 """
 
 from __future__ import annotations
@@ -15,29 +15,33 @@ if TYPE_CHECKING:
     from ltnas.config import Trainer
 
 FOLDER_VARIABLE = "LTNAS_RUN_FOLDER"
-"""How the first process tells those that it starts the run folder."""
-KEY = "ltnas/run_folder"
-NONE = "/none"
-"""Told instead of a folder when the first process could not open one."""
+"""Environment variable that passes the run folder to processes started by the first one."""
+FOLDER_KEY = "ltnas/run_folder"
+"""Key of the run folder in the store that processes of torchrun or srun share."""
+NO_FOLDER = "/none"
+"""Value of that key if the first process could not open a run folder."""
 
 
 def by_torchrun() -> bool:
-    """Whether torchrun has started this process."""
+    """Return True if torchrun has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def by_srun() -> bool:
-    """Whether this is one of several tasks of SLURM; a shell on its machines is none."""
-    several = int(os.environ.get("SLURM_NTASKS", "1")) > 1
-    shell = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
-    return several and not shell and not by_torchrun()
+    """Return True if srun has started this process as one of several tasks.
+
+    A shell within a SLURM allocation, `bash` or `interactive`, is not such a task.
+    """
+    several_tasks = int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    is_shell = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    return several_tasks and not is_shell and not by_torchrun()
 
 
 def rank(processes: int) -> int:
-    """The number of this process; the first, 0, alone prints and writes.
+    """Return the rank of this process; only rank 0 prints and writes files.
 
     Args:
-        processes: of the run. Tasks of SLURM may be runs of their own.
+        processes: number of processes of the run; 1 for SLURM tasks that are separate runs.
     """
     if processes == 1:
         return 0
@@ -46,65 +50,76 @@ def rank(processes: int) -> int:
 
 
 def check_processes(trainer: Trainer) -> None:
-    """Raise a `UserError` if other processes have been started than `trainer` speaks of."""
+    """Check that as many processes have been started as the configuration says.
+
+    Raises:
+        UserError: torchrun or srun has started another number, or none of them has started the
+            processes of several nodes.
+    """
     started = int(os.environ["WORLD_SIZE"]) if by_torchrun() else None
     sizes = f"trainer.devices={trainer.devices} on trainer.nodes={trainer.nodes}"
     require(
         started in (None, trainer.processes),
-        f"torchrun has started {started} processes, but {sizes} is {trainer.processes}: say "
-        "trainer.devices=N for torchrun's --nproc-per-node=N, and trainer.nodes=M for --nnodes=M",
+        f"torchrun has started {started} processes, but {sizes} is {trainer.processes}: set "
+        "trainer.devices to --nproc-per-node of torchrun, and trainer.nodes to --nnodes",
     )
     tasks = int(os.environ["SLURM_NTASKS"]) if by_srun() else None
     require(
         trainer.processes == 1 or tasks in (None, trainer.processes),
-        f"SLURM has started {tasks} tasks, but {sizes} is {trainer.processes}: say "
-        "trainer.devices=N for --ntasks-per-node=N, and trainer.nodes=M for --nodes=M",
+        f"SLURM has started {tasks} tasks, but {sizes} is {trainer.processes}: set "
+        "trainer.devices to --ntasks-per-node of srun, and trainer.nodes to --nodes",
     )
     require(
         trainer.nodes == 1 or by_torchrun() or by_srun(),
-        f"trainer.nodes={trainer.nodes} needs processes on all of them: start the command by "
+        f"trainer.nodes={trainer.nodes} needs processes on all of them: start the command with "
         "torchrun or srun",
     )
 
 
 def tell_folder(folder: str | None, processes: int) -> None:
-    """Tell the other processes of the run its folder; None: there is none."""
+    """Pass the run folder from the first process to all others.
+
+    Args:
+        folder: run folder; None if the first process could not open one.
+        processes: number of processes of the run.
+    """
     if folder is not None:
         os.environ[FOLDER_VARIABLE] = folder
     if processes > 1 and (by_torchrun() or by_srun()):
-        store = _meeting(processes)
-        store.set(KEY, folder or NONE)
-        # This process may keep the store: it must not end before all have read.
-        store.wait([f"{KEY}/{other}" for other in range(1, processes)])
+        store = _shared_store(processes)
+        store.set(FOLDER_KEY, folder or NO_FOLDER)
+        # The store may live in this process, which must not end before all others have read it.
+        store.wait([f"{FOLDER_KEY}/{other}" for other in range(1, processes)])
 
 
 def told_folder(processes: int) -> str:
-    """The folder that the first process tells.
+    """Return the run folder that the first process has passed on; waits for it.
+
+    Args:
+        processes: number of processes of the run.
 
     Raises:
-        SystemExit: it has none, and has said why.
+        SystemExit: the first process has no run folder and has printed the reason.
     """
     if not (by_torchrun() or by_srun()):
         return os.environ[FOLDER_VARIABLE]
-    store = _meeting(processes)
-    folder = str(store.get(KEY).decode())
-    store.set(f"{KEY}/{rank(processes)}", "read")
-    if folder == NONE:
+    store = _shared_store(processes)
+    folder = str(store.get(FOLDER_KEY).decode())
+    store.set(f"{FOLDER_KEY}/{rank(processes)}", "read")
+    if folder == NO_FOLDER:
         raise SystemExit(2)
     return folder
 
 
-def _meeting(processes: int) -> Any:  # noqa: ANN401 - torch.distributed.Store, imported late
-    """A store that all processes of the run see, where torch.distributed will meet later."""
+def _shared_store(processes: int) -> Any:  # noqa: ANN401 - torch.distributed.Store, imported late
+    """Return a key-value store that all processes share, at torch.distributed's later address."""
     from torch.distributed.rendezvous import rendezvous
 
     if by_srun():
         from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
         cluster = SLURMEnvironment(auto_requeue=False)
-        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = (
-            cluster.main_address,
-            str(cluster.main_port),
-        )
+        os.environ["MASTER_ADDR"] = cluster.main_address
+        os.environ["MASTER_PORT"] = str(cluster.main_port)
     store, _, _ = next(rendezvous("env://", rank(processes), processes))
     return store

@@ -1,4 +1,4 @@
-"""The Lightning strategy that starts one process for each device."""
+"""Lightning strategy that starts one process per device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 
 class ProcessPerDevice(DDPStrategy):
-    """Starts one process a device as Lightning's DDP does, and wraps nothing around the module."""
+    """Lightning's DDP without the wrapper: processes are started, the module stays as it is."""
 
     def configure_ddp(self) -> None:
-        """Nothing: modules average their own gradients."""
+        """Do not wrap the module: modules average their own gradients."""

@@ -1,4 +1,8 @@
-"""Losses of logits and labels for classification, each returning the loss of every image."""
+"""Losses for classification: modules that map logits and labels to the loss of every image.
+
+Notation: z are the logits of an image, p = softmax(z), y is its label, C the number of classes,
+n_c the number of images of class c that the loss sees, and pi_c = n_c / sum(n).
+"""
 
 from __future__ import annotations
 
@@ -6,49 +10,90 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltnas import config as c
 from ltnas.distributed.collectives import sum_over_ranks
-from ltnas.losses import Criterion
+
+
+class Criterion(nn.Module):
+    """Base class of the losses for classification."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of every image, [B].
+
+        Args:
+            logits: [B, C].
+            labels: class numbers, int64 [B].
+        """
+        raise NotImplementedError
+
+
+def build_criterion(config: c.Classification, counts: Tensor, scale: float) -> Criterion:
+    """Build the loss of an objective.
+
+    Args:
+        config: value on the objective axis.
+        counts: number of images of each class that the loss sees, all above 0, [C].
+        scale: factor that the classifier multiplies cosines by; 1 for other classifiers.
+
+    Raises:
+        TypeError: the objective has no such loss.
+    """
+    match config:
+        case c.CrossEntropy():
+            return CrossEntropy()
+        case c.Focal():
+            return Focal(config.gamma)
+        case c.Ldam():
+            return Ldam(counts, config.max_margin, scale)
+        case c.VectorScaling():
+            return VectorScaling(counts, config.tau, config.gamma)
+        case c.GradientHarmonising():
+            return GradientHarmonising(config.bins, config.momentum)
+        case c.LabelAwareSmoothing():
+            return LabelAwareSmoothing(counts, config.head, config.tail)
+        case _:
+            raise TypeError(f"{config} is not a classification loss on the objective axis")
 
 
 class CrossEntropy(Criterion):
-    """-log p_y."""
+    """Cross-entropy, -log p_y."""
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image."""
+        """Return the loss of every image, [B]."""
         return F.cross_entropy(logits, labels, reduction="none")
 
 
 class Focal(Criterion):
-    """-(1 - p_y)^gamma log p_y (equation 4)."""
+    """Focal loss, -(1 - p_y)^gamma log p_y (Lin et al. 2017, equation 4).
+
+    Args:
+        gamma: exponent; 0 gives the cross-entropy.
+    """
 
     def __init__(self, gamma: float) -> None:
         super().__init__()
         self.gamma = gamma
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image; p_y is that of the loss without class weights."""
+        """Return the loss of every image, [B]; class weights do not enter p_y."""
         loss = F.cross_entropy(logits, labels, reduction="none")
-        # Above 0, for where p_y is 1 and gamma below 1 the slope of the power has no end.
-        missing = (-torch.expm1(-loss)).clamp_min(torch.finfo(loss.dtype).eps)
-        return missing**self.gamma * loss
-
-
-def margins(counts: Tensor, largest: float) -> Tensor:
-    """Proportional to n^(-1/4) (equation 13), the largest that of the smallest class; [C]."""
-    wanted = counts.double() ** -0.25
-    return largest * wanted / wanted.max()
+        # 1 - p_y, kept above 0: for gamma < 1 the slope of the power is infinite at 0.
+        error = (-torch.expm1(-loss)).clamp_min(torch.finfo(loss.dtype).eps)
+        return error**self.gamma * loss
 
 
 class Ldam(Criterion):
-    """Cross-entropy in which the label's cosine must win by a margin (equation 14).
+    """LDAM: cross-entropy with a margin for the label's cosine (Cao et al. 2019, equation 14).
+
+    The cross-entropy of s (cos_c - Delta_c [c = y]), with cosines cos, the scale s of the
+    classifier and the margins Delta of `margins`.
 
     Args:
-        counts: images of each class, [C].
-        largest: margin.
-        scale: that the classifier multiplies cosines by.
+        counts: number of images of each class, [C].
+        largest: margin of the smallest class.
+        scale: factor s that the classifier multiplies cosines by.
     """
 
     margins: Tensor
@@ -58,27 +103,33 @@ class Ldam(Criterion):
         self.register_buffer("margins", scale * margins(counts, largest).float(), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image; logits are scale * cosine."""
+        """Return the loss of every image, [B]; logits are s times the cosines."""
         lowered = logits - F.one_hot(labels, logits.shape[1]) * self.margins.to(logits.dtype)
         return F.cross_entropy(lowered, labels, reduction="none")
 
 
-def log_priors(counts: Tensor) -> Tensor:
-    """Log pi of each class, [C], from counts > 0."""
-    return torch.log(counts.double() / counts.double().sum())
+def margins(counts: Tensor, largest: float) -> Tensor:
+    """Return LDAM's margins, proportional to n_c^(-1/4) (Cao et al. 2019, equation 13), [C].
+
+    Args:
+        counts: number of images of each class, [C].
+        largest: margin of the smallest class.
+    """
+    relative = counts.double() ** -0.25
+    return largest * relative / relative.max()
 
 
 class VectorScaling(Criterion):
     """Cross-entropy of z_c (n_c / n_max)^gamma + tau log pi_c (Kini et al. 2021, equation 2).
 
-    With gamma = 0 it is logit adjustment (Menon et al. 2021, equation 10), and with tau = 1 too
-    balanced softmax (Ren et al. 2020, equation 3): log n_c differs from log pi_c by a constant, of
-    which a softmax knows nothing.
+    With gamma = 0, this is logit adjustment (Menon et al. 2021, equation 10). With tau = 1 as
+    well, it is balanced softmax (Ren et al. 2020, equation 3), because log n_c and log pi_c differ
+    by a constant.
 
     Args:
-        counts: images of each class, [C].
-        tau: of the additive term.
-        gamma: of the multiplicative term.
+        counts: number of images of each class, [C].
+        tau: factor of the additive term.
+        gamma: exponent of the multiplicative term.
     """
 
     factors: Tensor
@@ -91,20 +142,26 @@ class VectorScaling(Criterion):
         self.register_buffer("terms", (tau * log_priors(counts)).float(), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image; predictions are made of the logits as they are."""
-        moved = logits * self.factors.to(logits.dtype) + self.terms.to(logits.dtype)
-        return F.cross_entropy(moved, labels, reduction="none")
+        """Return the loss of every image, [B]; predictions use the unadjusted logits."""
+        adjusted = logits * self.factors.to(logits.dtype) + self.terms.to(logits.dtype)
+        return F.cross_entropy(adjusted, labels, reduction="none")
+
+
+def log_priors(counts: Tensor) -> Tensor:
+    """Return log pi_c of each class, float64 [C], for counts above 0, [C]."""
+    return torch.log(counts.double() / counts.double().sum())
 
 
 class GradientHarmonising(Criterion):
-    """Cross-entropy; images whose gradients have a frequent length weigh less (equation 7).
+    """GHM-C: cross-entropy divided by the density of gradient norms (Li et al. 2019, equation 7).
 
-    The paper is about one-against-all classifiers; here the length is 1 - p_y, that of a softmax
-    in its label's logit.
+    The paper treats binary classifiers; here the norm is 1 - p_y, that of the gradient of a
+    softmax with respect to the label's logit. An image in a bin of k images has the weight
+    B / (k * number of bins that are not empty).
 
     Args:
-        bins: that lengths in [0, 1] fall into.
-        momentum: of a running count of each; 0 counts the batch alone.
+        bins: number of bins that the norms in [0, 1] are counted in.
+        momentum: momentum of the running count of each bin; 0 counts the current batch only.
     """
 
     running: Tensor
@@ -115,37 +172,29 @@ class GradientHarmonising(Criterion):
         self.register_buffer("running", torch.zeros(bins))
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image."""
+        """Return the loss of every image, [B]; updates the running counts in training mode."""
         loss = F.cross_entropy(logits, labels, reduction="none")
+        # Bin of each image, [B], and images of all ranks in each bin, [bins].
         place = (-torch.expm1(-loss.detach()) * self.bins).long().clamp(0, self.bins - 1)
         counts = sum_over_ranks(place.bincount(minlength=self.bins).to(self.running.dtype))
         present = counts > 0
+        smoothed = counts
         if self.momentum > 0:
-            moved = self.momentum * self.running + (1 - self.momentum) * counts
+            smoothed = self.momentum * self.running + (1 - self.momentum) * counts
             if self.training:
-                self.running.copy_(torch.where(present, moved, self.running))
-            seen = moved
-        else:
-            seen = counts
-        weights = counts.sum() / (seen.clamp_min(1e-6) * present.sum())
+                self.running.copy_(torch.where(present, smoothed, self.running))
+        weights = counts.sum() / (smoothed.clamp_min(1e-6) * present.sum())
         return loss * weights[place].to(loss.dtype)
 
 
-def smoothing(counts: Tensor, head: float, tail: float) -> Tensor:
-    """Of each class, [C]: `tail` for the smallest, `head` for the largest, a sine between them
-    (equation 6, concave form).
-    """
-    n = counts.double()
-    reach = (n.max() - n.min()).clamp_min(1e-12)
-    return tail + (head - tail) * torch.sin((n - n.min()) / reach * math.pi / 2)
-
-
 class LabelAwareSmoothing(Criterion):
-    """Cross-entropy with 1 - epsilon_y of the target on the label, the rest on the other classes
-    (equation 4): large classes are to be less sure of themselves.
+    """Cross-entropy with label smoothing that depends on the class (Zhong et al. 2021, equation 4).
+
+    The target of an image is 1 - epsilon_y for its label and epsilon_y / (C - 1) for each other
+    class, with epsilon of `smoothing`: predictions of large classes become less confident.
 
     Args:
-        counts: images of each class, [C].
+        counts: number of images of each class, [C].
         head: epsilon of the largest class.
         tail: epsilon of the smallest class.
     """
@@ -157,32 +206,24 @@ class LabelAwareSmoothing(Criterion):
         self.register_buffer("smoothing", smoothing(counts, head, tail).float(), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image."""
-        logs = F.log_softmax(logits, dim=1)
-        own = logs.gather(1, labels[:, None]).squeeze(1)
-        epsilon = self.smoothing[labels].to(logs.dtype)
-        others = (logs.sum(1) - own) / (logits.shape[1] - 1)
-        return -(1 - epsilon) * own - epsilon * others
+        """Return the loss of every image, [B]."""
+        log_p = F.log_softmax(logits, dim=1)  # [B, C]
+        log_p_label = log_p.gather(1, labels[:, None]).squeeze(1)
+        epsilon = self.smoothing[labels].to(log_p.dtype)
+        mean_of_others = (log_p.sum(1) - log_p_label) / (logits.shape[1] - 1)
+        return -(1 - epsilon) * log_p_label - epsilon * mean_of_others
 
 
-def build_criterion(config: c.Classification, counts: Tensor, scale: float) -> Criterion:
-    """The criterion.
+def smoothing(counts: Tensor, head: float, tail: float) -> Tensor:
+    """Return epsilon of each class (Zhong et al. 2021, equation 6, concave form), float64 [C].
+
+    epsilon_c = tail + (head - tail) sin(pi / 2 (n_c - n_min) / (n_max - n_min))
 
     Args:
-        config: value on the axis.
-        counts: images of each class that the loss sees, > 0, [C].
-        scale: of the classifier's cosines, if it has them.
+        counts: number of images of each class, [C].
+        head: epsilon of the largest class.
+        tail: epsilon of the smallest class.
     """
-    match config:
-        case c.Focal():
-            return Focal(config.gamma)
-        case c.Ldam():
-            return Ldam(counts, config.max_margin, scale)
-        case c.VectorScaling():
-            return VectorScaling(counts, config.tau, config.gamma)
-        case c.GradientHarmonising():
-            return GradientHarmonising(config.bins, config.momentum)
-        case c.LabelAwareSmoothing():
-            return LabelAwareSmoothing(counts, config.head, config.tail)
-        case _:
-            return CrossEntropy()
+    n = counts.double()
+    reach = (n.max() - n.min()).clamp_min(1e-12)
+    return tail + (head - tail) * torch.sin((n - n.min()) / reach * math.pi / 2)

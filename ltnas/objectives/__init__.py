@@ -1,4 +1,4 @@
-"""What is minimised on a batch: modules that take a model and a batch and give `Losses`."""
+"""Objectives: modules that compute the losses of a model on a batch."""
 
 from __future__ import annotations
 
@@ -10,49 +10,54 @@ from ltnas.data.stream import Batch
 
 
 class Model(Protocol):
-    """What objectives need of a supernet or a network."""
+    """Interface of supernets and networks that objectives use."""
 
     feature_size: int
     classifier: nn.Module
 
     def features(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to pooled features [B, feature_size]."""
+        """Return the pooled features [B, feature_size] of images [B, 3, H, W]."""
         ...
 
     def branch_features(self, images: Tensor, branch: int) -> Tensor:
-        """Images [B, 3, H, W] to one branch's features [B, feature_size / branches]."""
+        """Return one branch's features [B, feature_size / branches] of images [B, 3, H, W]."""
         ...
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits [B, classes] and those of auxiliary classifiers."""
+        """Return the logits [B, C] and those of each auxiliary classifier, [B, C]."""
         ...
 
 
 class Losses(NamedTuple):
-    """The objective's loss; the probe's, where the classifier is one; logits without gradient."""
+    """Losses and logits of a batch."""
 
     objective: Tensor
+    """Loss of the objective, a scalar."""
     probe: Tensor | None
+    """Loss of the classifier if it is a probe (see `Objective`), a scalar."""
     logits: Tensor
+    """Logits of the batch's images without gradient, [B, C]."""
 
     @property
     def total(self) -> Tensor:
-        """Of the objective and the probe."""
+        """Sum of the losses of the objective and of the probe."""
         return self.objective if self.probe is None else self.objective + self.probe
 
 
 class Objective(nn.Module):
-    """Base of the objectives: each has `forward(model, batch) -> Losses`.
-
-    `probes` tells that the model's classifier learns from labels beside the objective, on features
-    that do not see its gradient: it measures, and has no part in what is searched or learned.
-    """
+    """Base class of the objectives."""
 
     probes = False
+    """True if the model's classifier is a linear probe: it learns from labels on detached features,
+    for measurement only, and does not influence the objective."""
 
     def set_progress(self, progress: float) -> None:
-        """Hear, before each epoch, which share of the run is over; most do not care."""
+        """Update epoch-dependent state; no-op by default.
+
+        Args:
+            progress: completed share of the run, in [0, 1).
+        """
 
     def forward(self, model: Model, batch: Batch) -> Losses:
-        """The losses of a batch."""
+        """Return the losses of a model on a batch."""
         raise NotImplementedError

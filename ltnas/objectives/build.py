@@ -1,4 +1,4 @@
-"""From a value on the objective axis to its module and the views it needs."""
+"""Builders of objectives and of the views that they need."""
 
 from __future__ import annotations
 
@@ -26,39 +26,43 @@ def build_objective(
     auxiliary: float = 0.0,
     rebalanced: Tensor | None = None,
 ) -> Objective:
-    """The module of an objective.
+    """Build an objective.
 
     Args:
-        config: value on the axis.
-        feature_size: of the model.
-        counts: images of each class that its stream shows, [C].
-        classifier: of the model.
-        auxiliary: weight of the auxiliary logits.
-        rebalanced: as `counts`, of the second branch's stream; None: there is one branch.
+        config: value on the objective axis.
+        feature_size: number of features of the model.
+        counts: number of images of each class that the stream shows, [C].
+        classifier: value on the classifier axis.
+        auxiliary: factor of the auxiliary classifiers' losses.
+        rebalanced: number of images of each class that the stream of the re-balancing branch
+            shows, [C]; None for one branch.
+
+    Raises:
+        TypeError: the objective or the classifier is unknown.
     """
     match config:
         case c.BarlowTwins():
             return BarlowTwins(
-                feature_size,
-                config.hidden,
-                config.outputs,
-                config.off_diagonal_weight,
-                config.center,
+                feature_size=feature_size,
+                hidden=config.hidden,
+                outputs=config.outputs,
+                off_diagonal_weight=config.off_diagonal_weight,
+                center=config.center,
             )
         case c.MixtureConsistency():
             return MixtureConsistency(
-                _classification(c.CrossEntropy(), counts, classifier, 0.0),
-                _classification(config, counts, classifier, 0.0),
-                feature_size,
-                make_classifier(classifier)(feature_size, len(counts)),
-                config.width,
-                config.consistency,
+                plain=_classification(c.CrossEntropy(), counts, classifier, 0.0),
+                weighted=_classification(config, counts, classifier, 0.0),
+                feature_size=feature_size,
+                classifier=make_classifier(classifier)(feature_size, len(counts)),
+                width=config.width,
+                consistency=config.consistency,
             )
         case c.Classification():
-            first = _classification(config, counts, classifier, auxiliary)
+            conventional = _classification(config, counts, classifier, auxiliary)
             if rebalanced is None:
-                return first
-            return TwoBranches(first, _classification(config, rebalanced, classifier, 0.0))
+                return conventional
+            return TwoBranches(conventional, _classification(config, rebalanced, classifier, 0.0))
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
 
@@ -66,9 +70,19 @@ def build_objective(
 def _classification(
     config: c.Classification, counts: Tensor, classifier: c.Classifier, auxiliary: float
 ) -> Classification:
-    scale = classifier.scale if isinstance(classifier, c.CosineClassifier) else 1.0
-    criterion, weights = build_criterion(config, counts, scale), class_weights(config, counts)
-    return Classification(criterion, weights, config.start, auxiliary)
+    criterion = build_criterion(config, counts, _cosine_scale(classifier))
+    return Classification(criterion, class_weights(config, counts), config.start, auxiliary)
+
+
+def _cosine_scale(classifier: c.Classifier) -> float:
+    """Return the factor that a classifier multiplies cosines by; 1 if it computes none."""
+    match classifier:
+        case c.CosineClassifier():
+            return classifier.scale
+        case c.LinearClassifier():
+            return 1.0
+        case _:
+            raise TypeError(f"{classifier} is not a value on the classifier axis")
 
 
 def build_views(
@@ -78,23 +92,48 @@ def build_views(
     cutout: int = 0,
     augmentation: c.Augmentation | None = None,
 ) -> tuple[View, ...]:
-    """What the objective sees of each image."""
+    """Build the augmentations that make the views of an objective.
+
+    Args:
+        config: value on the objective axis.
+        data: configuration of the data, for the padded crop and the flip.
+        normalisation: mean and standard deviation of each channel.
+        cutout: side of the erased square in pixels; 0 for no cutout. Plain views only.
+        augmentation: value on the augmentation axis; None for plain. Plain views only.
+
+    Raises:
+        TypeError: the objective or the augmentation is unknown.
+    """
     match config:
         case c.BarlowTwins():
             twin = TwinView(
-                normalisation,
-                config.min_crop_area,
-                data.flip,
-                config.jitter,
-                config.jitter_probability,
-                config.grey_probability,
+                normalisation=normalisation,
+                min_crop_area=config.min_crop_area,
+                flip=data.flip,
+                jitter=config.jitter,
+                jitter_probability=config.jitter_probability,
+                grey_probability=config.grey_probability,
             )
             return (twin, twin)
-        case _:
-            policy = (
-                RandAugment(augmentation.count, augmentation.magnitude)
-                if isinstance(augmentation, c.RandAugment)
-                else None
+        case c.Classification():
+            view = PlainView(
+                normalisation=normalisation,
+                padding=data.crop_padding,
+                flip=data.flip,
+                cutout=cutout,
+                policy=_policy(augmentation),
             )
-            view = PlainView(normalisation, data.crop_padding, data.flip, cutout, policy)
             return (view, view) if isinstance(config, c.MixtureConsistency) else (view,)
+        case _:
+            raise TypeError(f"{config} is not a value on the objective axis")
+
+
+def _policy(augmentation: c.Augmentation | None) -> RandAugment | None:
+    """Build the augmentation between crop and cutout; None for none."""
+    match augmentation:
+        case None | c.PlainAugmentation():
+            return None
+        case c.RandAugment():
+            return RandAugment(augmentation.count, augmentation.magnitude)
+        case _:
+            raise TypeError(f"{augmentation} is not a value on the augmentation axis")

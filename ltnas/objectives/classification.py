@@ -1,4 +1,4 @@
-"""Supervised classification: a criterion, and weights of classes from some moment of the run."""
+"""Supervised classification with class weights that may start later in the run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import torch
 from torch import Tensor
 
 from ltnas.data.stream import Batch
-from ltnas.losses import Criterion
+from ltnas.losses.classification import Criterion
 from ltnas.objectives import Losses, Model, Objective
 
 
 class Classification(Objective):
-    """The mean over a batch of weight of class times criterion (Cui et al. 2019, equation 3).
+    """Mean over a batch of class weight times loss (Cui et al. 2019, equation 3).
 
-    Over the batch and not over its sum of weights, as PyTorch's own weighted loss has it: there a
-    batch of rare classes would count no more than any other, and ranks would differ.
+    The sum is divided by the number of images and not, as in PyTorch's weighted loss, by the sum
+    of weights: otherwise a batch of rare classes would count no more than any other, and ranks
+    would divide by different numbers.
 
     Args:
-        criterion: of logits and labels.
-        weights: of classes, [C].
-        start: share of the run before which classes are not weighed.
-        auxiliary_weight: of the auxiliary logits' loss (DARTS, section 3.2).
+        criterion: loss of every image.
+        weights: class weights, [C].
+        start: share of the run before which all classes have weight 1.
+        auxiliary_weight: factor of the auxiliary classifiers' losses (DARTS, section 3.2).
     """
 
     weights: Tensor
@@ -34,31 +35,39 @@ class Classification(Objective):
         self.weighs = start == 0
 
     def set_progress(self, progress: float) -> None:
-        """Whether the moment has come is a function of the epoch alone."""
+        """Turn class weights on from `start` on."""
         self.weighs = progress >= self.start
 
     def forward(self, model: Model, batch: Batch) -> Losses:
-        """Of the batch's first views; of mixed ones, by the shares of both labels."""
-        logits, *others = model.predictions(batch.views[0])
+        """Return the loss of the first view, including that of auxiliary classifiers."""
+        logits, *auxiliaries = model.predictions(batch.views[0])
         loss = self.mixed_loss(logits, batch)
-        for auxiliary in others:
+        for auxiliary in auxiliaries:
             loss = loss + self.auxiliary_weight * self.mixed_loss(auxiliary, batch)
         return Losses(loss, None, logits.detach())
 
     def mixed_loss(self, logits: Tensor, batch: Batch, view: int = 0) -> Tensor:
-        """Of the logits [B, C] of a view, a scalar in fp32 or wider."""
+        """Return the loss of one view, a scalar in fp32 or wider.
+
+        In a mixed batch, the losses of both labels are weighted by the shares of their images.
+
+        Args:
+            logits: logits of the view, [B, C].
+            batch: batch that the view belongs to.
+            view: number of the view.
+        """
         if batch.partner is None:
             return self.loss(logits, batch.labels)
         share = batch.partner.shares[view]
-        own, other = (self.losses(logits, x) for x in (batch.labels, batch.partner.labels))
-        return (share * own + (1 - share) * other).mean()
+        first, second = (self.losses(logits, x) for x in (batch.labels, batch.partner.labels))
+        return (share * first + (1 - share) * second).mean()
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of logits [B, C] and labels [B], a scalar in fp32 or wider."""
+        """Return the mean loss for logits [B, C] and labels [B], a scalar in fp32 or wider."""
         return self.losses(logits, labels).mean()
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of each image, [B], weighed by its class; for logits [B, C] and labels [B]."""
+        """Return the weighted loss of each image, [B], for logits [B, C] and labels [B]."""
         full = logits.to(torch.promote_types(logits.dtype, torch.float32))
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)

@@ -1,4 +1,4 @@
-"""Global and local mixture consistency, cumulative re-weighting (GLMC, Du et al. 2023)."""
+"""Global and local mixture consistency with cumulative re-weighting (GLMC, Du et al. 2023)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ltnas.axes.schedules import branch_share
 from ltnas.data.stream import Batch
 from ltnas.objectives import Losses, Model, Objective
 from ltnas.objectives.classification import Classification
 
 
 def disagreement(predicted: Tensor, target: Tensor) -> Tensor:
-    """-cos(p, z), mean over a batch; no gradient reaches z (SimSiam, Chen & He 2021).
+    """Return the mean of -cos(p, z) over a batch (SimSiam, Chen and He 2021).
 
     Args:
         predicted: p, [B, D].
-        target: z, [B, D].
+        target: z, [B, D]; receives no gradient.
     """
     return -F.cosine_similarity(predicted, target.detach(), dim=1).mean()
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Linear, normalisation, ReLU, linear."""
+    """Return a perceptron: linear, batch normalisation, ReLU, linear."""
     return nn.Sequential(
         nn.Linear(inputs, hidden, bias=False),
         nn.BatchNorm1d(hidden),
@@ -33,18 +32,19 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 class MixtureConsistency(Objective):
-    """m L_plain + (1 - m) L_weighted + gamma L_consistency (equation 9), m = 1 - p^2.
+    """m L_plain + (1 - m) L_weighted + gamma L_consistency (Du et al. 2023, equation 9).
 
-    An image has two views, one blended with another image, one with a box of it. The plain loss
-    is of a classifier that is thrown away, the weighted loss of the model's own, and features of
-    both views are to predict one another.
+    Every image has two views, one mixed by mixup and one by CutMix. L_plain is the loss of a
+    separate classifier that is discarded after training, L_weighted the loss of the model's
+    classifier, and L_consistency the disagreement between the views' projected features. The share
+    m = 1 - progress^2 moves from the plain to the weighted loss.
 
     Args:
-        plain: loss without weights.
-        weighted: loss with weights of classes.
-        feature_size: of the model.
-        classifier: the plain loss's.
-        width: of projections and predictions.
+        plain: loss without class weights.
+        weighted: loss with class weights.
+        feature_size: number of features of the model.
+        classifier: separate classifier of the plain loss.
+        width: width of projections and predictions.
         consistency: gamma.
     """
 
@@ -65,22 +65,24 @@ class MixtureConsistency(Objective):
         self.share = 1.0
 
     def set_progress(self, progress: float) -> None:
-        """M is a function of the epoch alone; it is BBN's."""
-        self.share = branch_share("parabolic", progress)
+        """Set m = 1 - progress^2."""
+        self.share = 1 - progress**2
 
     def forward(self, model: Model, batch: Batch) -> Losses:
-        """Both views go through the model as one batch of 2 B."""
-        features = model.features(torch.cat(batch.views))
-        plain, weighted = self.classifier(features), model.classifier(features)
-        projected = self.projector(features)
-        predicted = self.predictor(projected)
+        """Return the loss of a batch with two mixed views."""
+        # Both views pass through the model as one batch of 2 B images.
+        features = model.features(torch.cat(batch.views))  # [2 B, feature_size]
+        plain, weighted = self.classifier(features), model.classifier(features)  # [2 B, C]
+        projected = self.projector(features)  # [2 B, width]
+        predicted = self.predictor(projected)  # [2 B, width]
         loss = features.new_zeros((), dtype=torch.promote_types(features.dtype, torch.float32))
-        both = zip(plain.chunk(2), weighted.chunk(2), strict=True)
-        for view, (logits, reweighted) in enumerate(both):
-            loss = loss + self.share * self.plain.mixed_loss(logits, batch, view)
-            loss = loss + (1 - self.share) * self.weighted.mixed_loss(reweighted, batch, view)
+        view_logits = zip(plain.chunk(2), weighted.chunk(2), strict=True)
+        for view, (plain_logits, weighted_logits) in enumerate(view_logits):
+            loss = loss + self.share * self.plain.mixed_loss(plain_logits, batch, view)
+            loss = loss + (1 - self.share) * self.weighted.mixed_loss(weighted_logits, batch, view)
+        # Each view predicts the projection of the other one.
         first, second = (p.to(loss.dtype) for p in predicted.chunk(2))
         targets = [z.to(loss.dtype) for z in projected.chunk(2)]
-        apart = disagreement(first, targets[1]) + disagreement(second, targets[0])
+        consistency = disagreement(first, targets[1]) + disagreement(second, targets[0])
         logits = weighted.detach()[: len(batch.labels)]
-        return Losses(loss + self.consistency * apart, None, logits)
+        return Losses(loss + self.consistency * consistency, None, logits)

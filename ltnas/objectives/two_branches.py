@@ -1,4 +1,4 @@
-"""Two branches, each taught by a stream of its own, mixed by epoch (BBN, Zhou et al. 2020)."""
+"""Two branches, each trained on its own stream, mixed by epoch (BBN, Zhou et al. 2020)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from ltnas.objectives.classification import Classification
 
 
 class TwoBranches(Objective):
-    """m E(z, y_c) + (1 - m) E(z, y_r), z of features m f_c and (1 - m) f_r (equations 2 and 4).
+    """m E(z, y_c) + (1 - m) E(z, y_r) (Zhou et al. 2020, equations 2 and 4).
 
-    Features are joined and doubled, as in the authors' code: at m = 1/2 they are those that the
-    classifier sees in a test.
+    The logits z are those of the features 2 [m f_c, (1 - m) f_r] of the conventional and the
+    re-balancing branch. The factor 2, which the authors' code has, makes the features at m = 1/2
+    equal to those of a test.
 
     Args:
-        conventional: E of the conventional branch's labels.
-        rebalancing: E of the re-balancing branch's; it may weigh classes otherwise, for its stream
-            has other counts.
+        conventional: loss E of the conventional branch.
+        rebalancing: loss E of the re-balancing branch; its class weights may differ because its
+            stream has other class frequencies.
     """
 
     def __init__(self, conventional: Classification, rebalancing: Classification) -> None:
@@ -26,18 +27,18 @@ class TwoBranches(Objective):
         self.conventional, self.rebalancing = conventional, rebalancing
 
     def set_progress(self, progress: float) -> None:
-        """Both hear it."""
+        """Update the epoch-dependent state of both losses."""
         self.conventional.set_progress(progress)
         self.rebalancing.set_progress(progress)
 
     def forward(self, model: Model, batch: Batch) -> Losses:
-        """Of a batch and its partner, whose shares are m."""
+        """Return the loss of a batch and its partner; the share of the batch is m."""
         assert batch.partner is not None
-        other, (share,) = batch.partner, batch.partner.shares
-        first = model.branch_features(batch.views[0], 0)
-        second = model.branch_features(other.views[0], 1)
-        own = share.to(first.dtype)
-        logits = model.classifier(2 * torch.cat([own * first, (1 - own) * second], 1))
+        partner, (share,) = batch.partner, batch.partner.shares
+        conventional = model.branch_features(batch.views[0], 0)
+        rebalancing = model.branch_features(partner.views[0], 1)
+        m = share.to(conventional.dtype)
+        logits = model.classifier(2 * torch.cat([m * conventional, (1 - m) * rebalancing], 1))
         loss = share * self.conventional.loss(logits, batch.labels)
-        loss = loss + (1 - share) * self.rebalancing.loss(logits, other.labels)
+        loss = loss + (1 - share) * self.rebalancing.loss(logits, partner.labels)
         return Losses(loss, None, logits.detach())

@@ -1,4 +1,4 @@
-"""Augmentation of batches against slow versions of one image at a time."""
+"""Augmentation of batches compared with slow implementations for one image at a time."""
 
 import math
 
@@ -23,7 +23,7 @@ NORMALISATION = Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 BATCH = 24
 SHAPES = [(8, 8), (10, 7)]
 ALMOST_ONE = 1 - 2**-24
-"""The largest number that `torch.rand` gives."""
+"""Largest number that `torch.rand` returns."""
 
 
 def byte_images(shape=(8, 8), batch=BATCH, seed=0):
@@ -36,7 +36,7 @@ def float_images(shape=(8, 8), batch=BATCH, seed=0):
 
 
 def uniform(columns, rows=BATCH, seed=1):
-    """Draws with the two ends in the first two rows."""
+    """Random draws whose first two rows are the ends of the range, 0 and almost 1."""
     draws = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed))
     draws[0], draws[1] = 0.0, ALMOST_ONE
     return draws
@@ -84,7 +84,7 @@ def slow_cutout(image, length, centre_y, centre_x):
 
 
 def slow_window(min_area, draws):
-    """Left, top, width and height of a resized crop, as shares of the image."""
+    """Left, top, width and height of a resized crop, as shares of the image's size."""
     area = min_area + (1 - min_area) * draws[0]
     ratio = (3 / 4) ** (1 - draws[1]) * (4 / 3) ** draws[1]
     width, height = min(1, math.sqrt(area * ratio)), min(1, math.sqrt(area / ratio))
@@ -111,7 +111,7 @@ def slow_resized_crop(image, min_area, draws, mirror):
 
 
 def slow_jitter(image, strength, draws):
-    """torchvision's, in the order of Zbontar et al.; draws of 0 and 1 are the ends."""
+    """Colour jitter by torchvision, in the order of Zbontar et al."""
     reach = (strength, strength, strength / 2, strength / 4)
     change = [(2 * draw - 1) * most for draw, most in zip(draws, reach, strict=True)]
     image = tv.adjust_brightness(image, 1 + change[0])
@@ -148,7 +148,7 @@ def test_every_place_of_a_crop_is_as_likely():
     images = torch.ones(batch, 3, 8, 8, dtype=torch.uint8)
     draws = torch.rand(batch, 2, generator=torch.Generator().manual_seed(0))
     cropped = crop_and_mirror(images, padding, draws[:, 0], draws[:, 1], None)[:, 0].bool()
-    # how far the window lies from the image's own corner, read off the black border
+    # Offset of the window from the image's corner, measured by the black border.
     down = cropped.any(2).int().argmax(1) - cropped.any(2).flip(1).int().argmax(1)
     right = cropped.any(1).int().argmax(1) - cropped.any(1).flip(1).int().argmax(1)
     for shift in (down, right):
@@ -205,7 +205,7 @@ def test_a_quarter_in_a_corner_sees_nothing_of_the_rest(corner):
     images[:, :, near, near] = 1.0
     draws = torch.tensor([[0.0, 0.5, corner, corner]])
     window = resized_crop(images, 0.25, draws, torch.tensor([False]))
-    # the outermost pixels lie on the window's edge, a quarter of a pixel from the other colour
+    # The outermost pixels are a quarter of a pixel away from the other colour.
     inner = window[:, :, 1:-1, 1:-1]
     torch.testing.assert_close(inner, torch.ones_like(inner), atol=1e-5, rtol=0)
     assert window.min() > 0.5
@@ -294,7 +294,7 @@ def test_a_third_of_a_turn_rotates_the_colours():
 def test_bytes_are_standardised_as_by_float_maths():
     images = byte_images((10, 7))
     before = images.clone()
-    standard = NORMALISATION.of_bytes(images)
+    standard = NORMALISATION.standardise_bytes(images)
     mean, std = (np.reshape(v, (1, 3, 1, 1)) for v in (NORMALISATION.mean, NORMALISATION.std))
     expected = (images.numpy().astype(np.float64) / 255 - mean) / std
     np.testing.assert_allclose(standard.numpy(), expected, atol=2e-6)
@@ -416,7 +416,7 @@ def test_shares_of_jittered_and_grey_views_are_those_asked_for():
 
 def test_views_without_chance_are_the_standardised_image():
     images = byte_images()
-    expected = NORMALISATION.of_bytes(images)
+    expected = NORMALISATION.standardise_bytes(images)
     plain = plain_view(padding=0, flip=False)(images, uniform(5))
     torch.testing.assert_close(plain, expected, atol=1e-6, rtol=0)
     draws = uniform(11)

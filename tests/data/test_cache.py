@@ -1,4 +1,4 @@
-"""Decoded images on disk: used when they fit the files, and never in the way."""
+"""Cache of decoded images: used if it matches the files, and harmless if it fails."""
 
 import os
 
@@ -51,7 +51,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def count_decoded(monkeypatch):
-    """The images decoded since the test began."""
+    """Function that returns the number of images decoded since the test began."""
     decoded = []
     real = folder.decode
 
@@ -114,13 +114,13 @@ def test_a_file_of_another_kind_is_made_anew(tmp_path, metadata):
     assert same(cached(tmp_path, "name", "key", fail), source)
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, capsys):
-    (tmp_path / "file").write_text("in the way")  # permissions would not stop root
+def test_a_cache_that_cannot_be_written_is_not_needed(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")  # root may write in spite of permissions
     source = make_source()
     for _ in range(2):
         assert same(cached(tmp_path / "file" / "cache", "name", "key", lambda: source), source)
         out, err = capsys.readouterr()
-        assert out.startswith("note: decoded images are not kept for the next start")
+        assert out.startswith("note: the decoded images could not be cached for the next run")
         assert str(tmp_path / "file" / "cache") in out
         assert out.count("\n") == 1
         assert err == ""
@@ -211,7 +211,7 @@ def test_a_link_that_moves_to_another_class_is_seen(images, tmp_path):
             (links / label / f"{label}{number}.png").symlink_to(images / label / f"{number}.png")
     before = load_folder(str(links), None, tmp_path / "cache")
     assert before.train.labels.tolist() == [0, 0, 1, 1]
-    # the same images in the same order, but one more of them is of class b
+    # Images and their order stay, but one more of them belongs to class b.
     (links / "a" / "a2.png").rename(links / "b" / "a2.png")
     after = load_folder(str(links), None, tmp_path / "cache")
     assert after.train.labels.tolist() == [0, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""A source cut to a long tail."""
+"""Long-tailed training and test sets of a source."""
 
 import numpy as np
 import pytest
@@ -15,10 +15,10 @@ CLASSES = 10
 
 
 def part(per_class, seed):
-    """Images of 2 x 2, `per_class[c]` of class c, in a mixed order."""
+    """Images of 2 x 2 pixels, `per_class[c]` of class c, in random order."""
     generator = np.random.RandomState(seed)
     labels = generator.permutation(np.repeat(np.arange(len(per_class)), per_class))
-    # channels far apart, so that mixing them up shows
+    # Channels have distinct ranges, so that confusing them is noticed.
     images = (
         generator.randint(0, 80, (len(labels), 3, 2, 2)) + np.array([0, 70, 170])[:, None, None]
     )
@@ -26,12 +26,12 @@ def part(per_class, seed):
 
 
 SOURCE = part((500,) * CLASSES, 1)
-"""What the fixture's source has to train on, unless it is told otherwise."""
+"""Training images of the fixture's source by default."""
 
 
 @pytest.fixture
 def load(monkeypatch):
-    """Load from a source with these images of each class."""
+    """Function that loads a source with given numbers of images of each class."""
 
     def _load(imbalance, train=(500,) * CLASSES, test=(100,) * CLASSES, **data):
         names = tuple(f"class{label}" for label in range(len(train)))
@@ -43,7 +43,7 @@ def load(monkeypatch):
 
 
 def published(labels, counts, seed=0):
-    """The images that the code of Cao et al. keeps, in its order."""
+    """Indices of the images that the code of Cao et al. keeps, in its order."""
     generator = np.random.RandomState(seed)
     kept = []
     for label, count in enumerate(counts):
@@ -65,7 +65,7 @@ def test_training_and_test_subsets_follow_one_rule(load):
     assert torch.equal(tail.train.labels, SOURCE.labels[torch.from_numpy(tail.train_indices)])
 
 
-def test_a_step_of_both(load):
+def test_a_step_in_training_and_test_set(load):
     tail = load(Imbalance("step", 0.1))
     assert tail.counts == [500] * 5 + [50] * 5
     assert tail.test.labels[torch.from_numpy(tail.test_indices)].bincount().tolist() == (
@@ -78,11 +78,11 @@ def test_a_test_subset_keeps_an_image_of_every_class(load):
     tail = load(Imbalance("exp", 0.004))
     assert tail.counts[-1] == 2
     counts = tail.test.labels[torch.from_numpy(tail.test_indices)].bincount().tolist()
-    # 100 * 0.004 ** (8 / 9) is 0.7, and of the last class 0.4
+    # 100 * 0.004 ** (8 / 9) is 0.7, and the count of the last class 0.4
     assert counts == [100, 54, 29, 15, 8, 4, 2, 1, 1, 1]
 
 
-def test_classes_with_too_few_images_are_capped_and_what_was_wanted_is_told(load):
+def test_classes_with_too_few_images_are_capped_and_the_wanted_counts_are_kept(load):
     train = (900, 500, 500, 500, 500, 500, 500, 500, 500, 100)
     tail = load(Imbalance("balance"), train)
     assert tail.wanted == [500] * 10
@@ -133,7 +133,7 @@ def test_a_channel_of_one_value_can_be_divided_by(monkeypatch):
     tail = load_long_tail(Data("digits"), Imbalance())
     assert tail.normalisation.mean == pytest.approx((0.2, 0.2, 0.2))
     assert tail.normalisation.std == (1e-3, 1e-3, 1e-3)
-    assert tail.normalisation.of_bytes(images).abs().max() < 1e-3
+    assert tail.normalisation.standardise_bytes(images).abs().max() < 1e-3
 
 
 def test_given_constants_are_used_as_they_are(load):
@@ -169,5 +169,5 @@ def test_a_factor_that_leaves_a_class_of_digits_without_an_image(imbalance, name
     message = str(caught.value)
     assert "\n" not in message
     assert f"imbalance={name} leaves class {label} without a training image" in message
-    assert "143 a class before" in message
-    assert "take a larger factor" in message
+    assert "of 143 per class" in message
+    assert "choose a larger factor" in message

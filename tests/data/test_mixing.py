@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ltnas import config as c
+from ltnas.data import mixing
 from ltnas.data.mixing import cutmix, draw, mix_views, mixup
 
 
@@ -21,20 +22,20 @@ def test_mixup_is_its_equation(pair):
         torch.testing.assert_close(mixed[i], expected)
 
 
-def test_cutmix_pastes_one_box_and_tells_how_large():
+def test_cutmix_pastes_one_box_and_returns_its_share():
     images, partners = torch.zeros(200, 3, 16, 12), torch.ones(200, 3, 16, 12)
-    asked, *centres = torch.rand(3, 200, generator=torch.Generator().manual_seed(3))
-    mixed, share = cutmix(images, partners, asked, *centres)
+    requested, *centres = torch.rand(3, 200, generator=torch.Generator().manual_seed(3))
+    mixed, share = cutmix(images, partners, requested, *centres)
     for i in range(200):
         pasted = mixed[i, 0].bool()
         assert torch.equal(mixed[i], pasted.float().expand(3, -1, -1))
         rows, columns = (pasted.any(axis).nonzero() for axis in (1, 0))
         assert int(pasted.sum()) == len(rows) * len(columns)  # a full box
         assert share[i] == pytest.approx(1 - int(pasted.sum()) / (16 * 12))
-        assert share[i] >= asked[i] - 0.07  # what sticks out is lost; pixels are whole
+        assert share[i] >= requested[i] - 0.07  # boxes are clipped and consist of whole pixels
     middle = torch.full((200,), 0.5)
-    _, inside = cutmix(images, partners, asked, middle, middle)
-    assert float((inside - asked).abs().max()) < 0.07
+    _, inside = cutmix(images, partners, requested, middle, middle)
+    assert float((inside - requested).abs().max()) < 0.07
 
 
 def test_shares_of_all_and_of_nothing(pair):
@@ -54,7 +55,7 @@ def test_shares_are_drawn_from_beta(alpha):
     assert float(share.var()) == pytest.approx(0.25 / (2 * alpha + 1), rel=0.05)
 
 
-def test_draws_are_of_the_seed():
+def test_draws_are_determined_by_the_seed():
     first, again, other = draw(1.0, 9, 3), draw(1.0, 9, 3), draw(1.0, 9, 4)
     assert all(torch.equal(*values) for values in zip(first, again, strict=True))
     assert not torch.equal(first.share, other.share)
@@ -74,9 +75,9 @@ def test_each_value_of_the_axis(pair):
         (c.CutMix(), (pasted, pasted), (kept, kept)),
         (c.MixupAndCutMix(), (blended, pasted), (draws.share, kept)),
     ):
-        views, own = mixed(mix)
+        views, own_shares = mixed(mix)
         assert all(torch.equal(*values) for values in zip(views, expected, strict=True))
-        assert all(torch.equal(*values) for values in zip(own, shares, strict=True))
+        assert all(torch.equal(*values) for values in zip(own_shares, shares, strict=True))
     (view, _), (share, _) = mixed(c.MixupOrCutMix())
     chosen = draws.choice < 0.5
     assert 0 < int(chosen.sum()) < 7
@@ -85,6 +86,64 @@ def test_each_value_of_the_axis(pair):
     assert torch.equal(share, torch.where(chosen, draws.share, kept))
 
 
-def test_nothing_is_no_way_of_mixing(pair):
-    with pytest.raises(TypeError, match="mix axis"):
-        mix_views(c.NoMix(), pair[:1], pair[1:], draw(1.0, 7, 1))
+@pytest.mark.parametrize("unknown", [c.NoMix(), c.Mix(), c.PlainAugmentation()], ids=repr)
+def test_an_unknown_way_of_mixing_is_refused(pair, unknown):
+    with pytest.raises(TypeError, match="is not a value on the mix axis"):
+        mix_views(unknown, pair[:1], pair[1:], draw(1.0, 7, 1))
+
+
+MIXES = {
+    "mixup": (c.Mixup(), lambda view, choice: torch.ones_like(choice).bool()),
+    "cutmix": (c.CutMix(), lambda view, choice: torch.zeros_like(choice).bool()),
+    "mixup_or_cutmix": (c.MixupOrCutMix(), lambda view, choice: choice < 0.5),
+    "mixup_and_cutmix": (
+        c.MixupAndCutMix(),
+        lambda view, choice: torch.full_like(choice, view % 2) == 0,
+    ),
+}
+"""Values on the mix axis, and the images that mixup blends in a view; the others have a box."""
+
+
+@pytest.mark.parametrize("name", MIXES)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_results_are_those_of_computing_both_and_selecting(name, layout):
+    mix, is_blended = MIXES[name]
+    random = torch.rand(2, 3, 7, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    images, partners = ([view.contiguous(memory_format=layout) for view in part] for part in random)
+    draws = draw(1.0, 7, 1)
+    views, shares = mix_views(mix, tuple(images), tuple(partners), draws)
+    assert len(views) == len(shares) == 3
+    for view in range(3):
+        blended = mixup(images[view], partners[view], draws.share)
+        pasted, kept = cutmix(
+            images[view], partners[view], draws.share, draws.centre_y, draws.centre_x
+        )
+        blends = is_blended(view, draws.choice)
+        expected = torch.where(blends.view(-1, 1, 1, 1), blended, pasted)
+        assert torch.equal(views[view], expected)
+        assert views[view].stride() == expected.stride()
+        assert torch.equal(shares[view], torch.where(blends, draws.share, kept))
+
+
+@pytest.mark.parametrize(
+    ("mix", "calls"),
+    [
+        (c.Mixup(), ["mixup", "mixup"]),
+        (c.CutMix(), ["cutmix", "cutmix"]),
+        (c.MixupAndCutMix(), ["mixup", "cutmix"]),
+        (c.MixupOrCutMix(), ["mixup", "cutmix"] * 2),
+    ],
+    ids=repr,
+)
+def test_only_what_is_needed_is_computed(pair, monkeypatch, mix, calls):
+    computed = []
+    for name, function in (("mixup", mixup), ("cutmix", cutmix)):
+
+        def counted(*args, name=name, function=function, **settings):
+            computed.append(name)
+            return function(*args, **settings)
+
+        monkeypatch.setattr(mixing, name, counted)
+    images, partners = pair
+    mix_views(mix, (images, images), (partners, partners), draw(1.0, 7, 1))
+    assert computed == calls

@@ -1,4 +1,4 @@
-"""RandAugment: each image has its own operations, which are torchvision's."""
+"""RandAugment: separate operations for each image, equal to those of torchvision."""
 
 import pytest
 import torch
@@ -45,10 +45,10 @@ def test_operations_and_strengths_are_those_of_torchvision(images, name, negativ
     )
     ours = RandAugment(1, magnitude)(images, draws_for(name, negative=negative).repeat(6, 1))
     assert ours.dtype == torch.uint8
-    # strengths are computed otherwise, so that a value may be rounded to its neighbour
-    apart = (ours.int() - theirs.int()).abs()
-    assert int(apart.max()) <= 1
-    assert float(apart.float().mean()) < 0.01
+    # Strengths are computed differently, so that a value may be rounded to its neighbour.
+    difference = (ours.int() - theirs.int()).abs()
+    assert int(difference.max()) <= 1
+    assert float(difference.float().mean()) < 0.01
     assert torch.equal(ours, images) is (name == "identity")
 
 
@@ -61,12 +61,12 @@ def test_each_image_has_its_own_operations_one_after_another(images):
     policy = RandAugment(2, 15)
     chosen = [("rotate", "solarise"), ("solarise", "rotate"), ("identity", "equalise")] * 2
     draws = torch.stack([draws_for(*names) for names in chosen])
-    found = policy(images, draws)
+    augmented = policy(images, draws)
     for i, names in enumerate(chosen):
         alone = images[i : i + 1]
         for name in names:
             alone = RandAugment(1, 15)(alone, draws_for(name)[None])
-        assert torch.equal(found[i], alone[0])
+        assert torch.equal(augmented[i], alone[0])
 
 
 def test_images_are_left_as_they_are(images):

@@ -1,4 +1,4 @@
-"""Orders of an epoch: exact in distribution, and functions of their generator."""
+"""Orders of an epoch: exact in distribution, and determined by their generator."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ DRAWING = {
     "progressive": (c.ProgressiveSampler(), [0.25 * n / 107 + 0.75 / 4 for n in COUNTS]),
 }
 CRITICAL = {3: 16.27, 106: 154.3}
-"""Of chi-square at one in a thousand, by degrees of freedom."""
+"""Critical values of chi-square at the level 0.001, by degrees of freedom."""
 
 
 def order(sampler, progress=0.75, seed=0):
@@ -29,16 +29,16 @@ def chi_square(observed, expected):
 
 
 @pytest.mark.parametrize("name", DRAWING)
-def test_classes_and_images_are_drawn_as_said(name):
+def test_classes_and_images_are_drawn_with_their_shares(name):
     sampler, relative = DRAWING[name]
     shares = torch.tensor(relative).double() / sum(relative)
     torch.testing.assert_close(class_shares(sampler, N, 0.75), shares)
     drawn = torch.cat([order(sampler, seed=seed) for seed in range(300)])
-    of_images = drawn.bincount(minlength=107).double()
-    of_classes = LABELS[drawn].bincount(minlength=4).double()
-    assert chi_square(of_classes, shares * len(drawn)) < CRITICAL[3]
+    image_counts = drawn.bincount(minlength=107).double()
+    class_counts = LABELS[drawn].bincount(minlength=4).double()
+    assert chi_square(class_counts, shares * len(drawn)) < CRITICAL[3]
     uniform = (shares / N)[LABELS] * len(drawn)
-    assert chi_square(of_images, uniform) < CRITICAL[106]
+    assert chi_square(image_counts, uniform) < CRITICAL[106]
 
 
 def test_chi_square_notices_a_wrong_share():
@@ -48,21 +48,21 @@ def test_chi_square_notices_a_wrong_share():
 
 
 def test_instance_balanced_shows_each_image_once():
-    found = order(c.InstanceSampler())
-    assert found.sort().values.tolist() == list(range(107))
-    assert found.tolist() != list(range(107))
+    shown = order(c.InstanceSampler())
+    assert shown.sort().values.tolist() == list(range(107))
+    assert shown.tolist() != list(range(107))
 
 
 def test_over_sampling_shows_all_images_and_classes_equally():
-    found = order(c.OverSampler())
-    assert len(found) == epoch_length(c.OverSampler(), N) == 240
-    assert LABELS[found].bincount().tolist() == [60] * 4
-    times = found.bincount(minlength=107)
+    shown = order(c.OverSampler())
+    assert len(shown) == epoch_length(c.OverSampler(), N) == 240
+    assert LABELS[shown].bincount().tolist() == [60] * 4
+    times = shown.bincount(minlength=107)
     for label, count in enumerate(COUNTS):
-        own = times[label == LABELS]
-        assert int(own.min()) == 60 // count
-        assert int(own.max()) == -(-60 // count)
-    assert LABELS[found[:60]].bincount(minlength=4).min() > 0  # mixed, not class after class
+        class_times = times[label == LABELS]
+        assert int(class_times.min()) == 60 // count
+        assert int(class_times.max()) == -(-60 // count)
+    assert LABELS[shown[:60]].bincount(minlength=4).min() > 0  # shuffled, not sorted by class
 
 
 def test_under_sampling_takes_others_each_epoch():
@@ -95,6 +95,7 @@ def test_a_deferred_sampler_is_uniform_at_first(kind):
     [
         c.InstanceSampler(),
         c.ClassBalancedSampler(),
+        c.SquareRootSampler(),
         c.ReversedSampler(start=0.5),
         c.ProgressiveSampler(),
         c.OverSampler(),
@@ -110,5 +111,21 @@ def test_expected_counts_are_those_of_a_run(sampler):
 
 def test_classes_without_images_are_never_drawn():
     labels = torch.tensor([0, 0, 0, 3, 3])
-    found = epoch_order(c.ReversedSampler(), labels, 0.0, torch.Generator().manual_seed(0))
-    assert set(labels[found].tolist()) <= {0, 3}
+    shown = epoch_order(c.ReversedSampler(), labels, 0.0, torch.Generator().manual_seed(0))
+    assert set(labels[shown].tolist()) <= {0, 3}
+
+
+@pytest.mark.parametrize("unknown", [c.Sampler(), c.NoMix()], ids=repr)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda sampler: class_shares(sampler, N, 0.5),
+        lambda sampler: epoch_length(sampler, N),
+        lambda sampler: expected_counts(sampler, N),
+        order,
+    ],
+    ids=["class_shares", "epoch_length", "expected_counts", "epoch_order"],
+)
+def test_an_unknown_sampler_is_refused(use, unknown):
+    with pytest.raises(TypeError, match="is not a value on the sampler axis"):
+        use(unknown)

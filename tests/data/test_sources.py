@@ -1,4 +1,4 @@
-"""Sources: what they give, and the one line that each kind of mistake becomes."""
+"""Sources: images and labels that they return, and the message for each kind of mistake."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from ltnas.errors import UserError
 
 
 def picture(number, size=(8, 8)):
-    """An image, uint8 [H, W, 3], that differs from those of other numbers."""
+    """Return a random image, uint8 [H, W, 3], determined by a number."""
     width, height = size
     return np.random.RandomState(number).randint(0, 256, (height, width, 3)).astype(np.uint8)
 
@@ -46,7 +46,7 @@ def as_tensor(pixels):
 
 @pytest.fixture
 def load(tmp_path):
-    """Load a source whose cache is a folder of the test's."""
+    """Function that loads a source with a cache folder of this test."""
 
     def _load(source, root=None, **settings):
         root = root if root is None else str(root)
@@ -57,7 +57,7 @@ def load(tmp_path):
 
 @pytest.fixture
 def failure(load):
-    """The message of the `UserError` that loading ends with."""
+    """Function that returns the message of the `UserError` raised by loading."""
 
     def _failure(*args, **settings):
         with pytest.raises(UserError) as caught:
@@ -67,6 +67,13 @@ def failure(load):
         return message
 
     return _failure
+
+
+def test_an_unknown_source_is_refused():
+    data = Data("digits")
+    data.source = "imagenet"  # the constructor would refuse it, too
+    with pytest.raises(ValueError, match="imagenet is not a value on the data axis"):
+        load_source(data)
 
 
 # --- a folder -------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ def test_images_of_a_folder_are_scaled_to_the_short_side_and_cut_to_the_middle(t
             write(tmp_path / "wide" / label / f"{number}.png", wide if label == "a" else wide[8:])
     source = load("folder", tmp_path / "wide", image_size=8)
     assert source.train.images.shape == (2, 3, 8, 8)
-    middle = source.train.images[0]  # 16 x 48 became 8 x 24, of which the middle is red
+    middle = source.train.images[0]  # scaled from 16 x 48 to 8 x 24; the middle is red
     assert torch.equal(middle[:, :, 1:7], torch.tensor([255, 0, 0]).view(3, 1, 1).expand(3, 8, 6))
     assert not torch.equal(source.train.images[1], middle)
 
@@ -169,8 +176,8 @@ def test_training_and_test_images_of_different_size_ask_for_a_size(split_folder,
 
 def test_a_folder_that_is_not_there(tmp_path, failure):
     message = failure("folder", tmp_path / "nowhere")
-    assert f"data.root={tmp_path / 'nowhere'} is no folder" in message
-    assert "give the one with a folder per class" in message
+    assert f"data.root={tmp_path / 'nowhere'} is not a folder" in message
+    assert "set the one with a folder per class" in message
 
 
 def test_an_empty_folder(tmp_path, failure):
@@ -184,16 +191,16 @@ def test_a_folder_of_one_class(flat_folder, tmp_path, failure):
     (tmp_path / "one").mkdir()
     (flat_folder / "a").rename(tmp_path / "one" / "a")
     message = failure("folder", tmp_path / "one")
-    assert "one class only (a)" in message
-    assert "give it two classes or more" in message
+    assert "only one class (a)" in message
+    assert "classification needs at least two" in message
 
 
 def test_a_class_without_an_image(flat_folder, failure):
     (flat_folder / "d").mkdir()
     (flat_folder / "d" / "readme.txt").write_text("soon")
     message = failure("folder", flat_folder)
-    assert f"{flat_folder / 'd'} has no image" in message
-    assert "fill it or take it away" in message
+    assert f"{flat_folder / 'd'} contains no image" in message
+    assert "add images or remove the folder" in message
 
 
 @pytest.mark.parametrize(("has", "lacks"), [("train", "test"), ("test", "train")])
@@ -201,7 +208,7 @@ def test_a_class_in_only_one_of_train_and_test(split_folder, failure, has, lacks
     write(split_folder / has / "emu" / "0.png", picture(0))
     message = failure("folder", split_folder)
     assert f"class emu is in {split_folder / has} but not in {split_folder / lacks}" in message
-    assert "add it there or take it away" in message
+    assert "add it there or remove it" in message
 
 
 @pytest.mark.parametrize("other", [None, "val", "validation"])
@@ -211,8 +218,8 @@ def test_train_without_test_is_not_taken_for_a_class(split_folder, failure, othe
     else:
         (split_folder / "test").rename(split_folder / other)
     message = failure("folder", split_folder)
-    assert f"{split_folder} has train but no test" in message
-    assert "call the folder of test images test" in message
+    assert f"{split_folder} has a folder `train` but no `test`" in message
+    assert "rename the folder of test images to `test`" in message
 
 
 def test_a_class_may_be_called_train(flat_folder, load):
@@ -232,7 +239,7 @@ def test_classes_of_one_image_leave_nothing_to_test_on(tmp_path, failure):
         write(tmp_path / "single" / label / "0.png", picture(0))
     message = failure("folder", tmp_path / "single")
     assert "data=folder has no test image" in message
-    assert "two images or more" in message
+    assert "add a folder `test` beside `train`" in message
 
 
 @pytest.mark.parametrize("damage", ["text", "cut short", "empty"])
@@ -244,7 +251,7 @@ def test_a_broken_image(flat_folder, failure, damage):
     )
     message = failure("folder", flat_folder)
     assert f"image {path} cannot be read" in message
-    assert "replace it or take it away" in message
+    assert "replace or remove it" in message
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
@@ -254,14 +261,14 @@ def test_an_image_of_more_bits_than_a_byte_is_not_cut_off(flat_folder, failure, 
     message = failure("folder", flat_folder)
     assert f"image {path} cannot be read" in message
     assert "more than 8 bits" in message
-    assert "replace it or take it away" in message
+    assert "replace or remove it" in message
 
 
 def test_an_image_too_large_to_decode(flat_folder, failure, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
     message = failure("folder", flat_folder)
     assert f"image {flat_folder}" in message
-    assert "replace it or take it away" in message
+    assert "replace or remove it" in message
 
 
 def test_a_link_to_nothing(flat_folder, failure):
@@ -269,7 +276,7 @@ def test_a_link_to_nothing(flat_folder, failure):
     link.symlink_to(flat_folder / "gone.png")
     message = failure("folder", flat_folder)
     assert f"{link} cannot be read" in message
-    assert "replace it or take it away" in message
+    assert "replace or remove it" in message
 
 
 # --- Parquet --------------------------------------------------------------------------------------
@@ -338,8 +345,8 @@ def test_ten_unnamed_parquet_classes_are_those_of_cifar10(tmp_path, load):
 
 def test_a_parquet_folder_that_is_not_there(tmp_path, failure):
     message = failure("cifar10_parquet", tmp_path / "nowhere")
-    assert f"data.root={tmp_path / 'nowhere'} is no folder" in message
-    assert "give the one with train-*.parquet" in message
+    assert f"data.root={tmp_path / 'nowhere'} is not a folder" in message
+    assert "set the one with train-*.parquet" in message
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -347,7 +354,7 @@ def test_no_parquet_files_of_a_part(parquet, failure, part):
     for path in parquet.glob(f"{part}-*"):
         path.unlink()
     message = failure("cifar10_parquet", parquet)
-    assert f"data.root={parquet} has no {part}-*.parquet: give the folder that has" in message
+    assert f"data.root={parquet} has no {part}-*.parquet: set the folder that has it" in message
 
 
 @pytest.mark.parametrize("left", [0, 50, 400])
@@ -356,7 +363,7 @@ def test_a_truncated_parquet_file(parquet, failure, left):
     path.write_bytes(path.read_bytes()[:left])
     message = failure("cifar10_parquet", parquet)
     assert f"{path} cannot be read as Parquet" in message
-    assert "fetch it again" in message
+    assert "download it again" in message
 
 
 IMAGE_BYTES = pa.array([encoded(picture(0))])
@@ -391,7 +398,7 @@ def test_a_broken_image_in_parquet(parquet, failure, image):
     pq.write_table(pa.table({"img": images, "label": pa.array([0, 1])}), path)
     message = failure("cifar10_parquet", parquet)
     assert f"image {path} row 1 cannot be read" in message
-    assert "replace it or take it away" in message
+    assert "replace or remove it" in message
 
 
 @pytest.mark.parametrize("label", [None, -1])
@@ -400,36 +407,36 @@ def test_parquet_without_labels(parquet, failure, label):
     pq.write_table(table(range(2), [0, label]), path)
     message = failure("cifar10_parquet", parquet)
     assert f"{path} row 1 has the label {label}" in message
-    assert "take a file with labels" in message
+    assert "use a file with labels" in message
 
 
 def test_parquet_without_rows(parquet, failure):
     path = parquet / "test-00000-of-00001.parquet"
     pq.write_table(table([], []), path)
     message = failure("cifar10_parquet", parquet)
-    assert f"{path} has no rows: fetch it again" in message
+    assert f"{path} has no rows: download it again" in message
 
 
 def test_a_parquet_class_without_a_training_image(parquet, failure):
     pq.write_table(table(range(3), [0, 3, 4]), parquet / "test-00000-of-00001.parquet")
     message = failure("cifar10_parquet", parquet)
     assert "has no training image of class 3" in message
-    assert "add one or take the class away" in message
+    assert "add one or remove the class" in message
 
 
 def test_parquet_of_one_class(tmp_path, failure):
     for part in ("train", "test"):
         pq.write_table(table(range(3), [0, 0, 0]), tmp_path / f"{part}-0.parquet")
     message = failure("cifar10_parquet", tmp_path)
-    assert "data=cifar10_parquet has one class only (0)" in message
-    assert "give it two classes or more" in message
+    assert "data=cifar10_parquet has only one class (0)" in message
+    assert "classification needs at least two" in message
 
 
 # --- CIFAR-10 and digits --------------------------------------------------------------------------
 
 
 def fake_cifar10(monkeypatch, error=None):
-    """Put a small data set, or an error, in the place of torchvision's."""
+    """Replace torchvision's CIFAR-10 by a small data set or an error; return the calls."""
     calls = []
 
     def build(root, train, download):
@@ -475,7 +482,7 @@ def test_cifar10_without_a_network(tmp_path, monkeypatch, failure, error):
     fake_cifar10(monkeypatch, error)
     message = failure("cifar10", tmp_path / "here")
     assert f"CIFAR-10 cannot be downloaded ({getattr(error, 'reason', error)})" in message
-    assert f"put cifar-10-python.tar.gz into {tmp_path / 'here'}" in message
+    assert f"copy cifar-10-python.tar.gz into {tmp_path / 'here'}" in message
     assert "data=cifar10_parquet data.root=PATH" in message
     assert "data=digits" in message
 
@@ -536,10 +543,10 @@ def test_resize_keeps_what_has_the_size_and_does_parts_as_the_whole():
     scaled = resize(images, 6)
     assert scaled.shape == (5000, 3, 6, 6)
     assert scaled.dtype == torch.uint8
-    for row in (0, 4095, 4096, 4999):  # on both sides of the cut between parts
+    for row in (0, 4095, 4096, 4999):  # on both sides of the border between parts
         assert torch.equal(scaled[row], resize(images[row : row + 1], 6)[0])
     step = torch.tensor([0, 1], dtype=torch.uint8).expand(1, 3, 2, 2)
-    assert resize(step, 4)[0, 0, 0].tolist() == [0, 0, 1, 1]  # of 0, 1/4, 3/4, 1
+    assert resize(step, 4)[0, 0, 0].tolist() == [0, 0, 1, 1]  # rounded from 0, 1/4, 3/4, 1
     even = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
     assert torch.equal(resize(even, 9), torch.full((1, 3, 9, 9), 200, dtype=torch.uint8))
 

@@ -1,4 +1,4 @@
-"""Order and draws of a stream: a function of seed, epoch and stream, and of nothing else."""
+"""Order and draws of a stream, which depend only on seed, epoch and stream."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ltnas.data.stream import Stream
 
 @dataclass(frozen=True)
 class ShowDraws:
-    """A view that gives back its draws and the images it was handed."""
+    """View that returns its draws and its images, [B, draws + pixels]."""
 
     draws: int
 
@@ -33,7 +33,7 @@ VIEWS = (ShowDraws(3), ShowDraws(2))
 
 
 def make(batch_size=8, seed=0, number=0, indices=INDICES, views=VIEWS, **ranks):
-    return Stream(DATA, indices, batch_size, views, seed, number, **ranks)
+    return Stream(DATA, indices, batch_size, views, seed=seed, number=number, **ranks)
 
 
 def batches(stream, epoch):
@@ -59,8 +59,8 @@ def test_a_sampler_decides_length_and_order():
     data = LabelledImages(DATA.images, labels)
 
     def shown(sampler, epoch, epochs=10, **ranks):
-        args = (data, torch.arange(IMAGES), 8, VIEWS, 0, 0)
-        stream = Stream(*args, sampler=sampler, epochs=epochs, **ranks)
+        settings = {"seed": 0, "number": 0, "sampler": sampler, "epochs": epochs, **ranks}
+        stream = Stream(data, torch.arange(IMAGES), 8, VIEWS, **settings)
         return torch.cat([batch.labels for batch in batches(stream, epoch)])
 
     assert len(shown(c.OverSampler(), 0)) == 120
@@ -82,7 +82,7 @@ def test_an_epoch_does_not_depend_on_those_before_it_or_on_the_global_generator(
         batches(used, epoch)
         torch.rand(17)
     iterator = iter(used)
-    next(iterator)  # an epoch that was broken off
+    next(iterator)  # an unfinished epoch
     state = torch.get_rng_state()
     torch.manual_seed(99)
     again = batches(used, 4)
@@ -122,7 +122,8 @@ def test_epochs_and_steps_have_orders_and_draws_of_their_own():
             draws.update(batch.views[0][:, :3].flatten().tolist())
             draws.update(batch.views[1][:, :2].flatten().tolist())
     assert len(orders) == 5 * 6
-    # 24 bits each: of 1,200 draws a few may meet, but a generator used twice would halve them
+    # Draws have 24 bits: a few of the 1,200 may be equal, but using a generator twice would
+    # halve the number of different ones.
     assert len(draws) > 0.99 * 5 * 48 * 5
 
 
@@ -188,10 +189,10 @@ def test_the_batches_of_all_ranks_interleave_to_that_of_one_process(ranks):
     for step, batch in enumerate(whole):
         assert all(len(share[step].labels) == 8 // ranks for share in shares)
         for row in range(8):
-            part, own_row = shares[row % ranks][step], row // ranks
-            assert part.labels[own_row] == batch.labels[row]
-            for own, view in zip(part.views, batch.views, strict=True):
-                assert torch.equal(own[own_row], view[row])
+            part, row_of_rank = shares[row % ranks][step], row // ranks
+            assert part.labels[row_of_rank] == batch.labels[row]
+            for part_view, view in zip(part.views, batch.views, strict=True):
+                assert torch.equal(part_view[row_of_rank], view[row])
 
 
 def test_a_small_stream_gives_every_rank_as_many_images():
@@ -210,7 +211,7 @@ def test_lightning_reaches_set_epoch_through_the_sampler():
 
 @dataclass(frozen=True)
 class ShowImages:
-    """A view that gives back its images as numbers."""
+    """View that returns its images as floats."""
 
     draws: int = 1
 
@@ -236,13 +237,15 @@ def test_ranks_mix_as_one_process_would():
     views = (ShowImages(), ShowImages())
     whole = batches(make(views=views, mix=c.MixupAndCutMix()), 1)
     parts = [batches(make(views=views, mix=c.MixupAndCutMix(), rank=r, ranks=2), 1) for r in (0, 1)]
-    for batch, *own in zip(whole, *parts, strict=True):
+    for batch, *rank_batches in zip(whole, *parts, strict=True):
         for number, view in enumerate(batch.views):
-            merged = torch.stack([part.views[number] for part in own], 1).flatten(0, 1)
+            merged = torch.stack([part.views[number] for part in rank_batches], 1).flatten(0, 1)
             assert torch.equal(merged, view)
-            shares = torch.stack([part.partner.shares[number] for part in own], 1).flatten()
+            shares = torch.stack(
+                [part.partner.shares[number] for part in rank_batches], 1
+            ).flatten()
             assert torch.equal(shares, batch.partner.shares[number])
-        merged = torch.stack([part.partner.labels for part in own], 1).flatten()
+        merged = torch.stack([part.partner.labels for part in rank_batches], 1).flatten()
         assert torch.equal(merged, batch.partner.labels)
 
 

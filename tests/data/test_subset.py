@@ -1,4 +1,4 @@
-"""Long-tailed subsets against the rule of Cao et al. (2019), typed again here."""
+"""Long-tailed subsets compared with the rule of Cao et al. (2019), typed again here."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def cifar_labels():
-    """5,000 labels of each of ten classes, in a mixed order."""
+    """5,000 labels of each of ten classes, in random order."""
     return np.random.RandomState(7).permutation(np.repeat(np.arange(10), 5000))
 
 
@@ -89,6 +89,13 @@ def test_an_odd_number_of_classes_has_the_larger_part_in_the_tail_of_a_step():
 def test_balance_asks_for_the_mean_and_natural_for_everything():
     assert wanted_counts(Imbalance("balance"), 1437, 10) == [143] * 10
     assert wanted_counts(Imbalance("natural"), 1437, 10) is None
+
+
+def test_an_unknown_kind_of_imbalance_is_refused():
+    imbalance = Imbalance()
+    imbalance.kind = "pareto"  # the constructor would refuse it, too
+    with pytest.raises(ValueError, match="pareto is not a value on the imbalance axis"):
+        wanted_counts(imbalance, 500, 10)
 
 
 def test_a_class_with_fewer_images_than_wanted_gives_all_of_them():
@@ -162,7 +169,7 @@ def test_the_checksum_tells_subsets_apart(cifar_labels):
     assert len(digits) == 16
     assert int(digits, 16) >= 0
     assert checksum(subset_indices(cifar_labels, counts, 0)) == digits
-    assert checksum(kept.astype(">i8")) == digits  # not of the machine's byte order
+    assert checksum(kept.astype(">i8")) == digits  # independent of the byte order
     assert checksum(subset_indices(cifar_labels, counts, 1)) != digits
     assert checksum(kept[:-1]) != digits
     assert checksum(np.roll(kept, 1)) != digits

@@ -1,4 +1,4 @@
-"""Two processes compute what one would: sums, batch statistics, whole bilevel steps."""
+"""Two processes compute the same as one: sums, batch statistics, complete bilevel steps."""
 
 import torch
 import torch.distributed as dist
@@ -26,7 +26,7 @@ CASES = {
 
 
 def steps(case, rank, ranks):
-    """The state after three bilevel steps on this rank's share of each batch."""
+    """Return the state after three bilevel steps on this rank's rows of each batch."""
     module = search_module(
         **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
     )
@@ -35,14 +35,14 @@ def steps(case, rank, ranks):
         others = batches(seed=100 + step) if case == "darts_bbn" else {}
         rows = slice(rank, None, ranks)
         module.training_step(
-            {name: own_share(batch, rows, others.get(name)) for name, batch in data.items()},
+            {name: rows_of_rank(batch, rows, others.get(name)) for name, batch in data.items()},
             step,
         )
     return state(module)
 
 
-def own_share(batch, rows, other):
-    """A rank's rows of a batch, and of the one that the second branch sees."""
+def rows_of_rank(batch, rows, other):
+    """Return a rank's rows of a batch and of its partner `other`, the second branch's batch."""
     partner = None
     if other is not None:
         views = tuple(view[rows] for view in other.views)
@@ -53,14 +53,14 @@ def own_share(batch, rows, other):
 def process(rank, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-    found = {case: steps(case, rank, 2) for case in CASES}
+    results = {case: steps(case, rank, 2) for case in CASES}
     x = torch.arange(3.0, requires_grad=True)
     total = sum_over_ranks(x * (rank + 1))
     (gradient,) = torch.autograd.grad((total * (rank + 1)).sum(), x)
-    found["sum"] = {"total": total.detach(), "gradient": gradient}
+    results["sum"] = {"total": total.detach(), "gradient": gradient}
     means = mean_over_ranks([torch.full((2,), float(rank)), torch.full((1, 3), 2.0 * rank)])
-    found["mean"] = {"vector": means[0], "matrix": means[1]}
-    torch.save(found, f"{folder}/{rank}.pt")
+    results["mean"] = {"vector": means[0], "matrix": means[1]}
+    torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -103,7 +103,7 @@ def test_global_batch_norm_is_batch_norm_for_one_process():
         torch.testing.assert_close(model.state_dict()[f"0.{name}"], value)
 
 
-def test_global_batch_norm_can_be_told_not_to_remember():
+def test_global_batch_norm_can_keep_its_running_statistics_unchanged():
     model = nn.Sequential(nn.BatchNorm2d(3))
     synchronise_batch_norm(model, "cpu")
     x = torch.randn(4, 3, 2, 2) + 5

@@ -1,4 +1,4 @@
-"""Processes that torchrun or srun has started: who is first, one folder for all, or one line."""
+"""Processes started by torchrun or srun: ranks, the shared run folder, and error messages."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from ltnas.config import Trainer
 from ltnas.distributed.processes import check_processes, rank
 from ltnas.errors import UserError
 
-OF_TASKS = {"SLURM_JOB_NAME": "search", "SLURM_NTASKS": "4", "SLURM_PROCID": "3"}
+SLURM_TASKS = {"SLURM_JOB_NAME": "search", "SLURM_NTASKS": "4", "SLURM_PROCID": "3"}
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "RANK": "2", "LOCAL_RANK": "0"}
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """Of a process that somebody has started by hand."""
-    for name in {*OF_TASKS, *TORCHRUN, "SLURM_JOB_ID"}:
+    """Environment of a process that was started by hand."""
+    for name in {*SLURM_TASKS, *TORCHRUN, "SLURM_JOB_ID"}:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -29,21 +29,21 @@ def started(monkeypatch, environment):
 
 
 @pytest.mark.parametrize(
-    ("environment", "processes", "found"),
+    ("environment", "processes", "expected"),
     [
         ({}, 2, 0),
         ({"LOCAL_RANK": "1"}, 2, 1),
         ({"LOCAL_RANK": "1"}, 1, 0),
         (TORCHRUN, 4, 2),
-        (OF_TASKS, 4, 3),
-        (OF_TASKS, 1, 0),  # tasks that are runs of their own
-        (OF_TASKS | {"SLURM_JOB_NAME": "bash"}, 4, 0),
-        (OF_TASKS | TORCHRUN, 4, 2),  # torchrun in a task
+        (SLURM_TASKS, 4, 3),
+        (SLURM_TASKS, 1, 0),  # tasks that are separate runs
+        (SLURM_TASKS | {"SLURM_JOB_NAME": "bash"}, 4, 0),
+        (SLURM_TASKS | TORCHRUN, 4, 2),  # torchrun within a task
     ],
 )
-def test_who_is_first(monkeypatch, environment, processes, found):
+def test_ranks(monkeypatch, environment, processes, expected):
     started(monkeypatch, environment)
-    assert rank(processes) == found
+    assert rank(processes) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_who_is_first(monkeypatch, environment, processes, found):
     [
         (TORCHRUN, Trainer(), "torchrun has started 4 processes"),
         (TORCHRUN, Trainer(devices=2, nodes=3), "trainer.devices=2 on trainer.nodes=3 is 6"),
-        (OF_TASKS, Trainer(devices=2), "SLURM has started 4 tasks"),
+        (SLURM_TASKS, Trainer(devices=2), "SLURM has started 4 tasks"),
         ({}, Trainer(devices=2, nodes=2), "trainer.nodes=2 needs processes on all of them"),
     ],
 )
-def test_processes_that_are_not_those_of_the_trainer(monkeypatch, environment, trainer, words):
+def test_a_wrong_number_of_processes_is_refused(monkeypatch, environment, trainer, words):
     started(monkeypatch, environment)
     with pytest.raises(UserError, match=words):
         check_processes(trainer)
@@ -65,12 +65,12 @@ def test_processes_that_are_not_those_of_the_trainer(monkeypatch, environment, t
     ("environment", "trainer"),
     [
         (TORCHRUN, Trainer(devices=2, nodes=2)),
-        (OF_TASKS, Trainer(devices=4)),
-        (OF_TASKS, Trainer()),
+        (SLURM_TASKS, Trainer(devices=4)),
+        (SLURM_TASKS, Trainer()),
         ({}, Trainer(devices=2)),
     ],
 )
-def test_processes_that_are(monkeypatch, environment, trainer):
+def test_the_right_number_of_processes_is_accepted(monkeypatch, environment, trainer):
     started(monkeypatch, environment)
     check_processes(trainer)
 
@@ -90,7 +90,6 @@ def test_torchrun_makes_one_run_of_many_processes(tmp_path):
 
 
 TASK = """
-from types import SimpleNamespace as Of
 from ltnas.config import SearchConfig, Trainer
 from ltnas.errors import UserError
 from ltnas.runs.folder import open_run
@@ -103,7 +102,7 @@ except UserError as error:
 
 
 def tasks(tmp_path, resume):
-    """Two tasks as SLURM starts them, on this machine; exit codes and what they print."""
+    """Start two tasks as SLURM does; return their exit codes and outputs (stdout, stderr)."""
     shared = {"SLURM_JOB_ID": f"1{os.getpid() % 10000:04}", "SLURM_JOB_NAME": "run"}
     sizes = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "127.0.0.1"}
     processes = [
@@ -117,19 +116,22 @@ def tasks(tmp_path, resume):
         )
         for number in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in processes]
-    return [process.returncode for process in processes], said
+    outputs = [process.communicate(timeout=120) for process in processes]
+    return [process.returncode for process in processes], outputs
 
 
-def test_tasks_of_slurm_find_one_folder(tmp_path):
-    codes, said = tasks(tmp_path, "never")
-    assert codes == [0, 0], said
+def test_tasks_of_slurm_share_one_folder(tmp_path):
+    codes, outputs = tasks(tmp_path, "never")
+    assert codes == [0, 0], outputs
     (folder,) = (tmp_path / "runs").iterdir()
-    assert [output.split() for output, _ in said] == [[str(folder), "True"], [str(folder), "False"]]
+    assert [output.split() for output, _ in outputs] == [
+        [str(folder), "True"],
+        [str(folder), "False"],
+    ]
 
 
-def test_a_first_process_without_a_folder_sends_the_others_home(tmp_path):
-    codes, said = tasks(tmp_path, "nowhere")
+def test_all_processes_end_if_the_first_has_no_folder(tmp_path):
+    codes, outputs = tasks(tmp_path, "nowhere")
     assert codes == [1, 2]
-    assert "refused: resume=nowhere is no run folder" in said[0][1]
-    assert said[1] == ("", "")
+    assert "refused: resume=nowhere is no run folder" in outputs[0][1]
+    assert outputs[1] == ("", "")

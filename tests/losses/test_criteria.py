@@ -1,4 +1,4 @@
-"""Each criterion beside its formula, typed again from the paper, and what all must keep."""
+"""Each loss compared with its formula, typed again from the paper, and properties of all."""
 
 import math
 
@@ -31,15 +31,15 @@ CRITERIA = {
 
 @pytest.fixture
 def batch():
-    """Logits and labels of 64 images."""
+    """Logits [64, 10] and labels [64]."""
     torch.manual_seed(0)
     return torch.randn(64, 10).double() * 3, torch.randint(10, (64,))
 
 
-def formula(logits, labels, of_image):
-    """The loss of each image by a function of its probabilities' logits and its label."""
+def formula(logits, labels, image_loss):
+    """Loss of each image by a function of its logits (a list) and its label."""
     pairs = zip(logits.tolist(), labels.tolist(), strict=True)
-    return torch.tensor([of_image(z, y) for z, y in pairs]).double()
+    return torch.tensor([image_loss(z, y) for z, y in pairs]).double()
 
 
 def log_p(z, y):
@@ -58,69 +58,69 @@ def test_focal(batch, gamma):
     torch.testing.assert_close(Focal(0.0)(*batch), CrossEntropy()(*batch))
 
 
-def test_focal_has_a_gradient_where_nothing_is_missing():
+def test_focal_has_a_finite_gradient_where_p_is_one():
     logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
     Focal(0.5)(logits, torch.tensor([0])).sum().backward()
     assert logits.grad.abs().max() < 1e-3
 
 
 def test_margins_of_the_exponential_tail():
-    found = margins(COUNTS, 0.5)
-    assert found[0] == pytest.approx(0.1581, abs=1e-4)
-    assert found[9] == found.max() == 0.5
-    assert torch.equal(found, found.sort().values)
+    deltas = margins(COUNTS, 0.5)
+    assert deltas[0] == pytest.approx(0.1581, abs=1e-4)
+    assert deltas[9] == deltas.max() == 0.5
+    assert torch.equal(deltas, deltas.sort().values)
 
 
 def test_ldam(batch):
-    """With cosines of at most 1 and a scale of 30."""
+    """Logits are 30 times cosines in [-1, 1]."""
     logits, labels = batch
     cosines = logits.tanh()
     deltas = [0.5 * (n / 50) ** -0.25 for n in COUNTS.tolist()]
 
-    def of_image(z, y):
+    def image_loss(z, y):
         top = math.exp(30 * (z[y] - deltas[y]))
         return -math.log(top / (top + sum(math.exp(30 * z[j]) for j in range(10) if j != y)))
 
-    found = Ldam(COUNTS, 0.5, 30.0)(30 * cosines, labels)
-    torch.testing.assert_close(found, formula(cosines, labels, of_image), rtol=1e-6, atol=1e-6)
-    none = Ldam(COUNTS, 0.0, 30.0)(logits, labels)
-    torch.testing.assert_close(none, CrossEntropy()(logits, labels))
+    losses = Ldam(COUNTS, 0.5, 30.0)(30 * cosines, labels)
+    torch.testing.assert_close(losses, formula(cosines, labels, image_loss), rtol=1e-6, atol=1e-6)
+    without_margin = Ldam(COUNTS, 0.0, 30.0)(logits, labels)
+    torch.testing.assert_close(without_margin, CrossEntropy()(logits, labels))
 
 
 @pytest.mark.parametrize(("tau", "gamma"), [(1.0, 0.0), (1.25, 0.15), (0.0, 0.2)])
 def test_vector_scaling(batch, tau, gamma):
     priors = [n / 12406 for n in COUNTS.tolist()]
 
-    def of_image(z, y):
+    def image_loss(z, y):
         moved = [
             value * (n / 5000) ** gamma + tau * math.log(prior)
             for value, n, prior in zip(z, COUNTS.tolist(), priors, strict=True)
         ]
         return -log_p(moved, y)
 
-    found = VectorScaling(COUNTS, tau, gamma)(*batch)
-    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+    losses = VectorScaling(COUNTS, tau, gamma)(*batch)
+    torch.testing.assert_close(losses, formula(*batch, image_loss), rtol=1e-6, atol=1e-6)
 
 
 def test_balanced_softmax_is_logit_adjustment_at_tau_one(batch):
-    def of_image(z, y):
+    def image_loss(z, y):
         weighted = [n * math.exp(value) for n, value in zip(COUNTS.tolist(), z, strict=True)]
         return -math.log(weighted[y] / sum(weighted))
 
-    found = VectorScaling(COUNTS, 1.0, 0.0)(*batch)
-    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+    losses = VectorScaling(COUNTS, 1.0, 0.0)(*batch)
+    torch.testing.assert_close(losses, formula(*batch, image_loss), rtol=1e-6, atol=1e-6)
 
 
 def test_gradient_harmonising(batch):
-    """Weights are images over (images of the bin, times bins that are not empty)."""
+    """The weight is B / (images of the bin * number of bins that are not empty)."""
     logits, labels = batch
     lengths = [1 - math.exp(log_p(z, y)) for z, y in zip(*map(torch.Tensor.tolist, batch))]  # noqa: B905
     bins = [min(int(length * 10), 9) for length in lengths]
     present = len(set(bins))
     weights = torch.tensor([64 / (bins.count(b) * present) for b in bins]).double()
     assert present > 3
-    found = GradientHarmonising(10, 0.0)(logits, labels)
-    torch.testing.assert_close(found, weights * CrossEntropy()(logits, labels))
+    losses = GradientHarmonising(10, 0.0)(logits, labels)
+    torch.testing.assert_close(losses, weights * CrossEntropy()(logits, labels))
     assert float(weights.mean()) == pytest.approx(1)
 
 
@@ -144,12 +144,12 @@ def test_label_aware_smoothing(batch):
     def epsilon(n):
         return 0.1 + 0.3 * math.sin(math.pi / 2 * (n - 50) / 4950)
 
-    def of_image(z, y):
-        own = epsilon(COUNTS[y].item())
-        return sum(-(1 - own if c == y else own / 9) * log_p(z, c) for c in range(10))
+    def image_loss(z, y):
+        e = epsilon(COUNTS[y].item())
+        return sum(-(1 - e if c == y else e / 9) * log_p(z, c) for c in range(10))
 
-    found = LabelAwareSmoothing(COUNTS, 0.4, 0.1)(*batch)
-    torch.testing.assert_close(found, formula(*batch, of_image), rtol=1e-6, atol=1e-6)
+    losses = LabelAwareSmoothing(COUNTS, 0.4, 0.1)(*batch)
+    torch.testing.assert_close(losses, formula(*batch, image_loss), rtol=1e-6, atol=1e-6)
     assert smoothing(COUNTS, 0.4, 0.1)[[0, 9]].tolist() == pytest.approx([0.4, 0.1])
     torch.testing.assert_close(LabelAwareSmoothing(COUNTS, 0, 0)(*batch), CrossEntropy()(*batch))
 
@@ -157,17 +157,17 @@ def test_label_aware_smoothing(batch):
 @pytest.mark.parametrize("tau", [0.5, 1.0])
 def test_on_balanced_classes_adjustments_are_the_plain_loss(batch, tau):
     for gamma in (0.0, 0.2):
-        found = VectorScaling(BALANCED, tau, gamma)(*batch)
-        torch.testing.assert_close(found, CrossEntropy()(*batch), rtol=1e-6, atol=1e-6)
+        losses = VectorScaling(BALANCED, tau, gamma)(*batch)
+        torch.testing.assert_close(losses, CrossEntropy()(*batch), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_gradients_are_those_of_differences(batch, name):
-    """But for the weights of gradient harmonising, which have none."""
+    """Gradients equal finite differences; the weights of gradient harmonising have none."""
     logits, labels = (part[:8] for part in batch)
     criterion = CRITERIA[name]
-    point = logits.tanh().requires_grad_()  # where no bin's border is near
-    (found,) = torch.autograd.grad(criterion(point, labels).sum(), point)
+    point = logits.tanh().requires_grad_()  # far from the borders of bins
+    (gradient,) = torch.autograd.grad(criterion(point, labels).sum(), point)
     step, expected = 1e-5, torch.zeros_like(point)
     with torch.no_grad():
         for i in range(8):
@@ -176,7 +176,7 @@ def test_gradients_are_those_of_differences(batch, name):
                 moved[i, j] = step
                 up, down = (criterion(point + sign * moved, labels).sum() for sign in (1, -1))
                 expected[i, j] = (up - down) / (2 * step)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CRITERIA)

@@ -1,4 +1,4 @@
-"""Barlow Twins against its equations and invariances."""
+"""Barlow Twins compared with its equations, and its invariances."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def views(seed=0, batch=32, size=6):
 
 
 def reference_loss(first, second, weight):
-    """The pseudocode of Zbontar et al. 2021, with the variance of their BatchNorm."""
+    """Loss by the pseudocode of Zbontar et al. 2021, with the variance of their BatchNorm."""
     batch, size = first.shape
     first, second = (
         (z - z.mean(0)) / (z.var(0, unbiased=False) + 1e-5).sqrt() for z in (first, second)
@@ -34,14 +34,14 @@ def reference_loss(first, second, weight):
 
 def test_loss_is_that_of_the_paper():
     first, second = views()
-    found = barlow_twins_loss(cross_correlation(first, second, center=True), 0.0051)
-    torch.testing.assert_close(found, reference_loss(first, second, 0.0051), rtol=1e-12, atol=0)
+    loss = barlow_twins_loss(cross_correlation(first, second, center=True), 0.0051)
+    torch.testing.assert_close(loss, reference_loss(first, second, 0.0051), rtol=1e-12, atol=0)
 
 
 def test_equation_9_without_centring():
     first, second = views()
-    found = cross_correlation(first, second, center=False)
-    wanted = torch.stack(
+    correlation = cross_correlation(first, second, center=False)
+    expected = torch.stack(
         [
             torch.stack(
                 [
@@ -56,7 +56,7 @@ def test_equation_9_without_centring():
             for i in range(6)
         ]
     )
-    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(correlation, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_both_forms_agree_on_centred_inputs_and_differ_on_others():
@@ -69,7 +69,7 @@ def test_both_forms_agree_on_centred_inputs_and_differ_on_others():
 
 
 def test_affine_changes_of_one_view_change_nothing():
-    """Views are standardised apart: jointly, an offset between them would count."""
+    """Views are standardised separately: jointly, an offset between them would count."""
     first, _ = views()
     scale = 1e3 * torch.rand(6, dtype=torch.float64) + 100
     first = 10 * first
@@ -85,7 +85,7 @@ def test_least_when_views_agree_and_features_do_not_repeat():
 
 
 class Toy(nn.Module):
-    """Features are a linear map of pixels."""
+    """Model whose features are a linear map of the pixels."""
 
     def __init__(self):
         super().__init__()
@@ -105,10 +105,10 @@ def test_labels_reach_the_probe_alone():
     ]
     assert losses[0].objective.equal(losses[1].objective)
     assert not losses[0].probe.equal(losses[1].probe)
-    found = torch.autograd.grad(losses[0].probe, list(model.parameters()), allow_unused=True)
-    assert found[0] is None
-    assert found[1] is None
-    assert found[2] is not None
+    gradients = torch.autograd.grad(losses[0].probe, list(model.parameters()), allow_unused=True)
+    assert gradients[0] is None
+    assert gradients[1] is None
+    assert gradients[2] is not None
     assert losses[0].logits.shape == (8, 3)
 
 

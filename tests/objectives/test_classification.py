@@ -1,20 +1,31 @@
-"""Means over batches, weights of classes, and the moment they begin."""
+"""Means over batches, class weights and their start, and builders of losses and views."""
 
 import pytest
 import torch
 from torch.nn import functional
 
 from ltnas import config as c
+from ltnas.data.augment import Normalisation, PlainView, TwinView
+from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import Batch, Partner
-from ltnas.losses.classification import CrossEntropy, build_criterion
+from ltnas.losses.classification import (
+    CrossEntropy,
+    Focal,
+    GradientHarmonising,
+    LabelAwareSmoothing,
+    Ldam,
+    VectorScaling,
+    build_criterion,
+)
 from ltnas.losses.weights import class_weights
+from ltnas.objectives.build import build_objective, build_views
 from ltnas.objectives.classification import Classification
 
 COUNTS = torch.tensor([500, 100, 20])
 
 
 class Model:
-    """Gives what it was given."""
+    """Model that returns given logits."""
 
     def __init__(self, *logits):
         self.logits = logits
@@ -38,10 +49,10 @@ def test_weights_multiply_and_the_batch_divides(batch):
     weights = torch.tensor([0.2, 0.8, 2.0])
     each = functional.cross_entropy(logits, labels, reduction="none")
     expected = (each * weights[labels]).sum() / 6
-    found = loss_of(Classification(CrossEntropy(), weights), logits, labels)
-    torch.testing.assert_close(found, expected)
+    loss = loss_of(Classification(CrossEntropy(), weights), logits, labels)
+    torch.testing.assert_close(loss, expected)
     torch_mean = functional.cross_entropy(logits, labels, weights)
-    assert abs(float(found - torch_mean)) > 0.01
+    assert abs(float(loss - torch_mean)) > 0.01
 
 
 def test_weights_begin_at_their_share_of_the_run(batch):
@@ -54,19 +65,19 @@ def test_weights_begin_at_their_share_of_the_run(batch):
 
 def test_auxiliary_logits_count_by_weight(batch):
     logits, labels = batch
-    weights, other = torch.tensor([0.2, 0.8, 2.0]), torch.randn(6, 3)
+    weights, auxiliary = torch.tensor([0.2, 0.8, 2.0]), torch.randn(6, 3)
     one = Classification(CrossEntropy(), weights)
     both = Classification(CrossEntropy(), weights, auxiliary_weight=0.4)
-    expected = loss_of(one, logits, labels) + 0.4 * loss_of(one, other, labels)
-    torch.testing.assert_close(loss_of(both, logits, labels, other), expected)
+    expected = loss_of(one, logits, labels) + 0.4 * loss_of(one, auxiliary, labels)
+    torch.testing.assert_close(loss_of(both, logits, labels, auxiliary), expected)
 
 
 def test_half_precision_logits_have_a_full_precision_loss(batch):
     logits, labels = batch
     with torch.autocast("cpu", torch.bfloat16):
-        found = loss_of(Classification(CrossEntropy(), torch.ones(3)), logits.bfloat16(), labels)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, functional.cross_entropy(logits.bfloat16().float(), labels))
+        loss = loss_of(Classification(CrossEntropy(), torch.ones(3)), logits.bfloat16(), labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, functional.cross_entropy(logits.bfloat16().float(), labels))
 
 
 CONFIGS = [
@@ -92,7 +103,7 @@ def test_every_value_of_the_axis_has_a_criterion_and_weights(config, batch):
     loss = loss_of(objective, logits, labels)
     loss.backward()
     assert logits.grad.isfinite().all()
-    # the label's logit is to grow
+    # A step against the gradient increases the label's logit.
     assert (logits.grad.gather(1, labels[:, None]) < 0).all()
     assert class_weights(config, COUNTS).mean() == pytest.approx(1)
 
@@ -110,9 +121,70 @@ def test_losses_of_both_labels_count_by_the_shares_of_their_images(batch):
     others, share = torch.tensor([1, 0, 0, 2, 1, 2]), torch.rand(6)
     weights = torch.tensor([0.2, 0.8, 2.0])
     mixed = Batch((logits,), labels, Partner((), others, (share,)))
-    found = Classification(CrossEntropy(), weights)(Model(logits), mixed).objective
+    loss = Classification(CrossEntropy(), weights)(Model(logits), mixed).objective
     log_p = functional.log_softmax(logits, 1)
     rows = torch.arange(6)
-    own = -log_p[rows, labels] * weights[labels] * share
-    other = -log_p[rows, others] * weights[others] * (1 - share)
-    torch.testing.assert_close(found, (own + other).mean())
+    first = -log_p[rows, labels] * weights[labels] * share
+    second = -log_p[rows, others] * weights[others] * (1 - share)
+    torch.testing.assert_close(loss, (first + second).mean())
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        *((kind(), CrossEntropy) for kind in (c.CrossEntropy, c.InverseFrequency)),
+        *((kind(), CrossEntropy) for kind in (c.ClassBalanced, c.MixtureConsistency)),
+        (c.Focal(), Focal),
+        *((kind(), Ldam) for kind in (c.Ldam, c.LdamDrw)),
+        *((kind(), VectorScaling) for kind in (c.LogitAdjusted, c.BalancedSoftmax)),
+        (c.VectorScaling(), VectorScaling),
+        (c.GradientHarmonising(), GradientHarmonising),
+        (c.LabelAwareSmoothing(), LabelAwareSmoothing),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_each_objective_has_its_own_loss(config, kind):
+    assert type(build_criterion(config, COUNTS, scale=30.0)) is kind
+
+
+@pytest.mark.parametrize("unknown", [c.Classification(), c.BarlowTwins()], ids=repr)
+def test_an_objective_without_a_loss_is_refused(unknown):
+    with pytest.raises(TypeError, match="on the objective axis"):
+        build_criterion(unknown, COUNTS, scale=1.0)
+
+
+def test_an_unknown_objective_or_classifier_is_refused():
+    with pytest.raises(TypeError, match="is not a value on the objective axis"):
+        build_objective(c.Objective(), 4, COUNTS, c.LinearClassifier())
+    with pytest.raises(TypeError, match="is not a value on the classifier axis"):
+        build_objective(c.CrossEntropy(), 4, COUNTS, c.Classifier())
+
+
+NORMALISATION = Normalisation((0.5,) * 3, (0.25,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("config", "augmentation", "count", "kind", "policy"),
+    [
+        (c.CrossEntropy(), None, 1, PlainView, None),
+        (c.Focal(), c.PlainAugmentation(), 1, PlainView, None),
+        (c.CrossEntropy(), c.RandAugment(3, 7), 1, PlainView, RandAugment(3, 7)),
+        (c.MixtureConsistency(), None, 2, PlainView, None),
+        (c.BarlowTwins(), None, 2, TwinView, None),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_each_objective_has_its_views(config, augmentation, count, kind, policy):
+    views = build_views(config, c.Data("digits"), NORMALISATION, 4, augmentation)
+    assert [type(view) for view in views] == [kind] * count
+    if kind is PlainView:
+        assert all((view.policy, view.cutout) == (policy, 4) for view in views)
+
+
+def test_views_of_an_unknown_objective_or_augmentation_are_refused():
+    with pytest.raises(TypeError, match="is not a value on the objective axis"):
+        build_views(c.Objective(), c.Data("digits"), NORMALISATION)
+    with pytest.raises(TypeError, match="is not a value on the augmentation axis"):
+        build_views(
+            c.CrossEntropy(), c.Data("digits"), NORMALISATION, augmentation=c.Augmentation()
+        )

@@ -1,4 +1,4 @@
-"""Mixture consistency: its three terms, and what each of them teaches."""
+"""Mixture consistency: its three terms and their gradients."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ltnas import config as c
+from ltnas.axes.schedules import branch_share
 from ltnas.data.stream import Batch, Partner
 from ltnas.objectives.build import build_objective
 from ltnas.objectives.glmc import disagreement
@@ -16,7 +17,7 @@ FEATURES = 6
 
 
 class Model(nn.Module):
-    """Features that are a linear map of the images."""
+    """Model whose features are a linear map of the images."""
 
     def __init__(self):
         super().__init__()
@@ -39,33 +40,40 @@ def setting():
 
 
 def retyped(model, objective, batch, m, gamma):
-    """The authors' sum, with one-hot labels."""
+    """Loss by the authors' code, with one-hot labels."""
     weights = COUNTS**-1.2 / (COUNTS**-1.2).sum() * 3
     features = model.features(torch.cat(batch.views))
     z = objective.projector(features)
     p = objective.predictor(z)
-    own, other = F.one_hot(batch.labels, 3), F.one_hot(batch.partner.labels, 3)
+    first, second = F.one_hot(batch.labels, 3), F.one_hot(batch.partner.labels, 3)
     total = 0.0
     for view, part in enumerate(features.chunk(2)):
         share = batch.partner.shares[view][:, None]
-        target = share * own + (1 - share) * other
+        target = share * first + (1 - share) * second
         plain = F.log_softmax(objective.classifier(part), 1)
         weighted = F.log_softmax(model.classifier(part), 1)
         total = total - m * (plain * target).sum(1).mean()
         total = total - (1 - m) * (weighted * target * weights).sum(1).mean()
     (z1, z2), (p1, p2) = z.detach().chunk(2), p.chunk(2)
-    apart = F.cosine_similarity(p1, z2).mean() + F.cosine_similarity(p2, z1).mean()
-    return total - gamma * apart
+    consistency = F.cosine_similarity(p1, z2).mean() + F.cosine_similarity(p2, z1).mean()
+    return total - gamma * consistency
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 0.95])
 def test_the_sum_is_that_of_the_paper(setting, progress):
     model, objective, batch = setting
     objective.set_progress(progress)
-    found = objective(model, batch)
-    assert_close(found.objective, retyped(model, objective, batch, 1 - progress**2, 2.0))
-    assert_close(found.logits, model.classifier(model.features(batch.views[0])).detach())
-    assert found.probe is None
+    losses = objective(model, batch)
+    assert_close(losses.objective, retyped(model, objective, batch, 1 - progress**2, 2.0))
+    assert_close(losses.logits, model.classifier(model.features(batch.views[0])).detach())
+    assert losses.probe is None
+
+
+@pytest.mark.parametrize("progress", [0.0, 1 / 3, 0.7, 0.95])
+def test_the_share_of_the_plain_loss(setting, progress):
+    _, objective, _ = setting
+    objective.set_progress(progress)
+    assert objective.share == 1 - progress**2 == branch_share("parabolic", progress)
 
 
 def test_at_first_the_models_classifier_learns_nothing_and_later_it_does(setting):

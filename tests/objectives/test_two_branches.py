@@ -1,4 +1,4 @@
-"""BBN's mixture of features and of losses, against its equations."""
+"""Mixture of features and losses of BBN, compared with its equations."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ COUNTS, REVERSED = torch.tensor([60.0, 30.0, 10.0]), torch.tensor([11.0, 22.0, 6
 
 
 class Model(nn.Module):
-    """Branch features that are a linear map of the images, another for each branch."""
+    """Model whose features are a linear map of the images, a separate one for each branch."""
 
     def __init__(self):
         super().__init__()
@@ -49,36 +49,36 @@ def built(objective):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_features_and_losses_are_mixed_alike(setting, share):
     model, images, labels = setting
-    found = built(c.CrossEntropy())(model, batch_of(images, labels, share))
+    losses = built(c.CrossEntropy())(model, batch_of(images, labels, share))
     features = [model.maps[branch](images[branch]) for branch in (0, 1)]
     left, right = model.classifier.weight.chunk(2, 1)
     logits = 2 * (share * features[0] @ left.T + (1 - share) * features[1] @ right.T)
     logits = logits + model.classifier.bias
     expected = share * F.cross_entropy(logits, labels[0])
     expected = expected + (1 - share) * F.cross_entropy(logits, labels[1])
-    assert_close(found.objective, expected)
-    assert_close(found.logits, logits.detach())
-    assert found.probe is None
+    assert_close(losses.objective, expected)
+    assert_close(losses.logits, logits.detach())
+    assert losses.probe is None
 
 
 def test_at_a_half_it_is_the_network_that_is_tested(setting):
     model, (images, _), labels = setting
-    found = built(c.CrossEntropy())(model, batch_of((images, images), labels, 0.5))
+    losses = built(c.CrossEntropy())(model, batch_of((images, images), labels, 0.5))
     joined = torch.cat([model.branch_features(images, branch) for branch in (0, 1)], 1)
-    assert_close(found.logits, model.classifier(joined).detach())
+    assert_close(losses.logits, model.classifier(joined).detach())
 
 
 def test_either_loss_has_the_counts_of_its_stream(setting):
     model, images, labels = setting
     objective = built(c.BalancedSoftmax())
     assert isinstance(objective, TwoBranches)
-    for share, counts, own in ((1.0, COUNTS, labels[0]), (0.0, REVERSED, labels[1])):
-        found = objective(model, batch_of(images, labels, share))
-        expected = F.cross_entropy(found.logits + counts.log(), own)
-        assert_close(found.objective.detach(), expected, rtol=1e-6, atol=1e-7)
+    for share, counts, targets in ((1.0, COUNTS, labels[0]), (0.0, REVERSED, labels[1])):
+        losses = objective(model, batch_of(images, labels, share))
+        expected = F.cross_entropy(losses.logits + counts.log(), targets)
+        assert_close(losses.objective.detach(), expected, rtol=1e-6, atol=1e-7)
 
 
-def test_both_hear_how_far_the_run_is():
+def test_progress_reaches_both_losses():
     objective = built(c.ClassBalanced(start=0.5))
     parts = objective.conventional, objective.rebalancing
     objective.set_progress(0.4)

@@ -1,4 +1,4 @@
-"""Sources of images; each module has one function that gives a `Source`."""
+"""Sources of images: one module per source, each with a function that returns a `Source`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ltnas.runs.user_cache import cache_folder
 
 
 def load_source(data: Data) -> Source:
-    """The images that `data` names.
+    """Load the data set that the configuration names.
 
     Raises:
-        UserError: the files are missing, broken, or of fewer than two classes.
+        UserError: files are missing or broken, there are fewer than two classes, a class has no
+            training image, there is no test image, or image sizes differ.
+        ValueError: the name of the source is unknown.
     """
     cache = cache_folder(data.cache)
     match data.source:
@@ -26,33 +28,36 @@ def load_source(data: Data) -> Source:
             source = load_parquet(str(data.root), data.image_size, cache)
         case "folder":
             source = load_folder(str(data.root), data.image_size, cache)
-        case _:
+        case "digits":
             source = load_digits(data.image_size)
-    if len(source.classes) < 2:
-        raise UserError(
-            f"data={data.source} has one class only ({source.classes[0]}): there is nothing to "
-            "tell apart; give it two classes or more"
-        )
+        case name:
+            raise ValueError(f"{name} is not a value on the data axis")
     _check(data.source, source)
     return source
 
 
 def _check(name: str, source: Source) -> None:
-    """Raise `UserError` unless every class can be trained on and the images fit together."""
+    """Raise `UserError` unless the source can be trained and tested on."""
+    if len(source.classes) < 2:
+        raise UserError(
+            f"data={name} has only one class ({source.classes[0]}): classification needs at least "
+            "two"
+        )
     counts = source.train.labels.bincount(minlength=len(source.classes))
     if not counts.all():
         missing = source.classes[int(counts.argmin())]
         raise UserError(
-            f"data={name} has no training image of class {missing}: add one or take the class away"
+            f"data={name} has no training image of class {missing}: add one or remove the class"
         )
     if not len(source.test.labels):
         raise UserError(
-            f"data={name} has no test image: give a class two images or more, of which one is then "
-            "held out, or a folder test beside train"
+            f"data={name} has no test image: add a folder `test` beside `train`, or a second image "
+            "to a class, of which one is then held out"
         )
     shapes = [part.images.shape for part in (source.train, source.test)]
     if shapes[0][2:] != shapes[1][2:]:
         train, test = (f"{shape[3]}x{shape[2]}" for shape in shapes)
         raise UserError(
-            f"training images are {train}, test images {test}: add data.image_size=32, or larger"
+            f"training images are {train} pixels, test images {test}: scale them to one size, for "
+            "example with data.image_size=32"
         )

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009) through torchvision, which downloads and verifies it."""
+"""CIFAR-10 (Krizhevsky 2009), downloaded and verified by torchvision."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ltnas.errors import UserError
 
 
 def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
-    """50,000 and 10,000 images of 32 x 32 in ten classes.
+    """Load 50,000 training and 10,000 test images of 32 x 32 pixels in ten classes.
 
     Args:
-        root: where the archive lies or is downloaded to; None: the cache folder.
-        size: side to scale to, in pixels.
-        cache: the user's cache folder.
+        root: folder of the archive, which is downloaded if missing; None for the cache folder.
+        size: side in pixels that images are scaled to; None keeps 32.
+        cache: cache folder of the user.
 
     Raises:
         UserError: the download failed or the archive is damaged.
@@ -30,14 +30,14 @@ def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
         parts = [CIFAR10(str(folder), train=train, download=True) for train in (True, False)]
     except (URLError, TimeoutError, ConnectionError) as error:
         raise UserError(
-            f"CIFAR-10 cannot be downloaded ({getattr(error, 'reason', error)}): put "
-            f"cifar-10-python.tar.gz into {folder}, or take data=cifar10_parquet data.root=PATH, "
+            f"CIFAR-10 cannot be downloaded ({getattr(error, 'reason', error)}): copy "
+            f"cifar-10-python.tar.gz into {folder}, or use data=cifar10_parquet data.root=PATH, "
             "or data=digits, which needs no download"
         ) from error
     except (RuntimeError, OSError, EOFError) as error:
         raise UserError(
-            f"CIFAR-10 in {folder} cannot be read ({error}): delete that folder to have it "
-            "downloaded again"
+            f"CIFAR-10 in {folder} cannot be read ({error}): delete that folder to download it "
+            "again"
         ) from error
     train, test = (
         LabelledImages(

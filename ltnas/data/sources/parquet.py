@@ -1,4 +1,4 @@
-"""CIFAR-10 in the layout of the Hugging Face hub: Parquet with encoded images."""
+"""CIFAR-10 as on the Hugging Face hub: Parquet files with encoded images."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ import torch
 
 from ltnas.data.cache import cached, files_key
 from ltnas.data.images import LabelledImages, Source
-from ltnas.data.sources.decode import decode
+from ltnas.data.sources.decode import Opener, decode
 from ltnas.errors import UserError
+
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 
 
 def load_parquet(root: str, size: int | None, cache: Path) -> Source:
-    """Images of `root/train-*.parquet` and `root/test-*.parquet`.
+    """Load images from `root/train-*.parquet` and `root/test-*.parquet`.
 
-    Columns: `img` or `image` (struct with `bytes`, an encoded image) and `label` (integer).
+    The files need a column `img` or `image`, a struct whose field `bytes` is an encoded image, and
+    a column `label`, an integer.
+
+    Args:
+        root: folder of the Parquet files.
+        size: side in pixels that images are scaled to; None keeps their size.
+        cache: cache folder of the user.
 
     Raises:
         UserError: the folder or a file is missing, truncated, or of another layout.
@@ -31,25 +42,29 @@ def load_parquet(root: str, size: int | None, cache: Path) -> Source:
 
 
 def _files(folder: Path, part: str) -> list[Path]:
+    """Return the sorted files of one part, `train` or `test`."""
     if not folder.is_dir():
-        raise UserError(f"data.root={folder} is no folder: give the one with train-*.parquet")
+        raise UserError(f"data.root={folder} is not a folder: set the one with train-*.parquet")
     files = sorted(folder.glob(f"{part}-*.parquet"))
     if not files:
-        raise UserError(f"data.root={folder} has no {part}-*.parquet: give the folder that has")
+        raise UserError(f"data.root={folder} has no {part}-*.parquet: set the folder that has it")
     return files
 
 
 def _load(train: list[Path], test: list[Path], size: int | None) -> Source:
     tables = {file: _read(file) for file in (*train, *test)}
     names = _class_names(tables[train[0]])
-    parts = [_images({file: tables[file] for file in files}, size) for files in (train, test)]
-    classes = int(max(part.labels.max() for part in parts)) + 1
+    train_images, test_images = (
+        _images({file: tables[file] for file in files}, size) for files in (train, test)
+    )
+    classes = int(max(part.labels.max() for part in (train_images, test_images))) + 1
     if len(names) != classes:
         names = tuple(str(number) for number in range(classes))
-    return Source(parts[0], parts[1], names)
+    return Source(train_images, test_images, names)
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the table of a file after checking its columns."""
     import pyarrow
     import pyarrow.parquet
 
@@ -58,12 +73,12 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"{file} cannot be read as Parquet ({reason}): it may be cut short; fetch it again"
+            f"{file} cannot be read as Parquet ({reason}): it may be truncated; download it again"
         ) from error
     types = {field.name: field.type for field in table.schema}
     image = types.get("img", types.get("image", pyarrow.null()))
-    encoded = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
-    if not encoded or not pyarrow.types.is_integer(types.get("label", pyarrow.null())):
+    has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
+    if not has_bytes or not pyarrow.types.is_integer(types.get("label", pyarrow.null())):
         columns = ", ".join(f"{name} ({kind})" for name, kind in types.items())
         raise UserError(
             f"{file} has the columns {columns}: it needs img (or image), a struct with the bytes "
@@ -73,34 +88,29 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
 
 
 def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
-    items, labels = [], []
+    """Decode the images of some files, in the order of files and rows."""
+    items: list[tuple[str, Opener]] = []
+    labels: list[int] = []
     for file, table in tables.items():
         column = "img" if "img" in table.column_names else "image"
         for row, image in enumerate(table.column(column).to_pylist()):
-            # Without bytes, as where only a path is stored, it is an image that cannot be read.
-            items.append(
-                (f"{file} row {row}", partial(io.BytesIO, (image or {}).get("bytes") or b""))
-            )
+            # An image without bytes, such as a mere path, fails in decoding with its name.
+            encoded = (image or {}).get("bytes") or b""
+            items.append((f"{file} row {row}", partial(io.BytesIO, encoded)))
         for row, label in enumerate(table.column("label").to_pylist()):
             if label is None or label < 0:
                 raise UserError(
-                    f"{file} row {row} has the label {label}, which is no class number: take a "
+                    f"{file} row {row} has the label {label}, which is not a class number: use a "
                     "file with labels"
                 )
             labels.append(label)
     if not items:
-        raise UserError(f"{next(iter(tables))} has no rows: fetch it again")
+        raise UserError(f"{next(iter(tables))} has no rows: download it again")
     return LabelledImages(decode(items, size), torch.tensor(labels, dtype=torch.int64))
 
 
-CIFAR10_CLASSES = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
-)
-
-
-def _class_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """The names that the hub writes into the schema, else those of CIFAR-10."""
+def _class_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - pyarrow has no types
+    """Return the names that the hub stores in the schema, or else those of CIFAR-10."""
     try:
         features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
         return tuple(features["label"]["names"])

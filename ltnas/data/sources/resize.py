@@ -1,4 +1,4 @@
-"""One size for all images of a source."""
+"""Scaling of images to a square of a given size."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:
-    """Images, uint8 [N, 3, H, W], scaled to [N, 3, size, size]; as they are if size is None."""
+    """Scale uint8 images [N, 3, H, W] to [N, 3, size, size]; None leaves them unchanged."""
     if size is None or tuple(images.shape[2:]) == (size, size):
         return images
-    # In parts: a float copy of 50,000 images at once would take gigabytes.
+    # In parts of 4,096 images: a float copy of 50,000 images would take gigabytes.
     parts = [
         F.interpolate(part.float(), (size, size), mode="bilinear", antialias=True)
         .round_()
