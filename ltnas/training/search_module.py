@@ -164,8 +164,8 @@ class SearchModule(MeasuringModule):
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """Take one bilevel step: first the architecture's, then the weights'."""
         weight_optimiser, architecture_optimiser = self._optimisers()
-        # The same noise on all ranks, and in all passes of the step.
-        self.network.relaxation.draw(generator(self.seed, self.current_epoch, index))
+        # The same noise on all ranks and in all passes of the step; no stream has such a key.
+        self.network.relaxation.draw(generator(self.seed, 0, self.current_epoch, index, 2))
 
         # Architecture step.
         upon = self._architecture_gradient(batches)
