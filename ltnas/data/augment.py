@@ -159,6 +159,7 @@ def cutout(images: Tensor, side: int, centre_y: Tensor, centre_x: Tensor) -> Ten
         centre_y: vertical position of the centre, uniform in [0, 1), [B].
         centre_x: horizontal position of the centre, uniform in [0, 1), [B].
     """
+    # Rows [B, H] and columns [B, W] of the square.
     inside = []
     for size, centre in ((images.shape[2], centre_y), (images.shape[3], centre_x)):
         offset = torch.arange(size, device=images.device) - (centre * size).long()[:, None]
@@ -179,6 +180,7 @@ def resized_crop(images: Tensor, min_area: float, random: Tensor, mirror: Tensor
         random: uniform in [0, 1), [B, 4]: area, aspect ratio, horizontal and vertical position.
         mirror: images to flip horizontally, bool [B].
     """
+    # Width and height of the window as shares of the image's, [B].
     area = min_area + (1 - min_area) * random[:, 0]
     ratio = torch.exp((2 * random[:, 1] - 1) * math.log(4 / 3))
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
@@ -205,7 +207,7 @@ def jitter(images: Tensor, strength: float, random: Tensor) -> Tensor:
         random: uniform in [0, 1), [B, 4]: one number for each of the four changes.
     """
     spread = images.new_tensor((strength, strength, strength / 2, strength / 4))
-    change = (2 * random.to(images.dtype) - 1) * spread
+    change = (2 * random.to(images.dtype) - 1) * spread  # [B, 4]
     brightness, contrast, saturation = (_per_image(1 + change[:, i]) for i in range(3))
     images = (images * brightness).clamp(0, 1)
     mean_luma = grey(images)[:, :1].mean((2, 3), keepdim=True)  # [B, 1, 1, 1]
@@ -230,7 +232,7 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     red, green, blue = images.unbind(1)  # each [B, H, W]
     value, least = images.amax(1), images.amin(1)
     chroma = value - least
-    safe = torch.where(chroma > 0, chroma, 1)
+    safe = torch.where(chroma > 0, chroma, 1)  # grey pixels have no hue
     # The hue in sixths of the circle.
     sector = torch.where(
         value == red,

@@ -71,6 +71,7 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     source = load_source(data)
     classes = len(source.classes)
     labels, test_labels = (part.labels.numpy() for part in (source.train, source.test))
+    # Numbers of training images by the imbalance rule, as far as the source has them.
     wanted = wanted_counts(imbalance, len(labels), classes)
     counts = class_counts(wanted, labels, classes)
     if 0 in counts:
@@ -82,6 +83,7 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     # The accuracy of a class can only be measured if the test set contains it.
     test_wanted = test_wanted and [max(1, count) for count in test_wanted]
     test_counts = class_counts(test_wanted, test_labels, classes)
+    # Both subsets are selected with the same seed.
     train_indices = subset_indices(labels, counts, data.subset_seed)
     kept = torch.from_numpy(train_indices)
     train = LabelledImages(source.train.images[kept], source.train.labels[kept])
@@ -105,6 +107,7 @@ def _normalisation(data: Data, images: Tensor) -> Normalisation:
     # A histogram of byte values is exact and needs no float copy of the images.
     values = torch.arange(256, dtype=torch.float64) / 255
     mean, std = [], []
+    # A channel without variation would have the standard deviation 0: it is at least 1e-3.
     for channel in range(3):
         pixels = images[:, channel].numpy()
         share = torch.from_numpy(np.bincount(pixels.ravel(), minlength=256) / pixels.size)

@@ -70,6 +70,7 @@ def cutmix(
     Returns:
         Mixed images [B, 3, H, W] and the share of pixels that each image keeps, [B].
     """
+    # Rows [B, H] and columns [B, W] of the box, whose sides are sqrt(1 - share) of the image's.
     side, inside = (1 - share).sqrt(), []
     for size, centre in ((images.shape[2], centre_y), (images.shape[3], centre_x)):
         length = (side * size).round().long()
@@ -124,6 +125,7 @@ def _mix_view(
         case c.MixupAndCutMix():
             return by_mixup() if number % 2 == 0 else by_cutmix()
         case c.MixupOrCutMix():
+            # Images of a batch differ in their choice: both are computed and one is selected.
             (blended, share), (pasted, kept) = by_mixup(), by_cutmix()
             blends = draws.choice < 0.5  # [B]
             mixed = torch.where(blends.view(-1, 1, 1, 1), blended, pasted)

@@ -81,14 +81,16 @@ def epoch_order(
     Raises:
         TypeError: the sampler is unknown.
     """
+    # Positions of the images of each class that has any.
     members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
     counts = torch.tensor([len(positions) for positions in members])
     length = epoch_length(sampler, counts)
     match sampler if progress >= sampler.start else c.InstanceSampler():
         case c.InstanceSampler():
-            return _repeated(torch.arange(len(labels)), length, generator)
+            return _repeated(torch.arange(len(labels)), length, generator)  # a permutation
         case c.OverSampler() | c.UnderSampler():
             per_class = length // len(members)
+            # As many images of every class, then shuffled together.
             order = torch.cat([_repeated(part, per_class, generator) for part in members])
             return order[torch.randperm(length, generator=generator)]
         case drawing:
@@ -97,7 +99,7 @@ def epoch_order(
             drawn = torch.multinomial(shares, length, replacement=True, generator=generator)
             uniform = torch.rand(length, dtype=torch.float64, generator=generator)
             within = (uniform * counts[drawn]).long()
-            first = counts.cumsum(0) - counts
+            first = counts.cumsum(0) - counts  # start of each class in the concatenation
             return torch.cat(members)[first[drawn] + within]
 
 

@@ -109,8 +109,9 @@ class Stream:
         self.data, self.views = data, views
         self.indices, self.labels = indices, data.labels.cpu()[indices]
         self.sampler_config, self.epochs = sampler or InstanceSampler(), epochs
-        counts = self.labels.bincount()
+        counts = self.labels.bincount()  # [C], 0 for classes that the stream lacks
         self.length = epoch_length(self.sampler_config, counts[counts > 0])
+        # Divisible by the number of ranks, so that all of them get equally many images.
         self.batch_size = min(batch_size, self.length // ranks * ranks)
         self.key = (seed, number)
         self.rank, self.ranks = rank, ranks
@@ -139,6 +140,7 @@ class Stream:
         draws = sum(view.draws for view in self.views)
         rows = slice(self.rank, None, self.ranks)  # rows of this rank in the whole batch
         for step in range(len(self)):
+            # A generator per step: the draws do not depend on earlier steps.
             step_generator = generator(*self.key, self.epoch, step + 1)
             random = torch.rand(self.batch_size, draws, generator=step_generator)
             if self.mix is None:

@@ -33,7 +33,7 @@ def wanted_counts(imbalance: Imbalance, images: int, classes: int) -> list[int] 
         case "exp":
             return [int(largest * factor ** (i / (classes - 1.0))) for i in range(classes)]
         case "step":
-            head = classes // 2
+            head = classes // 2  # of an odd number of classes, the tail has one more
             return [int(largest)] * head + [int(largest * factor)] * (classes - head)
         case "balance":
             return [int(largest)] * classes

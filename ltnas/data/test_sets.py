@@ -23,6 +23,7 @@ def shot_groups(counts: list[int], many_above: int | None, few_below: int | None
         many_above: classes with more images are many-shot; None for the upper third.
         few_below: classes with fewer images are few-shot; None for the lower third.
     """
+    # Boundaries at one and two thirds of the logarithmic range.
     largest, ratio = max(counts), min(counts) / max(counts)
     # Counts are rounded down, and a class on a boundary belongs to the larger group: hence - 1.
     many = largest * ratio ** (1 / 3) - 1 if many_above is None else many_above

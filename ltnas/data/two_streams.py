@@ -43,6 +43,7 @@ class TwoStreams:
         random = np.random.default_rng(derived_seed(*self.second.key, self.first.epoch))
         epoch_share = branch_share(self.mixing, self.first.epoch / self.first.epochs)
         for batch, other in zip(self.first, self.second, strict=False):
+            # Beta(0.2, 0.2) is drawn for every step; all other schedules move by epoch.
             share = random.beta(0.2, 0.2) if self.mixing == "beta" else epoch_share
             shares = (torch.full((), share, device=batch.labels.device),)
             yield batch._replace(partner=Partner(other.views, other.labels, shares))

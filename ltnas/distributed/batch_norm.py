@@ -36,8 +36,9 @@ class GlobalBatchNorm(nn.Module):
 
     def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance over all ranks, each [C]; update the running statistics."""
-        axes = [0, *range(2, x.dim())]
+        axes = [0, *range(2, x.dim())]  # all but the channels
         count = x.numel() // x.shape[1] * ranks()
+        # Two passes: the variance about the mean is more accurate than the mean of squares.
         mean = sum_over_ranks(x.sum(axes)) / count
         shape = (1, -1, *[1] * (x.dim() - 2))
         variance = sum_over_ranks(((x - mean.view(shape)) ** 2).sum(axes)) / count

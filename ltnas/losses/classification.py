@@ -104,6 +104,7 @@ class Ldam(Criterion):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every image, [B]; logits are s times the cosines."""
+        # The margin is subtracted from the label's logit only, [B, C].
         lowered = logits - F.one_hot(labels, logits.shape[1]) * self.margins.to(logits.dtype)
         return F.cross_entropy(lowered, labels, reduction="none")
 
@@ -177,7 +178,7 @@ class GradientHarmonising(Criterion):
         # Bin of each image, [B], and images of all ranks in each bin, [bins].
         place = (-torch.expm1(-loss.detach()) * self.bins).long().clamp(0, self.bins - 1)
         counts = sum_over_ranks(place.bincount(minlength=self.bins).to(self.running.dtype))
-        present = counts > 0
+        present = counts > 0  # bins that are not empty, [bins]
         smoothed = counts
         if self.momentum > 0:
             smoothed = self.momentum * self.running + (1 - self.momentum) * counts
@@ -209,7 +210,7 @@ class LabelAwareSmoothing(Criterion):
         """Return the loss of every image, [B]."""
         log_p = F.log_softmax(logits, dim=1)  # [B, C]
         log_p_label = log_p.gather(1, labels[:, None]).squeeze(1)
-        epsilon = self.smoothing[labels].to(log_p.dtype)
+        epsilon = self.smoothing[labels].to(log_p.dtype)  # [B]
         mean_of_others = (log_p.sum(1) - log_p_label) / (logits.shape[1] - 1)
         return -(1 - epsilon) * log_p_label - epsilon * mean_of_others
 

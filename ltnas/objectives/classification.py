@@ -68,6 +68,7 @@ class Classification(Objective):
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted loss of each image, [B], for logits [B, C] and labels [B]."""
+        # Half precision is too inaccurate for losses, so that autocast is turned off here.
         full = logits.to(torch.promote_types(logits.dtype, torch.float32))
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)

@@ -35,6 +35,7 @@ class TwoBranches(Objective):
         """Return the loss of a batch and its partner; the share of the batch is m."""
         assert batch.partner is not None
         partner, (share,) = batch.partner, batch.partner.shares
+        # Features of each branch from its own images, [B, feature_size / 2].
         conventional = model.branch_features(batch.views[0], 0)
         rebalancing = model.branch_features(partner.views[0], 1)
         m = share.to(conventional.dtype)

@@ -66,7 +66,7 @@ def test_second_streams_are_numbered_after_all_first_ones(long_tail, build):
 
 def test_test_batches_are_all_test_images_in_order(long_tail, build):
     batches = build(weights=plan(long_tail)).val_dataloader()
-    assert len(batches) == len(list(batches)) == 4  # of 357 images, 100 in a batch
+    assert len(batches) == len(list(batches)) == 4  # 362 images, 100 in a batch
     labels = torch.cat([batch.labels for batch in batches])
     assert torch.equal(labels, long_tail.test.labels)
     views = torch.cat([batch.views[0] for batch in batches])

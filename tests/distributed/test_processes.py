@@ -92,7 +92,7 @@ def test_torchrun_makes_one_run_of_many_processes(tmp_path):
 TASK = """
 from ltnas.config import SearchConfig, Trainer
 from ltnas.errors import UserError
-from ltnas.runs.folder import open_run
+from ltnas.runs.resume import open_run
 try:
     with open_run(SearchConfig(trainer=Trainer(devices=2), resume={resume!r}), "run") as folder:
         print(folder.path.absolute(), folder.writes)

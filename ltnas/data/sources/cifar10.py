@@ -39,6 +39,7 @@ def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
             f"CIFAR-10 in {folder} cannot be read ({error}): delete that folder to download it "
             "again"
         ) from error
+    # torchvision returns arrays of [N, H, W, 3].
     train, test = (
         LabelledImages(
             resize(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), size),

@@ -39,6 +39,7 @@ def load_folder(root: str, size: int | None, cache: Path) -> Source:
         raise UserError(f"data.root={folder} is not a folder: set the one with a folder per class")
     is_split = (folder / "train").is_dir() and (folder / "test").is_dir()
     train = _class_files(folder / "train" if is_split else folder)
+    # `train` and `val` without `test` are parts of a data set rather than two classes.
     if not is_split and "train" in train and set(train) <= {"train", "val", "valid", "validation"}:
         raise UserError(
             f"{folder} has a folder `train` but no `test`: rename the folder of test images to "

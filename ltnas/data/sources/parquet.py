@@ -52,12 +52,14 @@ def _files(folder: Path, part: str) -> list[Path]:
 
 
 def _load(train: list[Path], test: list[Path], size: int | None) -> Source:
+    # All files are read and checked before the first image is decoded.
     tables = {file: _read(file) for file in (*train, *test)}
     names = _class_names(tables[train[0]])
     train_images, test_images = (
         _images({file: tables[file] for file in files}, size) for files in (train, test)
     )
     classes = int(max(part.labels.max() for part in (train_images, test_images))) + 1
+    # Names that do not match the labels, such as CIFAR-10's for other data, are not used.
     if len(names) != classes:
         names = tuple(str(number) for number in range(classes))
     return Source(train_images, test_images, names)
