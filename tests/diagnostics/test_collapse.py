@@ -1,4 +1,4 @@
-"""When a search counts as collapsed, and what a run does then."""
+"""Detection of collapsed searches, and the reaction of a run."""
 
 import csv
 import json
@@ -35,9 +35,9 @@ def rows(shares, eigenvalues=None):
     ],
 )
 def test_skip_connections_in_a_row(shares, healthy):
-    found = collapsed(rows(shares), c.Collapse())
-    assert (found and found.healthy_epoch) == healthy
-    assert found is None or "skip connections, for 3 epochs" in found.reason
+    collapse = collapsed(rows(shares), c.Collapse())
+    assert (collapse and collapse.healthy_epoch) == healthy
+    assert collapse is None or "skip connections, for 3 epochs" in collapse.reason
 
 
 def test_share_and_patience_are_those_of_the_rule():
@@ -56,8 +56,8 @@ def test_share_and_patience_are_those_of_the_rule():
     ],
 )
 def test_curvature_that_grows_as_in_the_paper(values, healthy):
-    found = collapsed(rows([0.0] * len(values), dict(enumerate(values))), c.Collapse())
-    assert (found and found.healthy_epoch) == healthy
+    collapse = collapsed(rows([0.0] * len(values), dict(enumerate(values))), c.Collapse())
+    assert (collapse and collapse.healthy_epoch) == healthy
 
 
 @pytest.mark.parametrize(("every", "window", "last_healthy"), [(2, 3, 5), (5, 2, 9)])
@@ -66,8 +66,8 @@ def test_curvature_that_is_not_measured_in_each_epoch(every, window, last_health
         every * (number + 1) - 1: 0.3 if number < window else 0.6 for number in range(2 * window)
     }
     epochs = 2 * window * every
-    found = collapsed(rows([0.0] * epochs, values), c.Collapse())
-    assert found.healthy_epoch == last_healthy
+    collapse = collapsed(rows([0.0] * epochs, values), c.Collapse())
+    assert collapse.healthy_epoch == last_healthy
     assert collapsed(rows([0.0] * (epochs + 1), values), c.Collapse()) is None
     values.pop(epochs - 1)
     assert collapsed(rows([0.0] * (epochs - every), values), c.Collapse()) is None
@@ -80,7 +80,7 @@ def test_curvature_can_be_seen_with_the_defaults_before_half_of_a_search():
 
 
 @pytest.mark.parametrize("before", [0.0, -1e-6, float("nan")])
-def test_curvature_that_was_none_does_not_grow(before):
+def test_curvature_that_was_not_positive_does_not_grow(before):
     values = [before] * 5 + [1e-7] * 5
     assert collapsed(rows([0.0] * 10, dict(enumerate(values))), c.Collapse()) is None
     values = [0.1] * 9 + [float("nan")]
@@ -94,14 +94,14 @@ WORDS = ("scheme=darts", "space.nodes=2", "epochs=5", "limit_batches=1", "collap
 
 @pytest.fixture
 def collapses(monkeypatch):
-    """Searches tell of skip connections from their third epoch on."""
+    """Searches report a normal cell of skip connections from their third epoch on."""
     details = SearchModule.epoch_details
 
-    def told(self):
+    def collapsing(self):
         share = 1.0 if self.current_epoch >= 2 else 0.25
         return {**details(self), "skip_share_normal": share}
 
-    monkeypatch.setattr(SearchModule, "epoch_details", told)
+    monkeypatch.setattr(SearchModule, "epoch_details", collapsing)
 
 
 def history(folder):
@@ -113,14 +113,14 @@ def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_a_collapse_is_told_and_the_search_goes_on(tmp_path, collapses, capsys):
+def test_a_collapse_is_printed_and_the_search_continues(tmp_path, collapses, capsys):
     words = ("collapse.patience=2", f"runs={tmp_path}")
     folder = search(composed("search", *WORDS, *words))
-    told = [line for line in capsys.readouterr().out.splitlines() if "collapse" in line]
-    assert len(told) == 1
-    assert "100 % of the normal cell's operations are skip connections" in told[0]
-    assert "try scheme=fairdarts" in told[0]
-    assert "stop_on_collapse=true" in told[0]
+    notes = [line for line in capsys.readouterr().out.splitlines() if "collapse" in line]
+    assert len(notes) == 1
+    assert "100 % of the normal cell's operations are skip connections" in notes[0]
+    assert "try scheme=fairdarts" in notes[0]
+    assert "stop_on_collapse=true" in notes[0]
     assert len(history(folder)) == metrics(folder)["epochs"] == 5
     assert "skip connections" in metrics(folder)["collapse"]
     # every other epoch, and empty in between
@@ -137,7 +137,7 @@ def test_a_search_that_stops_keeps_the_genotype_from_before(tmp_path, collapses,
     assert {key: kept[key] for key in ("normal", "reduce")} == {
         key: genotypes[1][key] for key in ("normal", "reduce")
     }
-    assert genotypes[1]["normal"] != genotypes[3]["normal"], "or this test shows nothing"
+    assert genotypes[1]["normal"] != genotypes[3]["normal"], "the test needs genotypes that differ"
     (note,) = metrics(folder)["notes"]
     assert note.startswith("stopped after epoch 4: ")
     assert note.endswith("the genotype of epoch 2")
@@ -160,7 +160,7 @@ def test_a_run_that_died_after_its_collapse_stops_there_too(tmp_path, collapses,
     assert metrics(folder)["notes"][0].startswith("stopped after epoch 4: ")
 
 
-def test_healthy_searches_say_nothing(tmp_path, capsys, monkeypatch):
+def test_healthy_searches_print_no_warning(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ArchitectureHistory, "on_train_epoch_end", lambda *_: None)
     monkeypatch.setattr("ltnas.plots.architecture.plot_architecture", lambda _: None)
     details = SearchModule.epoch_details

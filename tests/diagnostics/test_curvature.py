@@ -15,7 +15,7 @@ from ltnas.models.rectified import RectifiedConvNorm
 
 
 def quadratic(eigenvalues, seed=0):
-    """Gradient of a quadratic form with these eigenvalues in a random basis."""
+    """Return the gradient of a quadratic form with these eigenvalues in a random basis."""
     size = len(eigenvalues)
     generator = torch.Generator().manual_seed(seed)
     basis, _ = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64, generator=generator))
@@ -33,21 +33,21 @@ def quadratic(eigenvalues, seed=0):
         ([0.0, 0.0], 0.0),
     ],
 )
-def test_of_a_quadratic_form(eigenvalues, largest):
+def test_eigenvalue_of_a_quadratic_form(eigenvalues, largest):
     at = torch.randn(len(eigenvalues), dtype=torch.float64)
-    found = largest_eigenvalue(quadratic(eigenvalues), at, seed=1)
-    assert found == pytest.approx(largest, abs=1e-9)
+    computed = largest_eigenvalue(quadratic(eigenvalues), at, seed=1)
+    assert computed == pytest.approx(largest, abs=1e-9)
 
 
-def test_of_what_is_no_number_is_none():
+def test_gradients_that_are_not_finite_give_nan():
     at = torch.zeros(3, dtype=torch.float64)
     assert math.isnan(largest_eigenvalue(lambda point: point * math.nan, at, seed=0))
 
 
-def test_of_many_eigenvalues_few_iterations_are_enough():
+def test_few_iterations_are_enough_for_many_eigenvalues():
     eigenvalues = [0.5, *torch.linspace(-0.1, 0.2, 223).tolist()]
-    found = largest_eigenvalue(quadratic(eigenvalues), torch.zeros(224), seed=0)
-    assert found == pytest.approx(0.5, rel=0.01)
+    computed = largest_eigenvalue(quadratic(eigenvalues), torch.zeros(224), seed=0)
+    assert computed == pytest.approx(0.5, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_of_many_eigenvalues_few_iterations_are_enough():
     ],
     ids=["sigmoid", "ldam", "barlow twins"],
 )
-def test_of_a_supernet_is_that_of_its_whole_hessian(values):
-    """A search computes in float32, and this all the same in float64."""
+def test_eigenvalue_of_a_supernet_is_that_of_its_whole_hessian(values):
+    """The eigenvalue is computed in float64, although the search runs in float32."""
     module = search_module(dtype=torch.float32, **values)
     batch = batches(views=2, dtype=torch.float32, count=16)["architecture"]
     before = state(module)
     module.learner.train()
     module.seed = 0
-    found = module._curvature(batch)
+    computed = module._curvature(batch)
     assert all(value.equal(before[name]) for name, value in state(module).items())
 
     module.learner.double()
@@ -88,8 +88,8 @@ def test_of_a_supernet_is_that_of_its_whole_hessian(values):
         columns.append((gradient(at + unit) - gradient(at - unit)) / 2e-6)
     hessian = torch.stack(columns)
     torch.testing.assert_close(hessian, hessian.T, rtol=1e-3, atol=1e-7)
-    # Lanczos has seen 12 of the dimensions
-    assert found == pytest.approx(float(torch.linalg.eigvalsh(hessian).amax()), rel=0.02)
+    # Lanczos iteration uses a space of only 12 dimensions.
+    assert computed == pytest.approx(float(torch.linalg.eigvalsh(hessian).amax()), rel=0.02)
 
 
 def supernet(x):
@@ -105,10 +105,10 @@ TWICE = {
 
 
 @pytest.mark.parametrize("kind", TWICE)
-def test_kernels_say_that_they_cannot_be_differentiated_twice(kind):
-    """And do not give zeros without a word."""
+def test_kernels_refuse_to_be_differentiated_twice(kind):
+    """They must not return zeros silently."""
     channels, make = TWICE[kind]
     x = torch.randn(2, channels, 8, 8, requires_grad=True)
-    (found,) = torch.autograd.grad(make()(x).square().sum(), x, create_graph=True)
+    (grad,) = torch.autograd.grad(make()(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
-        found.sum().backward()
+        grad.sum().backward()

@@ -1,4 +1,4 @@
-"""The distance between a supernet and its genotype."""
+"""Distance between the mixing weights of a supernet and its genotype."""
 
 import pytest
 import torch
@@ -21,12 +21,12 @@ def one_hot(cell):
     return weights
 
 
-def test_of_a_supernet_that_is_its_genotype():
+def test_distance_is_zero_if_the_weights_are_the_genotype():
     mixing = {"normal": one_hot(CELL), "reduce": one_hot(CELL)}
     assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == 0
 
 
-def test_counts_every_weight_of_both_cells():
+def test_distance_counts_every_weight_of_both_cells():
     normal = one_hot(CELL)
     normal[0, 1] = 0.4  # kept: 0.6 short of one
     normal[3, 0] = 0.3  # dropped: 0.3 more than zero

@@ -1,7 +1,8 @@
-"""Checkpoints of the original DARTS code, against networks typed anew with that code's names.
+"""Checkpoints of the original DARTS code, compared with networks that have that code's names.
 
-The networks below are written from the paper and from the names in published checkpoints: a strided
-factorised reduction, Python sums from 0, a view where ours takes a mean.
+The networks below are written from the paper and from the names in published checkpoints. They
+compute some parts in another way: a strided factorised reduction, Python sums from 0, and a view
+where ours takes a mean.
 """
 
 import json
@@ -186,7 +187,7 @@ def is_reduction(index, layers):
 
 
 def stacked(layers, c, c_pp, c_p, after_reduction, build):
-    """`layers` cells; `build(c_pp, c_p, c, reduction, after_reduction)` makes one."""
+    """Return `layers` cells, each made by `build(c_pp, c_p, c, reduction, after_reduction)`."""
     cells = nn.ModuleList()
     for index in range(layers):
         reduction = is_reduction(index, layers)
@@ -275,7 +276,7 @@ class FinalNetwork(nn.Module):
 
 
 def scattered(network):
-    """The network in float64 with nothing at its initial value, buffers included."""
+    """Return the network in float64, with random values in place of constant initial values."""
     network.double()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -295,12 +296,12 @@ SOURCES = [source for node in range(4) for source in range(2 + node)]
 
 
 def pooling_alike(network):
-    """Edges that leave a state of a search network pool the same, so their statistics are equal."""
+    """Make the pooling statistics of all edges that start at the same state equal."""
     first = {}
     for name, buffer in network.named_buffers():
-        found = re.match(r"(cells\.\d+\._ops\.)(\d+)(\._ops\.[12]\.1\..*)", name)
-        if found:
-            cell, row, rest = found.groups()
+        match = re.match(r"(cells\.\d+\._ops\.)(\d+)(\._ops\.[12]\.1\..*)", name)
+        if match:
+            cell, row, rest = match.groups()
             buffer.copy_(first.setdefault((cell, SOURCES[int(row)], rest), buffer))
     return network
 
@@ -315,14 +316,14 @@ def assert_same(ours, theirs):
 
 
 def assert_same_state(ours, theirs):
-    """State dicts of ours."""
+    """Assert that two state dicts of this package are equal."""
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert_same(ours[name], theirs[name])
 
 
 def gradients(network):
-    """A state dict in which every parameter gives way to its gradient."""
+    """Return a state dict that holds the gradient of every parameter in its place."""
     state = network.state_dict()
     return state | {name: parameter.grad for name, parameter in network.named_parameters()}
 
@@ -362,11 +363,13 @@ def test_a_search_network_trains_and_evaluates_the_same(c, layers, classes):
     assert_same(ours.eval()(x), theirs.eval()(x))
 
 
-def test_pools_of_a_state_have_one_history():
+def test_pooling_statistics_of_a_state_must_agree():
     theirs = scattered(SearchNetwork(4, 1, 3))
     state = copied(theirs.state_dict())
     state["cells.0._ops.2._ops.1.1.running_var"] *= 2
-    with pytest.raises(UserError, match=r"_ops\.2\._ops\.1\.1\.running_var is not .*_ops\.0\."):
+    with pytest.raises(
+        UserError, match=r"_ops\.2\._ops\.1\.1\.running_var differs from .*_ops\.0\."
+    ):
         load_official_supernet(state, *theirs.alphas, 4, 1, 3)
 
 
@@ -409,7 +412,7 @@ def test_a_discrete_network_trains_and_evaluates_the_same(pairs, c, layers, clas
     assert_equal_networks(*networks(*settings), images(32 if auxiliary else 8), *settings)
 
 
-def test_an_imagenet_network_is_told_by_its_stems():
+def test_an_imagenet_network_is_recognised_by_its_stems():
     settings = DARTS_V2, 4, 3, 6, True
     assert_equal_networks(*networks(*settings, imagenet=True), images(224, batch=2), *settings)
 
@@ -499,7 +502,7 @@ def test_what_is_loaded_can_be_trained_and_draws_no_random_number(final):
 
 
 def out_of_order(genotype):
-    """The same cells as JSON, the last node first; the edges into a node keep their order."""
+    """Return the cells as JSON, last node first; the edges into a node keep their order."""
     data = genotype.to_json()
     for cell in data.values():
         cell["edges"].sort(key=lambda edge: -edge[1])
@@ -548,7 +551,7 @@ def test_a_genotype_may_be_a_file(final, tmp_path, kind):
         ("no_such_genotype", "no_such_genotype"),
     ],
 )
-def test_what_is_no_genotype_is_said(final, genotype, named):
+def test_an_invalid_genotype_is_refused(final, genotype, named):
     with pytest.raises(UserError) as caught:
         load_official_network(final[0], genotype, 4, 3, 10, False)
     message = str(caught.value)
@@ -635,7 +638,7 @@ def test_other_architecture_parameters(search, kind, shape):
 
 
 @pytest.mark.parametrize("key", ["channels", "cells", "num_classes"])
-def test_nothing_is_built_of_nothing(search, final, key):
+def test_counts_must_be_positive(search, final, key):
     counts = {"channels": 4, "cells": 3, "num_classes": 10, key: 0}.values()
     assert supernet_error(*search, *counts) == f"{key}=0 must be 1 or more"
     assert network_error(final[0], DARTS_V2, *counts, False) == f"{key}=0 must be 1 or more"
@@ -660,6 +663,6 @@ def test_another_genotype(final):
     assert "auxiliary=False and the genotype must be those" in message
 
 
-def test_a_search_checkpoint_is_no_discrete_one(search, final):
+def test_a_search_checkpoint_is_not_a_discrete_one(search, final):
     assert "has no cells.0." in network_error(search[0], DARTS_V2, 4, 3, 10, False)
     assert "has no cells.0." in supernet_error(final[0], *search[1:], 4, 3, 10)

@@ -1,4 +1,4 @@
-"""What W&B is sent, read back from its offline file."""
+"""Records that W&B is sent, read back from its offline file."""
 
 import json
 import struct
@@ -23,12 +23,12 @@ from ltnas.search import search
 from ltnas.workspace import PICTURES, PREFIXES, SECTIONS, TABLES, workspace
 
 BLOCK, HEAD = 32768, 7
-"""Of the file: LevelDB's log, each piece with sum (4 bytes), length (2) and kind (1) before it."""
+"""Sizes in the LevelDB log: a piece begins with checksum (4 bytes), length (2) and kind (1)."""
 WHOLE, FIRST, LAST = 1, 2, 4
 
 
 def pieces(data):
-    """Records of a log as bytes."""
+    """Yield the records of a log as bytes."""
     at, parts = HEAD, []  # the file's own head
     while at + HEAD <= len(data):
         if BLOCK - at % BLOCK < HEAD:  # no room for another piece's head
@@ -42,21 +42,23 @@ def pieces(data):
 
 
 def records(folder):
-    """Everything in the offline file of a run folder."""
+    """Return all records in the offline file of a run folder."""
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     data = file.read_bytes()
     assert data[:4] == b":W&B"
     return [wandb_internal_pb2.Record.FromString(piece) for piece in pieces(data)]
 
 
-def of_kind(found, kind):
-    return [getattr(record, kind) for record in found if record.WhichOneof("record_type") == kind]
+def of_kind(sent_records, kind):
+    return [
+        getattr(record, kind) for record in sent_records if record.WhichOneof("record_type") == kind
+    ]
 
 
-def rows(found):
-    """What was logged, as dictionaries; pictures and tables are dictionaries too."""
+def rows(sent_records):
+    """Return the logged rows as dictionaries; pictures and tables are dictionaries too."""
     logged = []
-    for entry in of_kind(found, "history"):
+    for entry in of_kind(sent_records, "history"):
         row = {}
         for item in entry.item:
             where, *keys = row, *(item.nested_key or [item.key])
@@ -69,41 +71,43 @@ def rows(found):
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory):
-    """Folders and records of a search and of a training of what it found, in one sweep."""
+    """Folders and records of a search and of a training of its genotype, in one sweep."""
     root = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_MODE", "offline")
         patch.setenv("WANDB_SILENT", "true")
         patch.setenv("LTNAS_SWEEP", "20250101-120000")
         words = ("logger=wandb", f"runs={root}", "epochs=2")
-        found = search(composed("search", "scheme=darts", "space.nodes=2", *words))
-        own = ("auxiliary=0", "cutout=0", f"genotype={found}")
-        trained = retrain(composed("retrain", *own, *words))
-    wandb.teardown()  # its files are whole when its service has ended
-    return {folder.name.partition("-")[0]: (folder, records(folder)) for folder in (found, trained)}
+        searched = search(composed("search", "scheme=darts", "space.nodes=2", *words))
+        settings = ("auxiliary=0", "cutout=0", f"genotype={searched}")
+        trained = retrain(composed("retrain", *settings, *words))
+    wandb.teardown()  # its files are complete when its service has ended
+    return {
+        folder.name.partition("-")[0]: (folder, records(folder)) for folder in (searched, trained)
+    }
 
 
 @pytest.mark.parametrize("kind", ["search", "retrain"])
 def test_a_run_has_its_sweep_its_kind_and_a_good_end(sent, kind):
-    folder, found = sent[kind]
-    run = of_kind(found, "run")[0]
+    folder, sent_records = sent[kind]
+    run = of_kind(sent_records, "run")[0]
     assert (run.run_group, run.job_type, run.run_id) == ("20250101-120000", kind, folder.name)
     config = {update.key: json.loads(update.value_json) for update in run.config.update}
     assert config["imbalance"] == {"kind": "exp", "factor": 0.1, "name": "exp0.1"} or (
         config["imbalance"]["factor"] == 0.1
     )
-    assert [end.exit_code for end in of_kind(found, "exit")] == [0]
+    assert [end.exit_code for end in of_kind(sent_records, "exit")] == [0]
 
 
 @pytest.mark.parametrize("kind", ["search", "retrain"])
 def test_numbers_come_by_epoch_in_sections(sent, kind):
-    _, found = sent[kind]
-    numbers = [row for row in rows(found) if "train/loss" in row]
+    _, sent_records = sent[kind]
+    numbers = [row for row in rows(sent_records) if "train/loss" in row]
     assert [row["epoch"] for row in numbers] == [0, 1]
-    axes = {metric.glob_name: metric.step_metric for metric in of_kind(found, "metric")}
+    axes = {metric.glob_name: metric.step_metric for metric in of_kind(sent_records, "metric")}
     for section in {*loggers.SECTIONS.values(), "test_balanced", "test_long_tailed"}:
         assert axes[f"{section}/*"] == "epoch"
-    # The last word on all others: of two patterns that fit W&B takes any.
+    # The last definition for all others: of two matching patterns W&B may use either.
     assert axes["*"] == "epoch"
     names = {key for row in numbers for key in row} - {"epoch", "_step", "_runtime", "_timestamp"}
     outside = {name for name in names if "/" not in name}
@@ -111,9 +115,9 @@ def test_numbers_come_by_epoch_in_sections(sent, kind):
 
 
 def test_each_epoch_has_its_cells_and_weights_as_pictures(sent):
-    folder, found = sent["search"]
+    folder, sent_records = sent["search"]
     for name in ("architecture/cells", "architecture/weights"):
-        pictures = [row for row in rows(found) if name in row]
+        pictures = [row for row in rows(sent_records) if name in row]
         assert [row["epoch"] for row in pictures] == [0, 1]
         for row in pictures:
             assert row[name]["_type"] == "image-file"
@@ -124,10 +128,10 @@ def test_each_epoch_has_its_cells_and_weights_as_pictures(sent):
 
 @pytest.mark.parametrize("test_set", ["balanced", "long_tailed"])
 def test_a_training_ends_with_tables(sent, test_set):
-    folder, found = sent["retrain"]
+    folder, sent_records = sent["retrain"]
     report = json.loads((folder / "metrics.json").read_text())["test"][test_set]
     tables = {}
-    for row in rows(found):
+    for row in rows(sent_records):
         for name, value in row.items():
             if isinstance(value, dict) and value.get("_type") == "table-file":
                 (file,) = folder.glob(f"wandb/offline-run-*/files/{value['path']}")
@@ -141,8 +145,8 @@ def test_a_training_ends_with_tables(sent, test_set):
 
 
 def test_artifacts_link_a_training_to_its_search(sent):
-    (searched, found), (trained, of_training) = sent["search"], sent["retrain"]
-    (genotype,) = of_kind(found, "artifact")
+    (searched, of_search), (trained, of_training) = sent["search"], sent["retrain"]
+    (genotype,) = of_kind(of_search, "artifact")
     assert (genotype.type, genotype.name) == ("genotype", f"genotype-{searched.name}")
     assert {entry.path for entry in genotype.manifest.contents} >= {"genotype.json", "cells.svg"}
     (weights,) = (one for one in of_kind(of_training, "artifact") if one.type != "run_table")
@@ -153,17 +157,17 @@ def test_artifacts_link_a_training_to_its_search(sent):
 
 
 class Online:
-    """Stands for a run with a network: keeps what it is told."""
+    """Stand-in for a W&B run with a network that records its calls."""
 
     offline = False
 
     def __init__(self, fails=False):
         self.fails, self.used, self.config = fails, [], self
-        self.told = {}
+        self.updates = {}
 
     def update(self, values, allow_val_change=False):
-        assert allow_val_change or not set(values) & set(self.told)  # as W&B's own
-        self.told |= values
+        assert allow_val_change or not set(values) & set(self.updates)  # as W&B's own
+        self.updates |= values
 
     def use_artifact(self, name):
         if self.fails:
@@ -179,10 +183,10 @@ def test_with_a_network_the_artifact_is_used(tmp_path):
     assert run.used == ["genotype-search-darts-exp0.1-s0-x:latest"]
     run = Online(fails=True)
     link(run, str(folder))
-    assert "not found: no such artifact" in run.told["genotype_artifact"]
+    assert "not found: no such artifact" in run.updates["genotype_artifact"]
     run = Online()
-    link(run, "darts_v2")  # published: no run
-    assert run.told == {}
+    link(run, "darts_v2")  # a published genotype has no run
+    assert run.updates == {}
 
 
 def test_names_of_artifacts_and_of_charts(tmp_path):
@@ -204,15 +208,15 @@ def test_nothing_is_sent_without_a_run(tmp_path):
 def test_a_dashboard_shows_what_runs_send(sent):
     made = workspace("entity", "project")
     assert (made.entity, made.project) == ("entity", "project")
-    sent_names = {key for _, found in sent.values() for row in rows(found) for key in row}
+    sent_names = {key for _, records in sent.values() for row in rows(records) for key in row}
     sent_names.add("architecture/largest_eigenvalue")  # every fifth epoch
-    asked = [
+    names_shown = [
         f"{PREFIXES[name]}/{key}"
         for name, charts in SECTIONS.items()
         for ks in charts
         for key in ks
     ]
-    assert set(asked) | set(PICTURES) | set(TABLES) <= sent_names
+    assert set(names_shown) | set(PICTURES) | set(TABLES) <= sent_names
     names = [section.name for section in made.sections]
     assert set(SECTIONS) < set(names)
     charts = next(section for section in made.sections if section.name == "Architecture").panels
@@ -229,7 +233,7 @@ def test_a_dashboard_without_its_package(monkeypatch):
         workspace("entity", "project")
 
 
-def test_a_sweep_of_wandb_says_what_our_commands_take():
+def test_a_sweep_of_wandb_has_valid_overrides():
     sweep = OmegaConf.to_container(OmegaConf.load(REPOSITORY / "conf" / "wandb_sweep.yaml"))
     assert sweep["command"][2:5] == ["-m", "ltnas.retrain", "logger=wandb"]
     assert sweep["method"] == "grid"  # a search for the best would fit test images
@@ -244,10 +248,10 @@ def test_a_sweep_of_wandb_says_what_our_commands_take():
 
 
 def test_a_run_of_a_wandb_sweep_keeps_the_agents_id(tmp_path, monkeypatch):
-    told = {}
+    given = {}
 
     def stand_in(**options):
-        told.update(options)
+        given.update(options)
         return SimpleNamespace(experiment=SimpleNamespace(define_metric=lambda *_, **__: None))
 
     monkeypatch.setattr("lightning.pytorch.loggers.WandbLogger", stand_in)
@@ -256,4 +260,4 @@ def test_a_run_of_a_wandb_sweep_keeps_the_agents_id(tmp_path, monkeypatch):
     folder = tmp_path / "search-x"
     folder.mkdir()
     with open_logger(composed("search", "logger=wandb"), RunFolder(folder), "search"):
-        assert told["id"] is None
+        assert given["id"] is None

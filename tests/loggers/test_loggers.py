@@ -70,14 +70,14 @@ def test_tensorboard_that_is_not_installed(folder, monkeypatch):
         pytest.raises(UserError) as caught,
         open_logger(config("tensorboard"), folder, "search"),
     ):
-        raise AssertionError("the logger was made")
+        raise AssertionError("the logger was created")
     message = str(caught.value)
     assert message.startswith("logger=tensorboard needs a package that is not installed: pip")
     assert "\n" not in message
 
 
 class Recorder:
-    """Stands for a logger's class: keeps what it is made with."""
+    """Stand-in for a logger's class that records its arguments."""
 
     def __init__(self, *arguments, **options):
         self.arguments, self.options = arguments, options
@@ -96,7 +96,7 @@ def test_tensorboard_writes_into_the_run_folder(folder, monkeypatch):
 
 @pytest.fixture
 def exit_codes(monkeypatch):
-    """What `wandb.finish` was called with; wandb itself works offline."""
+    """Exit codes that `wandb.finish` was called with, while wandb works offline."""
     codes, finish = [], wandb.finish
 
     def noted(exit_code=None, **options):
@@ -147,7 +147,7 @@ def test_wandb_gets_every_number_and_a_good_end(tmp_path, monkeypatch, exit_code
 def test_wandb_is_told_of_a_bad_end(folder, exit_codes, error, code):
     def fail():
         with open_logger(config("wandb"), folder, "search") as logger:
-            if isinstance(error, ValueError):  # once with a run that has begun
+            if isinstance(error, ValueError):  # check once that the W&B run has begun
                 assert logger.experiment is wandb.run
             raise error
 
@@ -172,7 +172,7 @@ def test_wandb_without_an_account_is_one_line(folder, monkeypatch, tmp_path):
         pytest.raises(UserError, match=r"No API key configured\.: wandb login, or WANDB_MODE=off"),
         open_logger(config("wandb"), folder, "search"),
     ):
-        raise AssertionError("it has begun")
+        raise AssertionError("the logger was created")
 
 
 def test_wandb_run_is_found_again_by_its_name(folder, monkeypatch, exit_codes):

@@ -1,4 +1,4 @@
-"""Pictures: from files alone, always the same, and with something on them."""
+"""Plots: drawn from files alone, reproducible, and with the expected colours on them."""
 
 import csv
 import io
@@ -22,12 +22,12 @@ from ltnas.space.layout import edges
 EMPTY = {"edges": [["skip_connect", 2, 0]], "concat": [2]}
 
 
-def both(cell):
+def both_kinds(cell):
     return {"normal": cell, "reduce": cell}
 
 
 GENOTYPES = {
-    "all operations": both(
+    "all operations": both_kinds(
         {
             "edges": [
                 [operation, 2 + number // 2, number % 2]
@@ -36,8 +36,8 @@ GENOTYPES = {
             "concat": [2, 3, 4, 5],
         }
     ),
-    "one edge": both(EMPTY),
-    "dead nodes": both(
+    "one edge": both_kinds(EMPTY),
+    "dead nodes": both_kinds(
         {
             "edges": [
                 *(["sep_conv_3x3", 2, 0], ["dil_conv_3x3", 4, 3]),
@@ -46,7 +46,7 @@ GENOTYPES = {
             "concat": [2, 5],
         }
     ),
-    "two operations on an edge": both(
+    "two operations on an edge": both_kinds(
         {
             "edges": [
                 *(["sep_conv_3x3", 2, 0], ["skip_connect", 2, 0], ["sep_conv_5x5", 2, 1]),
@@ -55,7 +55,7 @@ GENOTYPES = {
             "concat": [3],
         }
     ),
-    "many nodes": both(
+    "many nodes": both_kinds(
         {
             "edges": [
                 ["sep_conv_3x3" if source % 2 else "skip_connect", node, source]
@@ -72,7 +72,7 @@ def used(genotype):
 
 
 def drawn(folder, plot, *names, again=False):
-    """The pictures; if told so, drawn again, which must give the same."""
+    """Return the contents of the drawn files; with `again`, check that drawing is reproducible."""
     plot(RunFolder(folder))
     first = [(folder / name).read_bytes() for name in names]
     if again:
@@ -91,8 +91,8 @@ def rgb(colour):
     return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
 
 
-def has(found, colour):
-    return bool((found == rgb(colour)).all(1).any())
+def has(image, colour):
+    return bool((image == rgb(colour)).all(1).any())
 
 
 @pytest.mark.parametrize("name", GENOTYPES)
@@ -101,11 +101,11 @@ def test_cells(tmp_path, name):
     (tmp_path / "genotype.json").write_text(json.dumps(genotype))
     svg, png = drawn(tmp_path, plot_cells, "cells.svg", "cells.png", again=name == "all operations")
     assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
-    found = pixels(png)
-    assert (found == rgb(PAPER)).all(1).mean() > 0.5
+    image = pixels(png)
+    assert (image == rgb(PAPER)).all(1).mean() > 0.5
     for operation, colour in OPERATION_COLOURS.items():
         assert (colour.encode() in svg) is (operation in used(genotype)), operation
-        assert has(found, colour) is (operation in used(genotype)), operation
+        assert has(image, colour) is (operation in used(genotype)), operation
 
 
 @pytest.mark.parametrize("name", GENOTYPES)
@@ -128,7 +128,7 @@ def write(folder, name, rows):
 
 
 def weights(epochs, nodes, operations):
-    """Rows of architecture.csv in which no two lines are the same."""
+    """Return rows of architecture.csv in which no two curves are equal."""
     places = itertools.product(range(epochs), ("normal", "reduce"), edges(nodes), operations)
     return [
         {
@@ -151,9 +151,9 @@ def test_architecture(tmp_path, epochs, nodes, operations):
     rows = weights(epochs, nodes, operations)
     write(tmp_path, "architecture.csv", rows)
     (png,) = drawn(tmp_path, plot_architecture, "architecture.png", again=nodes == 1)
-    found = pixels(png)
+    image = pixels(png)
     for operation, colour in OPERATION_COLOURS.items():
-        assert has(found, colour) is (operation in operations), operation
+        assert has(image, colour) is (operation in operations), operation
     curves = read_curves(RunFolder(tmp_path))
     assert list(curves) == ["normal", "reduce"]
     for row in rows:
@@ -175,7 +175,7 @@ def test_curves(tmp_path, epochs):
     ]
     write(tmp_path, "history.csv", rows)
     (png,) = drawn(tmp_path, plot_curves, "curves.png", again=epochs == 2)
-    found = pixels(png)
+    image = pixels(png)
     for colour in COLOURS.values():
-        assert has(found, colour)
-    assert (found == rgb(PAPER)).all(1).mean() > 0.5
+        assert has(image, colour)
+    assert (image == rgb(PAPER)).all(1).mean() > 0.5

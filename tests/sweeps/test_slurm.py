@@ -1,6 +1,6 @@
-"""`hydra/launcher=slurm`: what is asked of the cluster, and what a task does that is queued again.
+"""`hydra/launcher=slurm`: the requests to the cluster, and tasks that are queued again.
 
-There is no cluster here; submitit's own local executor runs the tasks.
+The tests need no cluster: the local executor of submitit runs the tasks.
 """
 
 import json
@@ -22,7 +22,7 @@ from ltnas.cli.messages import user_message
 from ltnas.training.trainer import build_trainer
 
 
-def test_what_is_asked_of_the_queue():
+def test_requests_to_the_queue():
     register_configs()
     with initialize_config_dir(CONF, version_base="1.3"):
         words = ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
@@ -33,7 +33,7 @@ def test_what_is_asked_of_the_queue():
     assert config.max_num_timeout > 0
 
 
-def test_the_package_that_it_needs(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     from hydra.errors import MissingConfigException
 
     error = MissingConfigException("no", "hydra/launcher/submitit_slurm", ["basic", "gpus"])
@@ -63,8 +63,8 @@ def test_lightning_does_not_queue_again_itself(monkeypatch, tmp_path):
 
 
 def tasks(sweep):
-    """Processes of submitit that run a task, and not the one that watches it."""
-    found = []
+    """Return the processes of submitit that run a task, without the one that watches it."""
+    numbers = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             environment = path.read_bytes().split(b"\0")
@@ -75,12 +75,12 @@ def tasks(sweep):
             f"SWEEP_UNDER_TEST={sweep}".encode() in environment
             and b"submitit.core._submit" in command
         ):
-            found.append(int(path.parent.name))
-    return found
+            numbers.append(int(path.parent.name))
+    return numbers
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_task_that_is_preempted_goes_on(tmp_path):
+def test_a_preempted_task_is_resumed(tmp_path):
     words = [word for word in TINY if not word.startswith(("epochs", "limit_batches"))]
     command = [
         *(sys.executable, "-m", "ltnas.search", "-m", "hydra/launcher=submitit_local"),

@@ -1,4 +1,4 @@
-"""Sweeps of many processes: places, jobs, what is skipped, what fails, what an interrupt does."""
+"""Sweeps of many processes: places, jobs, skipped and failed jobs, interrupts."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.sweep import mark_done
 from ltnas.sweeps.table import board, names
 
-SPOKEN = "darts 3/40  loss 1.2  test 31.5% skips 2\n"
+EPOCH_LINE = "darts 3/40  loss 1.2  test 31.5% skips 2\n"
 
 
 def script(tmp_path, name, text):
@@ -39,8 +39,8 @@ def job(tmp_path, *words, number=0):
 
 
 def test_each_gpu_has_its_places():
-    found = places(["0", "3"], 2, None)
-    assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in found] == ["0", "3", "0", "3"]
+    gpus = places(["0", "3"], 2, None)
+    assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in gpus] == ["0", "3", "0", "3"]
 
 
 def test_cores_are_shared_where_there_is_no_gpu(monkeypatch):
@@ -52,10 +52,10 @@ def test_cores_are_shared_where_there_is_no_gpu(monkeypatch):
     assert one.environment == {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": ""}
 
 
-@pytest.mark.parametrize(("visible", "found"), [("0,2", ["0", "2"]), ("", []), ("-1", [])])
-def test_gpus_are_those_that_are_visible(monkeypatch, visible, found):
+@pytest.mark.parametrize(("visible", "expected"), [("0,2", ["0", "2"]), ("", []), ("-1", [])])
+def test_gpus_are_those_that_are_visible(monkeypatch, visible, expected):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert visible_gpus() == found
+    assert visible_gpus() == expected
 
 
 def test_gpus_are_asked_of_the_driver(monkeypatch, tmp_path):
@@ -75,18 +75,18 @@ def test_gpus_are_asked_of_the_driver(monkeypatch, tmp_path):
 def test_a_job_has_its_place_and_leaves_its_output(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "metrics.json").write_text("{}")
-    text = f"import os, sys; print({SPOKEN!r} + os.environ['WHERE']); print(*sys.argv[1:])"
+    text = f"import os, sys; print({EPOCH_LINE!r} + os.environ['WHERE']); print(*sys.argv[1:])"
     module = script(tmp_path, "shows", f"{text}; print({str(tmp_path)!r})")
     one = job(tmp_path, "a=1", "b=2")
     ran(one, module, Place("here", {"WHERE": "there"}))
-    said = "a=1 b=2 hydra.mode=RUN"  # an experiment may make a sweep of any command
+    words = "a=1 b=2 hydra.mode=RUN"  # an experiment may set another mode
     assert (one.state, one.place, one.folder) == ("done", "here", str(tmp_path))
-    assert one.text().splitlines()[1:3] == ["there", said]
+    assert one.text().splitlines()[1:3] == ["there", words]
     assert one.progress() == ("darts", 3, 40, "31.5")
     assert one.seconds > 0
 
 
-def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
+def test_a_failed_job_has_a_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     module = script(tmp_path, "fails", "import sys; sys.exit('ltnas: no good\\n')")
     one = job(tmp_path)
@@ -125,7 +125,7 @@ def test_the_table_shows_how_far_jobs_are(tmp_path):
     waiting = job(tmp_path, "epochs=40", "seed=1", number=1)
     running.state, running.place = "running", "gpu 0"
     running.started = time.monotonic() - 30
-    running.output.write_text("darts 1/40  loss 1.9  test 11.5% skips 2\n" + SPOKEN)
+    running.output.write_text("darts 1/40  loss 1.9  test 11.5% skips 2\n" + EPOCH_LINE)
     assert running.seconds_left() == pytest.approx(370, abs=5)
     assert waiting.seconds_left() is None
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
@@ -162,7 +162,7 @@ def test_brackets_of_a_list_are_shown(tmp_path):
     assert names([job(tmp_path, "a=1"), job(tmp_path, "a=1", number=1)]) == {0: "job 0", 1: "job 1"}
 
 
-def test_time_left_of_a_job_that_went_on_with_an_earlier_run(tmp_path):
+def test_time_left_of_a_resumed_job(tmp_path):
     running = job(tmp_path)
     running.state, running.started = "running", time.monotonic() - 600
     running.output.write_text("darts 21/40  loss 1.2  test 31.5%\n")
@@ -183,7 +183,7 @@ def test_time_left_is_that_of_the_present_stage(tmp_path):
     assert running.seconds_left() == pytest.approx(20, abs=1)
 
 
-# --- what is done -------------------------------------------------------------------------------
+# --- finished runs --------------------------------------------------------------------------------
 
 
 def test_finished_runs_of_the_same_configuration_are_known(tmp_path):
@@ -268,7 +268,7 @@ def launched(tmp_path, *words):
     return subprocess.run(command(tmp_path, *words), capture_output=True, text=True, check=False)
 
 
-def test_a_sweep_runs_names_what_failed_and_does_nothing_twice(tmp_path):
+def test_a_sweep_runs_each_configuration_once_and_names_failures(tmp_path):
     axes = ("scheme=random", "seed=0,1", "relaxation=softmax,sigmoid")
     bad = "selection=random,threshold_edge"  # under softmax there is no threshold
     done = launched(tmp_path, *axes, bad, "scheme=random")
@@ -292,7 +292,7 @@ def test_equal_jobs_are_one_run(tmp_path):
 
 
 def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
-    """Its jobs are of the same command, and find the same files."""
+    """Jobs run the same command with the same configuration files."""
     (tmp_path / "own" / "experiment").mkdir(parents=True)
     (tmp_path / "own" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 5\n")
     script = (
@@ -330,20 +330,20 @@ def test_odd_devices(tmp_path):
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
     done = launched(tmp_path, "scheme=random", "data.image_size=8,9", "seed=0")
     assert done.returncode == 2, done.stdout
-    assert len(done.stdout.splitlines()) == 1  # of the one that could be done
+    assert len(done.stdout.splitlines()) == 1  # the folder of the job that succeeded
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ltnas: 1 of 2 jobs failed: job 1 (images of 9x9 pixels")
     assert "Traceback" not in done.stderr
 
 
-def test_an_interrupt_ends_the_jobs_and_leaves_them_to_be_gone_on_with(tmp_path):
+def test_an_interrupt_stops_the_jobs_which_can_be_resumed(tmp_path):
     long = ("scheme=darts", "epochs=500", "seed=0,1", "space.nodes=1")
     sweep = subprocess.Popen(
         command(tmp_path, *long),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts the tests in the background has them ignore interrupts.
+        # A shell that starts the tests in the background makes them ignore interrupts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
