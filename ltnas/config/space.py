@@ -17,6 +17,8 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 """The candidate operations of DARTS, in the order of its architecture parameters."""
+PARAMETRIC = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+"""Candidate operations that have weights at every stride."""
 
 
 @dataclass
