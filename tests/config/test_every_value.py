@@ -1,0 +1,202 @@
+"""Every value of every axis reaches its builder, which tells it from all others of the axis."""
+
+import inspect
+from dataclasses import dataclass
+from itertools import combinations
+
+import pytest
+import torch
+from modules import batches, search_module
+
+from ltnas import config as c
+from ltnas.axes.regularisers import build_regulariser
+from ltnas.axes.relaxations import build_relaxation
+from ltnas.axes.schedules import share
+from ltnas.axes.selection import select
+from ltnas.data.augment import Normalisation
+from ltnas.data.mixing import draw, mix_views
+from ltnas.data.samplers import class_shares, epoch_order
+from ltnas.data.stream import Batch, Partner
+from ltnas.models.build import branch_depth, describe_network, described_network
+from ltnas.models.classifiers import make_classifier
+from ltnas.objectives.build import build_objective, build_views
+from ltnas.space.genotype import load_genotype
+
+CLASSES = 4
+COUNTS = torch.tensor([8.0, 6.0, 3.0, 1.0])
+OPERATIONS = ("none", "skip_connect", "sep_conv_3x3")
+EDGES = 5  # of two nodes
+
+
+def numbers(*tensors):
+    """Tensors as a tuple of floats, which can be compared."""
+    return tuple(torch.cat([tensor.flatten().double() for tensor in tensors]).tolist())
+
+
+def weights_of_edges():
+    """Mixing weights of two nodes, [edges, operations], some above the default thresholds."""
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(EDGES, len(OPERATIONS), generator=generator)
+    weights[0, 1:] = torch.tensor([0.9, 0.95])
+    return weights
+
+
+def relaxed(value):
+    kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
+    weights = build_relaxation(value)(kinds)
+    return numbers(*weights.values())
+
+
+def losses(value):
+    """Losses of a batch with two mixed views, at the start and at the end of a run."""
+    torch.manual_seed(0)
+    classifier = c.CosineClassifier()
+    module = build_objective(value, 8, COUNTS, classifier).eval()
+    batch = Batch(
+        (torch.randn(CLASSES, 8), torch.randn(CLASSES, 8)),
+        torch.arange(CLASSES),
+        Partner((), torch.arange(CLASSES).flip(0), (torch.full((CLASSES,), 0.7),) * 2),
+    )
+
+    class Model(torch.nn.Module):
+        feature_size = 8
+
+        def __init__(self):
+            super().__init__()
+            self.classifier = make_classifier(classifier)(8, CLASSES)
+
+        def features(self, images):
+            return images
+
+        def predictions(self, images):
+            return (self.classifier(images),)
+
+    torch.manual_seed(1)
+    model, results = Model(), []
+    for progress in (0.0, 0.9):
+        module.set_progress(progress)
+        results.append(module(model, batch).objective.detach())
+    return numbers(*results)
+
+
+def order(value):
+    """Order of the images of an epoch, and the share of each class."""
+    labels = torch.arange(CLASSES).repeat_interleave(COUNTS.long())
+    generator = torch.Generator().manual_seed(0)
+    shares = class_shares(value, COUNTS, 0.5)
+    return tuple(epoch_order(value, labels, 0.5, generator).tolist()), numbers(shares)
+
+
+def trained_network(value):
+    searched = isinstance(value, c.SearchedNetwork)
+    config = c.RetrainConfig(
+        network=value, genotype="darts_v2" if searched else "", cells=3, channels=4
+    )
+    genotype = load_genotype("darts_v2")[0] if searched else None
+    network = described_network(describe_network(config, genotype), CLASSES, "a test")
+    return type(network), sum(parameter.numel() for parameter in network.parameters())
+
+
+def mixed(value):
+    generator = torch.Generator().manual_seed(0)
+    views = torch.rand(4, 8, 3, 8, 8, generator=generator).unbind()
+    images, shares = mix_views(value, views[:2], views[2:], draw(1.0, 8, 0))
+    return numbers(*images, *shares)
+
+
+def augmented(value):
+    data, normalisation = c.Data(), Normalisation((0.5,) * 3, (0.5,) * 3)
+    views = build_views(c.CrossEntropy(), data, normalisation, augmentation=value)
+    return repr(views)
+
+
+def regularised(value):
+    term = build_regulariser(value)
+    kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
+    return None if term is None else float(term(kinds))
+
+
+def architecture_gradient(value):
+    module = search_module(gradient=value)
+    gradient = module._architecture_gradient(batches())
+    return numbers(*(gradient[name].detach() for name in sorted(gradient)))
+
+
+def selected(value):
+    kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
+    genotype, _ = select(value, kinds, OPERATIONS, 0)
+    return str(genotype)
+
+
+BUILT = {
+    "relaxation": relaxed,
+    "objective": losses,
+    "architecture_objective": losses,
+    "crt_objective": losses,
+    "sampler": order,
+    "architecture_sampler": order,
+    "rebalancing_sampler": order,
+    "crt_sampler": order,
+    "classifier": lambda value: type(make_classifier(value)(8, CLASSES)),
+    "branches": branch_depth,
+    "network": trained_network,
+    "mix": mixed,
+    "augmentation": augmented,
+    "regulariser": regularised,
+    "gradient": architecture_gradient,
+    "schedule": lambda value: tuple(share(value, epoch, 8) for epoch in range(8)),
+    "selection": selected,
+}
+"""What the builder of each axis makes of a value, as something that can be compared."""
+RESOLVED_BEFORE = {
+    # The search takes the value of the weight step, and a stream without a mix does not mix.
+    **{"architecture_objective": "same", "architecture_sampler": "same", "mix": "none"},
+}
+"""Values that no builder sees."""
+EQUAL = {("logit_adjusted", "balanced_softmax")}
+"""Values that are two names of one loss: log n and log pi differ by a constant."""
+
+
+def test_each_axis_has_its_builder_here():
+    assert set(BUILT) == set(c.AXES)
+
+
+@pytest.mark.parametrize("axis", c.AXES)
+def test_every_value_is_built_and_differs_from_the_others(axis):
+    results = {
+        name: BUILT[axis](kind())
+        for name, kind in c.AXES[axis].items()
+        if RESOLVED_BEFORE.get(axis) != name
+    }
+    equal = {pair for pair in combinations(results, 2) if results[pair[0]] == results[pair[1]]}
+    assert equal == (EQUAL if "objective" in axis else set())
+
+
+@pytest.mark.parametrize("axis", c.AXES)
+def test_a_value_of_no_table_is_refused(axis):
+    kinds = list(c.AXES[axis].values())
+    base = next(
+        base for base in inspect.getmro(kinds[0]) if all(issubclass(kind, base) for kind in kinds)
+    )
+
+    @dataclass
+    class Unknown(base):
+        pass
+
+    with pytest.raises(TypeError, match="Unknown"):
+        BUILT[axis](Unknown())
+
+
+@pytest.mark.parametrize("axis", RESOLVED_BEFORE)
+def test_builders_refuse_the_values_that_are_resolved_before(axis):
+    with pytest.raises(TypeError, match="is not a value on the"):
+        BUILT[axis](c.AXES[axis][RESOLVED_BEFORE[axis]]())
+
+
+def test_an_unknown_loss_is_refused():
+    @dataclass
+    class Unknown(c.Classification):
+        pass
+
+    with pytest.raises(TypeError, match="Unknown"):
+        losses(Unknown())
