@@ -1,6 +1,6 @@
-"""Our kernels for the CPU: built by the machine's own compiler at first use, else done without.
+"""CPU kernels in C++, built by the machine's own compiler at first use.
 
-`kernels()` gives them, or None; nothing else in the package knows how they came to be.
+`kernels()` returns them, or None if this machine has none; callers then compute in plain PyTorch.
 """
 
 from __future__ import annotations
@@ -8,22 +8,23 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
 
 import torch
 from torch import Tensor
 
-from ltnas.kernels.build import build_library
+from ltnas.kernels.build import BuildError, build_library
 
 SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
-"""Of the kernels' names, by type."""
+"""Suffix of a kernel's name in the library, by the dtype that it computes with."""
 SWITCH = "LTNAS_KERNELS"
-"""Environment variable: `off` does without."""
+"""Environment variable that disables the kernels if it is `off`."""
 
 
 class Shape(Structure):
-    """What a unit or pool sees; kernels.cpp says what the fields mean."""
+    """Sizes and strides of a unit or a pool; `Shape` in kernels.cpp documents the fields."""
 
     _fields_ = [
         (name, c_int64)
@@ -35,6 +36,7 @@ class Shape(Structure):
 
 
 TYPES = {"s": POINTER(Shape), "a": c_void_p, "i": c_int64, "n": c_double}
+"""C type of an argument, by its letter in `SIGNATURES`."""
 SIGNATURES = {
     "unit_forward": "s aaaaa aa aa",
     "unit_backward": "s aaaaa aa ai aaaaa ai aaa",
@@ -48,11 +50,19 @@ SIGNATURES = {
     "pool_forward": "s a aa",
     "pool_backward": "s a aa ai",
 }
-"""Arguments of each kernel: shape, address, integer, number."""
+"""Arguments of each kernel: s for a `Shape`, a for an address, i for an integer, n for a number."""
 
 
 class Kernels:
-    """The functions of a built library, each called by name and type."""
+    """Functions of a built library, called by name and dtype.
+
+    Args:
+        path: path of the shared library.
+
+    Raises:
+        OSError: the file cannot be loaded.
+        AttributeError: the library lacks a kernel.
+    """
 
     def __init__(self, path: str) -> None:
         library = ctypes.CDLL(path)
@@ -65,7 +75,7 @@ class Kernels:
                 self.functions[name, dtype] = function
 
     def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> None:
-        """Run a kernel; tensors are passed as their addresses, None as no address."""
+        """Run a kernel; a tensor is passed as its address, None as a null pointer."""
         self.functions[name, dtype](
             *(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments)
         )
@@ -73,21 +83,38 @@ class Kernels:
 
 @functools.cache
 def kernels() -> Kernels | None:
-    """The kernels of this machine, or None where they cannot be built."""
+    """Return the kernels of this machine, or None if they are switched off or not available.
+
+    A build or a library that fails is reported on stderr, once per process because the result is
+    cached. A machine without a compiler is a supported case and is not reported.
+    """
     if os.environ.get(SWITCH) == "off":
         return None
-    path = build_library()
+    try:
+        path = build_library()
+    except BuildError as error:
+        _report(f"built ({error})")
+        return None
     try:
         return None if path is None else Kernels(str(path))
-    except (OSError, AttributeError):
+    except (OSError, AttributeError) as error:
+        _report(f"loaded ({error})")
         return None
+
+
+def _report(failure: str) -> None:
+    message = (
+        f"note: the CPU kernels could not be {failure}: plain PyTorch is used, which is slower; "
+        f"{SWITCH}=off silences this"
+    )
+    print(" ".join(message.split()), file=sys.stderr)
 
 
 def addresses(tensors: Sequence[Tensor]) -> ctypes.Array[c_void_p]:
-    """An array of the tensors' addresses; keep the tensors alive while it is in use."""
+    """Return an array of the tensors' addresses; keep the tensors alive while it is in use."""
     return (c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
 
 
 def integers(values: Sequence[int]) -> ctypes.Array[c_int64]:
-    """An array of C integers."""
+    """Return an array of C integers."""
     return (c_int64 * len(values))(*values)

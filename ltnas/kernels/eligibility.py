@@ -1,40 +1,42 @@
-"""Conditions under which the kernels can stand in for PyTorch modules."""
+"""Conditions under which the kernels can replace PyTorch modules."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as everywhere
+from torch.nn.modules import module as global_hooks
 
 KINDS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Attributes in which PyTorch keeps the hooks of a module."""
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether someone waits for a call of the module or of one inside it, or of any module.
+    """Return True if the module, a module inside it or all modules together have hooks.
 
-    As `nn.TransformerEncoder` asks before its fast path: names with an underscore, but PyTorch has
-    no others.
+    The kernels would not call them. `nn.TransformerEncoder` asks the same before its fast path,
+    by the same private names: PyTorch has no public ones.
     """
-    if any(getattr(everywhere, f"_global{kind}") for kind in KINDS):
+    if any(getattr(global_hooks, f"_global{kind}") for kind in KINDS):
         return True
     return any(getattr(part, kind) for part in module.modules() for kind in KINDS)
 
 
 def takes(x: Tensor) -> bool:
-    """Whether kernels can compute with an activation, here and now."""
-    ours = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    return ours and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    """Return True if the kernels can compute with an activation in the current context."""
+    supported = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return supported and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
 
 
 def measures(layer: nn.BatchNorm2d) -> bool:
-    """Whether a normalisation is by the statistics of the batch."""
+    """Return True if a normalisation uses the statistics of the batch, not the running ones."""
     return layer.training or not layer.track_running_stats
 
 
 def computable(layer: nn.Module) -> bool:
-    """Whether a normalisation is one that `statistics` has: others look at more than a batch.
+    """Return True if the kernels compute what a normalisation layer does.
 
-    That of running statistics has no gradient here.
+    They know `nn.BatchNorm2d` with exponential averages only (`GlobalBatchNorm`, for example, needs
+    the batches of other processes), and have no gradient through running statistics.
     """
     if type(layer) is not nn.BatchNorm2d or layer.momentum is None:
         return False

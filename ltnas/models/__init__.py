@@ -1,1 +1,1 @@
-"""Modules that compute: supernet, discrete network, residual network and their parts."""
+"""PyTorch modules: supernet, discrete network, residual network, and their parts."""

@@ -1,4 +1,4 @@
-"""What all models share: a trunk, one tail or two that end in features, a classifier of them."""
+"""Base class of all models: a trunk, one or two branches, and a classifier of their features."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from ltnas.models.operations import DropPath
 class BranchedModel(nn.Module):
     """A classifier of images with one branch, or the two of BBN (Zhou et al. 2020, section 4.1).
 
-    A model with two branches shares its trunk. At `branch_depth` 1 the last cell, or block, is
-    there twice; at 0 the branches differ in their parts of the classifier alone. Features of both
-    are joined, so that outside of training the model is one like any other.
+    Two branches share the trunk. At `branch_depth` 1 each branch has a last cell (or block) of its
+    own; at 0 the branches only differ in their part of the classifier's weights. The features of
+    both branches are concatenated, so outside of training the model is used like one with a single
+    branch.
     """
 
     feature_size: int
     classifier: nn.Module
     branch_depth: int | None
-    """None: one branch."""
+    """Cells (or blocks) of each branch that are not shared, 0 or 1; None: there is one branch."""
 
     @property
     def branches(self) -> int:
-        """1 or 2."""
+        """Number of branches, 1 or 2."""
         return 1 if self.branch_depth is None else 2
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Images [B, 3, H, W] to what reaches the tails."""
+        """Map images [B, 3, H, W] to the tensors that `tail` needs."""
         raise NotImplementedError
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
-        """What the trunk gives to a branch's last state, [B, C, H, W]."""
+        """Map the result of `trunk` to the last state of a branch, [B, C, H', W']."""
         raise NotImplementedError
 
     def named_architecture(self) -> dict[str, Tensor]:
@@ -41,29 +42,33 @@ class BranchedModel(nn.Module):
         return {}
 
     def compilable(self) -> Iterable[nn.Module]:
-        """The modules that are compiled, each by itself."""
+        """Return the modules that are compiled, each by itself."""
         raise NotImplementedError
 
     def set_progress(self, progress: float) -> None:
-        """Update what depends on the share of the run, in [0, 1), that is over."""
+        """Update state that depends on the share of the run that is done; no-op by default.
+
+        Args:
+            progress: completed share of the run, in [0, 1).
+        """
 
     def set_drop_path(self, probability: float) -> None:
-        """Drop the output of each operation but identity, for an image at a time, in training."""
+        """Set the probability with which `DropPath` drops an operation's output for an image."""
         for module in self.modules():
             if isinstance(module, DropPath):
                 module.probability.fill_(probability)
 
     def branch_features(self, images: Tensor, branch: int) -> Tensor:
-        """Images [B, 3, H, W] to one branch's pooled features, [B, feature_size / branches].
+        """Return the pooled features of one branch, [B, feature_size / branches].
 
         Args:
-            images: of the branch's stream.
-            branch: 0, the conventional one, or 1, the re-balancing one.
+            images: images of the branch's stream, [B, 3, H, W].
+            branch: 0 for the conventional branch, 1 for the re-balancing branch.
         """
         return self.tail(self.trunk(images), branch).mean((2, 3))
 
     def features(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to pooled features of all branches, [B, feature_size]."""
+        """Return the pooled features of all branches, [B, feature_size], of [B, 3, H, W] images."""
         trunk = self.trunk(images)
         first = self.tail(trunk, 0).mean((2, 3))
         if self.branch_depth is None:
@@ -72,10 +77,10 @@ class BranchedModel(nn.Module):
         return torch.cat([first, second], 1)
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits [B, classes] and those of auxiliary classifiers, where there are some."""
+        """Return the logits [B, classes] of the classifier and of any auxiliary classifiers."""
         return (self(images),)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to logits [B, classes]."""
+        """Return the logits [B, classes] of images [B, 3, H, W]."""
         logits: Tensor = self.classifier(self.features(images))
         return logits

@@ -1,4 +1,4 @@
-"""From configurations to discrete networks, and from their descriptions back."""
+"""Describe discrete networks in plain types, and build them from their descriptions."""
 
 from __future__ import annotations
 
@@ -12,56 +12,77 @@ from ltnas.models.resnet import ResNet
 from ltnas.space.genotype import Genotype, parse_genotype
 
 LINEAR: dict[str, str | float] = {"kind": "linear"}
-"""What a description that says nothing of its classifier means."""
+"""Classifier of a network whose description names none."""
 
 
 def branch_depth(branches: c.Branches) -> int | None:
-    """Of the model of a value on the branches axis; None: it has one branch."""
-    return branches.depth if isinstance(branches, c.TwoBranches) else None
+    """Return `BranchedModel.branch_depth` of a value on the branches axis."""
+    match branches:
+        case c.TwoBranches():
+            return branches.depth
+        case c.OneBranch():
+            return None
+        case _:
+            raise TypeError(f"{branches} is not a value on the branches axis")
 
 
 def describe_network(config: c.RetrainConfig, genotype: Genotype | None) -> dict[str, Any]:
-    """What a network is made of, in plain types."""
+    """Return all that is needed to build a network, in plain types.
+
+    Args:
+        config: configuration of the training.
+        genotype: genotype of a searched network; None for a residual network.
+    """
     common = {
         "classifier": describe_classifier(config.classifier),
         "branch_depth": branch_depth(config.branches),
     }
-    if isinstance(config.network, c.ResNet32):
-        return {"depth": config.network.depth, "width": config.network.width, **common}
-    assert genotype is not None
-    return {
-        "genotype": genotype.to_json(),
-        "channels": config.channels,
-        "cells": config.cells,
-        "auxiliary": config.auxiliary > 0,
-        "stem": config.stem,
-        **common,
-    }
+    match config.network:
+        case c.ResNet32():
+            return {"depth": config.network.depth, "width": config.network.width, **common}
+        case c.SearchedNetwork():
+            assert genotype is not None
+            return {
+                "genotype": genotype.to_json(),
+                "channels": config.channels,
+                "cells": config.cells,
+                "auxiliary": config.auxiliary > 0,
+                "stem": config.stem,
+                **common,
+            }
+        case _:
+            raise TypeError(f"{config.network} is not a value on the network axis")
 
 
 def described_network(description: dict[str, Any], classes: int, origin: str) -> BranchedModel:
-    """A network of fresh weights, as described.
+    """Build a network with initial weights from its description.
 
     Args:
-        description: of `describe_network`.
-        classes: of the classifier.
-        origin: of the description, for errors.
+        description: result of `describe_network`.
+        classes: number of classes.
+        origin: where the description comes from, for error messages.
 
     Raises:
-        UserError: the genotype is none.
-        KeyError, TypeError, ValueError: it is no description of a network.
+        UserError: the genotype is not valid.
+        KeyError, TypeError, ValueError: the description is not valid.
     """
     classifier = make_classifier(described_classifier(description.get("classifier", LINEAR)))
     depth = description.get("branch_depth")
     if "genotype" not in description and "depth" in description:
-        return ResNet(description["depth"], description["width"], classes, classifier, depth)
+        return ResNet(
+            depth=description["depth"],
+            width=description["width"],
+            classes=classes,
+            classifier=classifier,
+            branch_depth=depth,
+        )
     return Network(
-        parse_genotype(description["genotype"], origin),
-        description["channels"],
-        description["cells"],
-        classes,
-        description["auxiliary"],
-        description["stem"],
-        classifier,
-        depth,
+        genotype=parse_genotype(description["genotype"], origin),
+        channels=description["channels"],
+        cells=description["cells"],
+        classes=classes,
+        auxiliary=description["auxiliary"],
+        stem=description["stem"],
+        classifier=classifier,
+        branch_depth=depth,
     )

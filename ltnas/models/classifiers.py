@@ -1,4 +1,4 @@
-"""Classifiers: features [B, D] to logits [B, C]."""
+"""Classifiers, which map features [B, D] to logits [B, C]."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from torch import Tensor, nn
 from ltnas import config as c
 
 MakeClassifier = Callable[[int, int], nn.Module]
-"""From the size of features and the number of classes."""
+"""Makes a classifier from the size of the features and the number of classes."""
 
 
 class CosineClassifier(nn.Module):
-    """scale * cosine of features and a learned vector of each class (Cao et al. 2019)."""
+    """Scaled cosine between features and a learned vector of each class (Cao et al. 2019).
+
+    Args:
+        features: size of the features.
+        classes: number of classes.
+        scale: factor of the cosines.
+    """
 
     def __init__(self, features: int, classes: int, scale: float) -> None:
         super().__init__()
@@ -25,19 +31,24 @@ class CosineClassifier(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits in [-scale, scale]."""
+        """Return logits in [-scale, scale], [B, C], of features [B, D]."""
         cosines: Tensor = F.linear(F.normalize(features), F.normalize(self.weight))
         return self.scale * cosines
 
 
 def simplex(features: int, classes: int, generator: torch.Generator) -> Tensor:
-    """Unit vectors [classes, features] with cosines of -1 / (C - 1) between any two.
+    """Return unit vectors [classes, features] with a cosine of -1 / (C - 1) between any two.
 
-    The equiangular tight frame sqrt(C / (C - 1)) U (I - 1 1^T / C), U a random orthonormal
-    [features, C] (Yang et al. 2022, definition 1).
+    They are the equiangular tight frame sqrt(C / (C - 1)) U (I - 1 1^T / C), where U is a random
+    orthonormal [features, C] matrix (Yang et al. 2022, definition 1).
+
+    Args:
+        features: size of the features.
+        classes: number of classes, C.
+        generator: draws U.
 
     Raises:
-        ValueError: fewer features than classes.
+        ValueError: there are fewer features than classes.
     """
     if features < classes:
         raise ValueError(f"a simplex of {classes} classes needs {classes} features, not {features}")
@@ -49,9 +60,15 @@ def simplex(features: int, classes: int, generator: torch.Generator) -> Tensor:
 
 
 class SimplexClassifier(nn.Module):
-    """scale * cosine of features and a vector of each class that is never trained.
+    """Scaled cosine between features and a fixed vector of each class (Yang et al. 2022).
 
-    No class can push another aside: all are equally far apart (Yang et al. 2022).
+    The vectors are equally far apart and are not trained, so frequent classes cannot displace the
+    vectors of rare ones.
+
+    Args:
+        features: size of the features.
+        classes: number of classes.
+        scale: factor of the cosines.
     """
 
     weight: Tensor
@@ -63,38 +80,42 @@ class SimplexClassifier(nn.Module):
         self.register_buffer("weight", simplex(features, classes, generator).float())
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits in [-scale, scale]."""
+        """Return logits in [-scale, scale], [B, C], of features [B, D]."""
         cosines: Tensor = F.linear(F.normalize(features), self.weight.to(features.dtype))
         return self.scale * cosines
 
 
 def make_classifier(config: c.Classifier) -> MakeClassifier:
-    """The constructor of a value on the classifier axis."""
+    """Return the constructor of a value on the classifier axis."""
     match config:
         case c.SimplexClassifier():
             return lambda features, classes: SimplexClassifier(features, classes, config.scale)
         case c.CosineClassifier():
             return lambda features, classes: CosineClassifier(features, classes, config.scale)
-        case _:
+        case c.LinearClassifier():
             return nn.Linear
+        case _:
+            raise TypeError(f"{config} is not a value on the classifier axis")
 
 
 def describe_classifier(config: c.Classifier) -> dict[str, str | float]:
-    """A value on the classifier axis in plain types."""
+    """Return a value on the classifier axis in plain types."""
     match config:
         case c.SimplexClassifier():
             return {"kind": "simplex", "scale": config.scale}
         case c.CosineClassifier():
             return {"kind": "cosine", "scale": config.scale}
-        case _:
+        case c.LinearClassifier():
             return {"kind": "linear"}
+        case _:
+            raise TypeError(f"{config} is not a value on the classifier axis")
 
 
 def described_classifier(description: dict[str, str | float]) -> c.Classifier:
-    """Back from `describe_classifier`.
+    """Return the value on the classifier axis from its description by `describe_classifier`.
 
     Raises:
-        KeyError, ValueError: it is no description of a classifier.
+        KeyError, ValueError: the description is not valid.
     """
     match description["kind"]:
         case "simplex":
@@ -104,4 +125,4 @@ def described_classifier(description: dict[str, str | float]) -> c.Classifier:
         case "linear":
             return c.LinearClassifier()
         case other:
-            raise ValueError(f"a classifier of kind {other}")
+            raise ValueError(f"{other} is not a kind of classifier")

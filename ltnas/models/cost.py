@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-accumulates."""
+"""Cost of a network: parameters and multiply-accumulate operations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ltnas.models.branches import BranchedModel
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Parameters without the auxiliary classifier, which is not used after training, and its own.
+    """Return the numbers of parameters of a model and of its auxiliary classifier.
 
-    Papers differ in which of the two they print; here they are always apart.
+    The auxiliary classifier is only used in training. Papers differ in whether they count it, so
+    the key `parameters` leaves it out and `auxiliary_parameters` has it alone.
     """
     counts = {"parameters": 0, "auxiliary_parameters": 0}
     for name, parameter in model.named_parameters():
@@ -24,8 +25,15 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
 
 
 def multiply_accumulates(model: BranchedModel, image_size: int) -> int:
-    """Of convolutions and linear layers for one image; NAS papers call them FLOPs."""
-    # On the meta device: shapes flow, numbers do not.
+    """Return the multiply-accumulates of convolutions and linear layers for one image.
+
+    NAS papers call them FLOPs.
+
+    Args:
+        model: model to count.
+        image_size: side of the image, pixels.
+    """
+    # The meta device computes shapes only, so that the count takes neither time nor memory.
     meta = copy.deepcopy(model).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         meta(torch.empty(1, 3, image_size, image_size, device="meta"))

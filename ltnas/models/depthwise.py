@@ -1,8 +1,14 @@
-"""Depthwise convolution with a backward pass that is quick, and right in bf16, on the CPU.
+"""Depthwise convolution whose backward pass is fast on the CPU, and correct in bf16.
 
 PyTorch's weight gradient of 5x5, dilated and strided depthwise kernels is 10 to 20 times slower on
 the CPU than that of 3x3 ones, and wrong in bf16 for dilated ones (torch 2.15, images of 31 pixels
-and more). Three identities put it all down to the quick case.
+and more). Three identities reduce the other cases to 3x3 kernels:
+
+- With stride 2 and dilation 2 all taps fall on even pixels, so the convolution is a plain one of
+  those.
+- With dilation 2 it is a plain convolution of each of the four images of even and odd rows and
+  columns.
+- The gradient of a 5x5 kernel consists of those of four shifted 3x3 kernels.
 """
 
 from __future__ import annotations
@@ -17,9 +23,15 @@ LAST = torch.channels_last
 
 
 def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
-    """Depthwise convolution of [B, K, H, W] with weights [K, 1, k, k] and "same" padding."""
+    """Return the depthwise convolution with "same" padding, [B, C, H / stride, W / stride].
+
+    Args:
+        x: input, [B, C, H, W].
+        weight: weights, [C, 1, k, k].
+        stride: stride, 1 or 2.
+        dilation: distance between the taps, 1 or 2.
+    """
     if stride == 2 and dilation == 2:
-        # All taps fall on even pixels: an ordinary convolution of those.
         x, stride, dilation = x[:, :, ::2, ::2].contiguous(memory_format=LAST), 1, 1
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return _convolve(x, weight, stride, dilation)
@@ -44,80 +56,90 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight = ctx.saved_tensors
-        g = gradients[0].contiguous(memory_format=LAST)
-        of_x = of_weight = None
+        grad = gradients[0].contiguous(memory_format=LAST)
+        grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = input_gradient(x, weight, g, ctx.stride, ctx.dilation)
+            grad_x = input_gradient(x, weight, grad, ctx.stride, ctx.dilation)
         if ctx.needs_input_grad[1]:
-            of_weight = weight_gradient(x, weight, g, ctx.stride, ctx.dilation)
-        return of_x, of_weight, None, None
+            grad_weight = weight_gradient(x, weight, grad, ctx.stride, ctx.dilation)
+        return grad_x, grad_weight, None, None
 
 
-def input_gradient(x: Tensor, weight: Tensor, g: Tensor, stride: int, dilation: int) -> Tensor:
-    """A convolution with the flipped kernel; at stride 2, of the gradient between zeros."""
+def input_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: int, dilation: int) -> Tensor:
+    """Return the gradient of the input, a convolution of the output's gradient.
+
+    Its kernel is flipped; at stride 2 the gradient is spread out with zeros between its pixels.
+    """
     if stride == 2:
         spread = torch.zeros_like(x)
-        spread[:, :, ::2, ::2] = g
-        g = spread
-    return _convolve(g, weight.flip(2, 3), 1, dilation)
+        spread[:, :, ::2, ::2] = grad
+        grad = spread
+    return _convolve(grad, weight.flip(2, 3), 1, dilation)
 
 
-def weight_gradient(x: Tensor, weight: Tensor, g: Tensor, stride: int, dilation: int) -> Tensor:
-    """Put down to 3x3 kernels without dilation wherever it can be."""
+def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: int, dilation: int) -> Tensor:
+    """Return the gradient of the weights, by 3x3 kernels without dilation wherever possible."""
     if dilation == 2 and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0 and stride == 1:
-        x, g, dilation = _parities(x), _parities(g), 1
+        x, grad, dilation = _split_parities(x), _split_parities(grad), 1
     kernel = weight.shape[-1]
     if stride == 1 and dilation == 1:
-        return _of_3x3(x, g, 1) if kernel == 3 else _of_5x5(x, g)
+        return _gradient_3x3(x, grad, 1) if kernel == 3 else _gradient_5x5(x, grad)
+    # PyTorch's own gradient, in float32 at the least because it may be wrong in bf16.
     wide = torch.promote_types(x.dtype, torch.float32)
-    found = _generic(x.to(wide), weight.to(wide), g.to(wide), stride, dilation)
-    return found.to(weight.dtype)
+    gradient = _convolution_backward(
+        x.to(wide),
+        weight.to(wide),
+        grad.to(wide),
+        stride=stride,
+        padding=kernel // 2 * dilation,
+        dilation=dilation,
+    )
+    return gradient.to(weight.dtype)
 
 
-def _generic(x: Tensor, weight: Tensor, g: Tensor, stride: int, dilation: int) -> Tensor:
-    padding = weight.shape[-1] // 2 * dilation
-    found: Tensor = torch.ops.aten.convolution_backward(
-        g,
+def _gradient_3x3(x: Tensor, grad: Tensor, padding: int) -> Tensor:
+    weight = x.new_empty(x.shape[1], 1, 3, 3)
+    return _convolution_backward(x, weight, grad, stride=1, padding=padding, dilation=1)
+
+
+def _convolution_backward(
+    x: Tensor, weight: Tensor, grad: Tensor, *, stride: int, padding: int, dilation: int
+) -> Tensor:
+    """Return PyTorch's gradient of depthwise weights, which only depends on their shape."""
+    gradient: Tensor = torch.ops.aten.convolution_backward(
+        grad,
         x,
         weight,
-        None,
-        *([stride] * 2, [padding] * 2, [dilation] * 2, False, [0, 0], len(weight)),
-        [False, True, False],
+        None,  # bias sizes
+        [stride] * 2,
+        [padding] * 2,
+        [dilation] * 2,
+        False,  # transposed
+        [0, 0],  # output padding
+        len(weight),  # groups
+        [False, True, False],  # gradients of input, weights and bias
     )[1]
-    return found
+    return gradient
 
 
-def _of_3x3(x: Tensor, g: Tensor, padding: int) -> Tensor:
-    channels = x.shape[1]
-    found: Tensor = torch.ops.aten.convolution_backward(
-        g,
-        x,
-        x.new_empty(channels, 1, 3, 3),
-        None,
-        *([1, 1], [padding] * 2, [1, 1], False, [0, 0], channels),
-        [False, True, False],
-    )[1]
-    return found
+def _gradient_5x5(x: Tensor, grad: Tensor) -> Tensor:
+    """Return the gradient of 5x5 weights from four shifted 3x3 ones.
 
-
-def _of_5x5(x: Tensor, g: Tensor) -> Tensor:
-    """Of four shifted 3x3 kernels; the middle row and column are in two of them."""
-    wide, (height, width) = F.pad(x, (2, 2, 2, 2)), g.shape[2:]
-    found = x.new_empty(x.shape[1], 1, 5, 5)
+    The middle row and column are part of two of them.
+    """
+    padded, (height, width) = F.pad(x, (2, 2, 2, 2)), grad.shape[2:]
+    gradient = x.new_empty(x.shape[1], 1, 5, 5)
     for top in (0, 2):
         for left in (0, 2):
-            part = wide[:, :, top : top + height + 2, left : left + width + 2]
-            found[:, :, top : top + 3, left : left + 3] = _of_3x3(
-                part.contiguous(memory_format=LAST), g, 0
+            part = padded[:, :, top : top + height + 2, left : left + width + 2]
+            gradient[:, :, top : top + 3, left : left + 3] = _gradient_3x3(
+                part.contiguous(memory_format=LAST), grad, 0
             )
-    return found
+    return gradient
 
 
-def _parities(x: Tensor) -> Tensor:
-    """The images of even and odd rows and columns, as a batch four times as long.
-
-    A convolution of dilation 2 is an ordinary one on each of them.
-    """
+def _split_parities(x: Tensor) -> Tensor:
+    """Return the images of even and odd rows and columns, [4 * B, C, H / 2, W / 2]."""
     batch, channels, height, width = x.shape
     split = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
     parts = split.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)

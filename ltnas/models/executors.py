@@ -1,7 +1,7 @@
-"""Executors of a supernet's cell: one computes in plain PyTorch, one by the CPU kernels.
+"""Interface of the executors of a supernet's cell, and the executor in plain PyTorch.
 
-The plain executor defines what a cell computes. Another executor says which inputs it can take,
-and is passed over for the rest.
+The plain executor defines what a cell computes. Another executor says by `can_run` which inputs it
+supports; the plain executor computes the others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PlainExecutor:
         self.sources, self.nodes, self.reduction = sources, nodes, reduction
 
     def can_run(self, first: Tensor) -> bool:
-        """Return True: it runs anywhere."""
+        """Return True: every input is supported."""
         return True
 
     def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
@@ -68,6 +68,6 @@ class PlainExecutor:
         return torch.cat(states[2:], dim=1)
 
     def _zeros(self, state: Tensor) -> Tensor:
-        """Return the value of a node that no operation leads to."""
+        """Return the value of a node without input, zeros of [B, C, H', W']."""
         stride = 2 if self.reduction else 1
         return torch.zeros_like(state[:, :, ::stride, ::stride])

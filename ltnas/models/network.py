@@ -1,4 +1,4 @@
-"""The discrete network of a genotype (DARTS, section 3.1.2), for any number of inputs a node."""
+"""Discrete network of a genotype (DARTS, section 3.1.2); nodes may have any number of inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from ltnas.space.layout import CellPlan, cell_plans, kind
 
 
 class Cell(nn.Module):
-    """One cell: each node sums the operations that lead to it."""
+    """A cell in which each node sums the operations that enter it.
+
+    Args:
+        plan: width of the cell and of its inputs.
+        genotype: edges of the cell.
+    """
 
     def __init__(self, plan: CellPlan, genotype: CellGenotype) -> None:
         super().__init__()
@@ -39,20 +44,35 @@ class Cell(nn.Module):
         self.outputs = output_nodes(genotype)
 
     def forward(self, before: Tensor, previous: Tensor) -> Tensor:
-        """Two states to the concatenated nodes, [B, len(outputs) * C, H', W']."""
+        """Compute the cell.
+
+        Args:
+            before: output of the cell before the previous one, [B, C, H, W].
+            previous: output of the previous cell, [B, C', H', W'].
+
+        Returns:
+            The concatenated output nodes, [B, len(outputs) * channels, H'', W''].
+        """
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
         for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
-            term, so_far = run_operation(candidate, states[edge.source]), states.get(edge.node)
+            term, partial = run_operation(candidate, states[edge.source]), states.get(edge.node)
             if isinstance(drop_path, DropPath):
-                states[edge.node] = drop_path(term, so_far)
+                states[edge.node] = drop_path(term, partial)
             else:
-                states[edge.node] = term if so_far is None else so_far + term
+                states[edge.node] = term if partial is None else partial + term
         return torch.cat([states[node] for node in self.outputs], dim=1)
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier two thirds up, of use in training alone (DARTS, section 3.2)."""
+    """Auxiliary classifier two thirds up the network, used in training only (DARTS, section 3.2).
+
+    Args:
+        channels: channels of the state that it sees.
+        classes: number of classes.
+        imagenet: True for the head of the ImageNet network.
+        classifier: makes a classifier from the size of features and the number of classes.
+    """
 
     def __init__(
         self,
@@ -62,7 +82,7 @@ class AuxiliaryHead(nn.Module):
         classifier: MakeClassifier = nn.Linear,
     ) -> None:
         super().__init__()
-        # The published ImageNet head lacks the second normalisation; its weights must fit.
+        # The published ImageNet head has no second normalisation, and its weights must load.
         last: list[nn.Module] = [] if imagenet else [nn.BatchNorm2d(768)]
         self.features = nn.Sequential(
             nn.ReLU(),
@@ -77,14 +97,17 @@ class AuxiliaryHead(nn.Module):
         self.classifier = classifier(768, classes)
 
     def forward(self, state: Tensor) -> Tensor:
-        """A state [B, C, H, W] to logits [B, classes]."""
-        # The mean is over one position at the published image sizes, and lets others in.
+        """Return the logits [B, classes] of a state [B, C, H, W]."""
+        # At the published image sizes the mean is over one position; larger images have more.
         logits: Tensor = self.classifier(self.features(state).mean((2, 3)))
         return logits
 
 
 def cifar_stem(channels: int) -> tuple[nn.Module, nn.Module]:
-    """3 x channels at full size; both first states are the same."""
+    """Return a stem with 3 * channels outputs at full size.
+
+    It is both inputs of the first cell.
+    """
     stem = nn.Sequential(
         nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
     )
@@ -92,7 +115,10 @@ def cifar_stem(channels: int) -> tuple[nn.Module, nn.Module]:
 
 
 def imagenet_stem(channels: int) -> tuple[nn.Module, nn.Module]:
-    """Three convolutions of stride 2: the first states have a quarter and an eighth of the size."""
+    """Return a stem of three convolutions of stride 2.
+
+    The inputs of the first cell have a quarter and an eighth of the images' size.
+    """
 
     def conv(inputs: int, outputs: int) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs)]
@@ -102,18 +128,21 @@ def imagenet_stem(channels: int) -> tuple[nn.Module, nn.Module]:
 
 
 class Network(BranchedModel):
-    """The network that is trained and used.
+    """Discrete network that is trained and used.
 
     Args:
-        genotype: of its cells.
-        channels: of the first cell.
-        cells: in the stack.
-        classes: of the classifier.
-        auxiliary: whether there is an auxiliary classifier.
+        genotype: normal and reduction cell.
+        channels: channels of the first cell.
+        cells: number of cells in the stack.
+        classes: number of classes.
+        auxiliary: True to add an auxiliary classifier.
         stem: `cifar` or `imagenet`.
-        classifier: makes one, and the auxiliary's, from the size of features and the number of
-            classes.
-        branch_depth: of two branches, 0 or 1; None: one branch.
+        classifier: makes a classifier from the size of features and the number of classes; also
+            used for the auxiliary classifier.
+        branch_depth: 0 or 1 for two branches (see `BranchedModel`); None: one branch.
+
+    Raises:
+        ValueError: the stem is unknown.
     """
 
     def __init__(
@@ -130,10 +159,24 @@ class Network(BranchedModel):
         super().__init__()
         self.branch_depth = branch_depth
         imagenet = stem == "imagenet"
-        self.stem, self.stem1 = (imagenet_stem if imagenet else cifar_stem)(channels)
-        width = channels if imagenet else 3 * channels
+        match stem:
+            case "cifar":
+                self.stem, self.stem1 = cifar_stem(channels)
+                width = 3 * channels
+            case "imagenet":
+                self.stem, self.stem1 = imagenet_stem(channels)
+                width = channels
+            case _:
+                raise ValueError(f"{stem} is not a stem: it must be cifar or imagenet")
         widths = {name: len(output_nodes(genotype.cell(name))) for name in ("normal", "reduce")}
-        plans = cell_plans(channels, cells, widths, width, width, stem_reduces=imagenet)
+        plans = cell_plans(
+            channels=channels,
+            cells=cells,
+            widths=widths,
+            stem=width,
+            stem_before=width,
+            stem_reduces=imagenet,
+        )
 
         def make(plan: CellPlan) -> Cell:
             return Cell(plan, genotype.cell(kind(plan.reduction)))
@@ -151,11 +194,11 @@ class Network(BranchedModel):
         )
 
     def compilable(self) -> Iterable[nn.Module]:
-        """The cells."""
+        """Return the cells, each of which is compiled by itself."""
         return (module for module in self.modules() if isinstance(module, Cell))
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The last two states before the last cell, and the one that the auxiliary head sees."""
+        """Return the two inputs of the last cell, and the state that the auxiliary head sees."""
         before = self.stem(images)
         previous = seen = self.stem1(before)
         for index, cell in enumerate(list(self.cells)[:-1]):
@@ -165,13 +208,13 @@ class Network(BranchedModel):
         return before, previous, seen
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
-        """The last cell."""
-        own = self.rebalancing_cell if branch else None
-        state: Tensor = (own or self.cells[-1])(*trunk[:2])
+        """Compute the last cell of a branch, [B, C, H', W']."""
+        rebalancing = self.rebalancing_cell if branch else None
+        state: Tensor = (rebalancing or self.cells[-1])(*trunk[:2])
         return state
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Logits [B, classes] and, if there is one, those of the auxiliary classifier."""
+        """Return the logits [B, classes], and those of the auxiliary classifier if there is one."""
         if self.auxiliary_head is None:
             return (self(images),)
         trunk = self.trunk(images)

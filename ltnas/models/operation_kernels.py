@@ -1,4 +1,4 @@
-"""A single `sep_conv` or `dil_conv`, with learned normalisations, by the kernels of the cell."""
+"""A single `sep_conv` or `dil_conv` with learned normalisations by the CPU kernels."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ltnas.kernels import kernels
-from ltnas.kernels.calls import (
-    Geometry,
+from ltnas.kernels.calls import pixels, to_channels_last
+from ltnas.kernels.convolutions import Geometry, unit_backward, unit_forward
+from ltnas.kernels.eligibility import computable, hooked, measures, takes
+from ltnas.kernels.normalisation import (
     Normalisation,
+    NormalisationBackward,
     Term,
-    Upon,
     count_batch,
     mix,
     mix_products,
-    pixels,
-    rows,
     statistics,
-    unit_backward,
-    unit_forward,
 )
-from ltnas.kernels.eligibility import computable, hooked, measures, takes
 from ltnas.models.operations import DepthwiseUnits
 
 
 def run_operation(operation: nn.Module, x: Tensor) -> Tensor:
-    """What the operation makes of [B, C, H, W]; by kernels, if they can."""
+    """Apply an operation to [B, C, H, W], by the kernels if they compute what its modules would."""
     y: Tensor
     if isinstance(operation, DepthwiseUnits) and _runs_natively(operation, x):
         units = operation.units()
@@ -41,6 +38,7 @@ def run_operation(operation: nn.Module, x: Tensor) -> Tensor:
 
 
 def _runs_natively(operation: DepthwiseUnits, x: Tensor) -> bool:
+    """Return True if the kernels compute what the modules of the operation would."""
     if not takes(x) or x.shape[2] % 2 or x.shape[3] % 2 or kernels() is None:
         return False
     if hooked(operation):
@@ -53,7 +51,7 @@ def _geometry(depthwise: nn.Conv2d) -> Geometry:
 
 
 class _Operation(torch.autograd.Function):
-    """Its parameters are depthwise, pointwise, scale and shift of each unit."""
+    """Parameters are depthwise weights, pointwise weights, scale and shift of each unit."""
 
     @staticmethod
     def forward(
@@ -62,26 +60,33 @@ class _Operation(torch.autograd.Function):
         x: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        state, own = rows(x), [p.contiguous() for p in parameters]
-        inputs = [state]
+        contiguous = [p.contiguous() for p in parameters]
+        # Input of each unit and, last, the output of the last one, before their normalisations:
+        # [B, H, W, C], then [1, B, H', W', C].
+        inputs = [to_channels_last(x)]
         norms: list[Normalisation] = []
-        for index, (depthwise, _, layer) in enumerate(operation.units()):
-            of_depthwise, of_pointwise, *learned = own[4 * index : 4 * index + 4]
+        for index, (convolution, _, layer) in enumerate(operation.units()):
+            depthwise, pointwise, *learned = contiguous[4 * index : 4 * index + 4]
             before = norms[-1] if norms else None
-            measure = measures(layer)
-            p, sums = unit_forward(
-                _geometry(depthwise), inputs[-1], before, of_depthwise, of_pointwise, measure
+            geometry, measure = _geometry(convolution), measures(layer)
+            output, sums = unit_forward(
+                geometry=geometry,
+                x=inputs[-1],
+                before=before,
+                depthwise=depthwise,
+                pointwise=pointwise,
+                measure=measure,
             )
-            found = torch.empty(2, layer.num_features, dtype=torch.float64)
-            norms.append(Normalisation(*found, *(value.double() for value in learned)))
-            statistics(layer, sums, pixels(p), norms[-1])
-            inputs.append(p)
+            mean, inverse = torch.empty(2, layer.num_features, dtype=torch.float64)
+            norms.append(Normalisation(mean, inverse, *(value.double() for value in learned)))
+            statistics(layer, sums, pixels(output), norms[-1])
+            inputs.append(output)
         mean, inverse, scale, shift = norms[-1]
         out = torch.empty_like(inputs[-1][0])
         assert scale is not None
         mix([Term(inputs[-1][0], scale, mean, inverse)], out, add=False, shift=shift)
         ctx.geometries = [_geometry(depthwise) for depthwise, _, _ in operation.units()]
-        ctx.save_for_backward(*inputs, *own, *(value for norm in norms for value in norm))
+        ctx.save_for_backward(*inputs, *contiguous, *(value for norm in norms for value in norm))
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
@@ -89,25 +94,33 @@ class _Operation(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         count = len(ctx.geometries)
         inputs = ctx.saved_tensors[: count + 1]
-        own, found = (ctx.saved_tensors[i:][: 4 * count] for i in (count + 1, 5 * count + 1))
-        norms = [Normalisation(*found[4 * i : 4 * i + 4]) for i in range(count)]
-        learns = any(ctx.needs_input_grad[2:])
-        upon = [rows(gradients[0])]
-        sums = torch.empty(1, 2, upon[0].shape[3], dtype=torch.float64)
+        parameters = ctx.saved_tensors[count + 1 : 5 * count + 1]
+        values = ctx.saved_tensors[5 * count + 1 :]
+        norms = [Normalisation(*values[4 * i : 4 * i + 4]) for i in range(count)]
+        needs_weights = any(ctx.needs_input_grad[2:])
+        grads = [to_channels_last(gradients[0])]
+        sums = torch.empty(1, 2, grads[0].shape[3], dtype=torch.float64)
         mean, inverse, scale, _ = norms[-1]
         assert scale is not None
-        mix_products(upon[0], [Term(inputs[-1][0], scale, mean, inverse)], [sums[0]])
-        of_parameters: list[Tensor | None] = []
+        mix_products(grads[0], [Term(inputs[-1][0], scale, mean, inverse)], [sums[0]])
+        grad_parameters: list[Tensor | None] = []
         for index in reversed(range(count)):
-            x, p = inputs[index : index + 2]
-            before = norms[index - 1] if index else None
-            gx = torch.empty_like(x) if index else torch.zeros_like(x)
-            known = Upon(upon, p, norms[index], sums)
-            depthwise, pointwise = own[4 * index : 4 * index + 2]
-            geometry = ctx.geometries[index]
-            got = unit_backward(geometry, x, before, depthwise, pointwise, known, gx, learns)
-            of_norm = (sums[0, 1].to(x.dtype), sums[0, 0].to(x.dtype))
-            of_parameters = [got.depthwise, got.pointwise, *of_norm, *of_parameters]
-            if got.sums is not None:
-                upon, sums = [gx[0]], got.sums
-        return (None, gx.permute(0, 3, 1, 2), *of_parameters)
+            x, output = inputs[index : index + 2]
+            # The first unit adds to the gradient of its input; others write theirs.
+            grad_x = torch.empty_like(x) if index else torch.zeros_like(x)
+            unit = unit_backward(
+                geometry=ctx.geometries[index],
+                x=x,
+                before=norms[index - 1] if index else None,
+                depthwise=parameters[4 * index],
+                pointwise=parameters[4 * index + 1],
+                after=NormalisationBackward(grads, output, norms[index], sums),
+                grad_x=grad_x,
+                needs_weights=needs_weights,
+            )
+            grad_scale, grad_shift = sums[0, 1].to(x.dtype), sums[0, 0].to(x.dtype)
+            own = [unit.depthwise, unit.pointwise, grad_scale, grad_shift]
+            grad_parameters = [*own, *grad_parameters]
+            if unit.sums is not None:
+                grads, sums = [grad_x[0]], unit.sums
+        return (None, grad_x.permute(0, 3, 1, 2), *grad_parameters)

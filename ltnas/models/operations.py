@@ -1,5 +1,6 @@
-"""The candidate operations of DARTS (Liu et al. 2019, section 3.1), each [B, C, H, W] to
-[B, C, H / stride, W / stride].
+"""Candidate operations of DARTS (Liu et al. 2019, section 3.1).
+
+Each maps [B, C, H, W] to [B, C, H / stride, W / stride].
 """
 
 from __future__ import annotations
@@ -14,19 +15,28 @@ from ltnas.space.layout import CellPlan
 
 
 class Zero(nn.Module):
-    """`none`: no connection."""
+    """The operation `none`, no connection."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zeros in the output's shape."""
+        """Return zeros, [B, C, H / stride, W / stride]."""
         return x.new_zeros(()).expand_as(x[:, :, :: self.stride, :: self.stride])
 
 
 class FactorizedReduce(nn.Module):
-    """ReLU, then two 1x1 convolutions of stride 2, one a pixel off, side by side, normalised."""
+    """ReLU, two 1x1 convolutions of stride 2, and normalisation.
+
+    The second convolution starts one pixel further down and to the right; their outputs are
+    concatenated.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        affine: True for a normalisation with learned scale and shift.
+    """
 
     def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
         super().__init__()
@@ -35,21 +45,22 @@ class FactorizedReduce(nn.Module):
         self.bn = nn.BatchNorm2d(outputs, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, H / 2, W / 2]; H and W even."""
-        # Every second pixel first, then the convolution: the backward of a strided 1x1 convolution
-        # writes past its memory on the CPU (torch 2.15, channels-last, two outputs or fewer).
+        """Apply the operation, [B, inputs, H, W] to [B, outputs, H / 2, W / 2]; H and W even."""
+        # Pixels are selected before the convolution, because the backward pass of a strided 1x1
+        # convolution writes out of bounds on the CPU (torch 2.15, channels-last, at most two
+        # outputs).
         halves = self.conv_1(x[:, :, ::2, ::2]), self.conv_2(x[:, :, 1::2, 1::2])
         y: Tensor = self.bn(torch.cat(halves, dim=1))
         return y
 
 
 class DepthwiseUnits(nn.Sequential):
-    """One or more times ReLU, depthwise, pointwise, normalisation."""
+    """One or more units of ReLU, depthwise convolution, pointwise convolution and normalisation."""
 
     def units(self) -> list[tuple[nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]]:
-        """Depthwise, pointwise and normalisation of each.
+        """Return depthwise convolution, pointwise convolution and normalisation of each unit.
 
-        Another normalisation may have taken the place of the last: look at its type.
+        Distributed training may have replaced a normalisation by one of another type.
         """
         children: list[Any] = list(self)
         return [tuple(children[i + 1 : i + 4]) for i in range(0, len(children), 4)]
@@ -70,7 +81,7 @@ def _depthwise_block(
 
 
 def separable(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
-    """`sep_conv`: ReLU, depthwise, pointwise, normalisation, twice; the stride in the first."""
+    """Return a `sep_conv`: two units, of which the first has the stride."""
     return DepthwiseUnits(
         *_depthwise_block(channels, kernel, stride, 1, affine),
         *_depthwise_block(channels, kernel, 1, 1, affine),
@@ -78,18 +89,21 @@ def separable(channels: int, kernel: int, stride: int, affine: bool) -> Depthwis
 
 
 def dilated(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
-    """`dil_conv`: ReLU, depthwise with dilation 2, pointwise, normalisation, once."""
+    """Return a `dil_conv`: one unit, whose depthwise convolution has dilation 2."""
     return DepthwiseUnits(*_depthwise_block(channels, kernel, stride, 2, affine))
 
 
 def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
-    """The module of a candidate operation.
+    """Build the module of a candidate operation.
 
     Args:
         name: one of `ltnas.config.OPERATIONS`.
-        channels: of input and output.
-        stride: 1 or 2.
-        affine: whether normalisations have a learned scale and shift.
+        channels: channels of input and output.
+        stride: stride, 1 or 2.
+        affine: True for normalisations with learned scale and shift.
+
+    Raises:
+        ValueError: the name is unknown.
     """
     match name:
         case "none":
@@ -105,13 +119,15 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
         case "dil_conv_3x3" | "dil_conv_5x5":
             return dilated(channels, int(name[-1]), stride, affine)
         case _:
-            raise ValueError(f"unknown operation {name}")
+            raise ValueError(f"{name} is not a candidate operation")
 
 
 class DropPath(nn.Module):
-    """In training each image's output is zero with a probability, else it is scaled up for that.
+    """Drop an operation's output for random images in training (Larsson et al. 2017).
 
-    The probability is a tensor, so that to change it compiles nothing again and waits for nothing.
+    Outputs that are kept are divided by the probability of keeping them. The probability of
+    dropping is a tensor, so that changing it causes neither a new
+    compilation nor a synchronisation.
     """
 
     probability: Tensor
@@ -121,7 +137,7 @@ class DropPath(nn.Module):
         self.register_buffer("probability", torch.zeros(()), persistent=False)
 
     def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] to the same; added to `onto`, if there is one, in the same pass."""
+        """Return [B, C, H, W] with images dropped, added to `onto` of the same shape if given."""
         if not self.training:
             return x if onto is None else onto + x
         survival = 1 - self.probability
@@ -131,12 +147,15 @@ class DropPath(nn.Module):
 
 
 def preprocess_before(plan: CellPlan, affine: bool) -> nn.Module:
-    """Fits the state of the cell before the previous one to the width and size of this cell."""
+    """Return a module that fits the output of the cell before the previous one to this cell.
+
+    It changes the width, and halves the size if the previous cell is a reduction cell.
+    """
     if plan.follows_reduction:
         return FactorizedReduce(plan.before_previous, plan.channels, affine)
     return RectifiedConvNorm(plan.before_previous, plan.channels, affine)
 
 
 def preprocess_previous(plan: CellPlan, affine: bool) -> nn.Module:
-    """Fits the previous cell's state to the width of this cell."""
+    """Return a module that fits the width of the previous cell's output to this cell."""
     return RectifiedConvNorm(plan.previous, plan.channels, affine)

@@ -1,4 +1,4 @@
-"""A 1x1 convolution of what ReLU leaves of its input, normalised: what fits widths of states."""
+"""ReLU and a 1x1 convolution, alone and with normalisation; cells fit their inputs with them."""
 
 from __future__ import annotations
 
@@ -10,33 +10,32 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ltnas.kernels import kernels
-from ltnas.kernels.calls import (
+from ltnas.kernels.calls import pixels, to_channels_last
+from ltnas.kernels.convolutions import rectified_backward, rectified_forward
+from ltnas.kernels.eligibility import computable, hooked, measures, takes
+from ltnas.kernels.normalisation import (
     Normalisation,
+    NormalisationBackward,
     Term,
-    Upon,
     count_batch,
     mix,
     mix_products,
-    pixels,
-    rectified_backward,
-    rectified_forward,
-    rows,
     statistics,
 )
-from ltnas.kernels.eligibility import computable, hooked, measures, takes
 
 
 class RectifiedConv(nn.Conv2d):
-    """ReLU and a convolution without bias, [B, inputs, H, W] to [B, outputs, H, W].
+    """ReLU and a 1x1 convolution without bias, [B, inputs, H, W] to [B, outputs, H, W].
 
-    Keeps the input for backward, which others keep anyway, and not what ReLU leaves of it.
+    It saves its input for the backward pass, which other modules save anyway, and computes ReLU
+    again.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 1, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The convolution of max(input, 0)."""
+        """Return the convolution of max(input, 0)."""
         y: Tensor = _Rectified.apply(input, self.weight)
         return y
 
@@ -53,29 +52,29 @@ class _Rectified(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         # Under autocast the convolution was in bf16, and so is its gradient.
         rectified, kernel = F.relu(x).to(gradient.dtype), weight.to(gradient.dtype)
-        of_x, of_weight, _ = torch.ops.aten.convolution_backward(
+        grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
             gradient,
             rectified,
             kernel,
-            None,
-            (1, 1),
-            (0, 0),
-            (1, 1),
-            False,
-            (0, 0),
-            1,
+            None,  # bias sizes
+            (1, 1),  # stride
+            (0, 0),  # padding
+            (1, 1),  # dilation
+            False,  # transposed
+            (0, 0),  # output padding
+            1,  # groups
             (*ctx.needs_input_grad, False),
         )
-        if of_x is not None:
-            of_x = torch.ops.aten.threshold_backward(of_x.to(x.dtype), x, 0)
-        return of_x, None if of_weight is None else of_weight.to(weight.dtype)
+        if grad_x is not None:
+            grad_x = torch.ops.aten.threshold_backward(grad_x.to(x.dtype), x, 0)
+        return grad_x, None if grad_weight is None else grad_weight.to(weight.dtype)
 
 
 class RectifiedConvNorm(nn.Sequential):
-    """ReLU, 1x1 convolution, normalisation; by kernels, if they can.
+    """ReLU, 1x1 convolution and normalisation, by the CPU kernels if they can.
 
-    The first of the three is empty, as ReLU is in the second: names of weights are those of
-    published checkpoints.
+    The second module contains ReLU, and the first one is empty: it keeps the names of weights those
+    of published checkpoints.
     """
 
     def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
@@ -84,7 +83,7 @@ class RectifiedConvNorm(nn.Sequential):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, H, W]."""
+        """Apply the modules, [B, inputs, H, W] to [B, outputs, H, W]."""
         conv, norm = self[1], self[2]
         y: Tensor
         if isinstance(norm, nn.BatchNorm2d) and self._runs_natively(norm, input):
@@ -108,32 +107,41 @@ class _Normalised(torch.autograd.Function):
         scale: Tensor | None,
         shift: Tensor | None,
     ) -> Tensor:
-        state, own = rows(x), weight.contiguous()
-        p, sums = rectified_forward(state, own, measures(layer))
-        mean, inverse, of_scale = torch.ones(3, layer.num_features, dtype=torch.float64)
-        statistics(layer, sums, pixels(p), Normalisation(mean, inverse))
+        state, kernel = to_channels_last(x), weight.contiguous()
+        output, sums = rectified_forward(state, kernel, measures(layer))  # [B, H, W, outputs]
+        mean, inverse, factor = torch.ones(3, layer.num_features, dtype=torch.float64)
+        statistics(layer, sums, pixels(output), Normalisation(mean, inverse))
         if scale is not None:
-            of_scale.copy_(scale)
-        out = torch.empty_like(p)
-        by = shift if shift is None else shift.double()
-        mix([Term(p, of_scale, mean, inverse)], out, add=False, shift=by)
+            factor.copy_(scale)
+        out = torch.empty_like(output)
+        constant = None if shift is None else shift.double()
+        mix([Term(output, factor, mean, inverse)], out, add=False, shift=constant)
         ctx.affine = scale is not None
-        ctx.save_for_backward(state, own, p, mean, inverse, of_scale)
+        ctx.save_for_backward(state, kernel, output, mean, inverse, factor)
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, weight, p, mean, inverse, scale = ctx.saved_tensors
-        g, sums = rows(gradients[0]), torch.empty(2, p.shape[3], dtype=torch.float64)
-        mix_products(g, [Term(p, scale, mean, inverse)], [sums])
-        upon = Upon([g], p, Normalisation(mean, inverse, scale), sums)
-        gx, of_weight = rectified_backward(x, weight, upon, *ctx.needs_input_grad[1:3])
-        of_scale, of_shift = (sums[1], sums[0]) if ctx.affine else (None, None)
+        x, weight, output, mean, inverse, factor = ctx.saved_tensors
+        grad = to_channels_last(gradients[0])
+        sums = torch.empty(2, output.shape[3], dtype=torch.float64)
+        mix_products(grad, [Term(output, factor, mean, inverse)], [sums])
+        norm = Normalisation(mean, inverse, factor)
+        _, needs_x, needs_weight, *_ = ctx.needs_input_grad
+        grad_x, grad_weight = rectified_backward(
+            x=x,
+            weight=weight,
+            after=NormalisationBackward([grad], output, norm, sums),
+            needs_x=needs_x,
+            needs_weight=needs_weight,
+        )
+        # The gradient of the scale is the sum of grad * normalised, that of the shift of grad.
+        grad_scale, grad_shift = (sums[1], sums[0]) if ctx.affine else (None, None)
         return (
             None,
-            None if gx is None else gx.permute(0, 3, 1, 2),
-            of_weight,
-            None if of_scale is None else of_scale.to(p.dtype),
-            None if of_shift is None else of_shift.to(p.dtype),
+            None if grad_x is None else grad_x.permute(0, 3, 1, 2),
+            grad_weight,
+            None if grad_scale is None else grad_scale.to(output.dtype),
+            None if grad_shift is None else grad_shift.to(output.dtype),
         )

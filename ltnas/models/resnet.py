@@ -1,4 +1,4 @@
-"""Residual networks for small images (He et al. 2016, section 4.2): what the field trains."""
+"""Residual networks for small images (He et al. 2016, section 4.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from ltnas.models.classifiers import MakeClassifier
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut without parameters (option A: every second pixel, zeros)."""
+    """Two convolutions and a shortcut without parameters (option A of He et al. 2016).
+
+    Where the size changes, the shortcut takes every second pixel and pads the new channels with
+    zeros.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        stride: stride of the first convolution, 1 or 2.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -21,14 +30,14 @@ class Block(nn.Module):
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
-        self.stride, self.more = stride, outputs - inputs
+        self.stride, self.new_channels = stride, outputs - inputs
 
     def forward(self, state: Tensor) -> Tensor:
-        """[B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
+        """Apply the block, [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
         residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(state)))))
         shortcut = state[:, :, :: self.stride, :: self.stride]
-        before = self.more // 2
-        shortcut = F.pad(shortcut, (0, 0, 0, 0, before, self.more - before))
+        before = self.new_channels // 2
+        shortcut = F.pad(shortcut, (0, 0, 0, 0, before, self.new_channels - before))
         return F.relu(residual + shortcut)
 
 
@@ -36,11 +45,11 @@ class ResNet(BranchedModel):
     """Three stages of blocks with `width`, twice and four times as many channels.
 
     Args:
-        depth: layers with weights, 6 n + 2.
+        depth: number of layers with weights, 6 n + 2 for n blocks in each stage.
         width: channels of the first stage; 16 in the paper.
-        classes: of the classifier.
-        classifier: makes one from the size of features and the number of classes.
-        branch_depth: of two branches, 0 or 1; None: one branch.
+        classes: number of classes.
+        classifier: makes a classifier from the size of features and the number of classes.
+        branch_depth: 0 or 1 for two branches (see `BranchedModel`); None: one branch.
     """
 
     def __init__(
@@ -56,31 +65,34 @@ class ResNet(BranchedModel):
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
-        each, widths = (depth - 2) // 6, (width, 2 * width, 4 * width)
-        shapes = [(width, width, 1)] * each
+        blocks, widths = (depth - 2) // 6, (width, 2 * width, 4 * width)
+        # Input channels, output channels and stride of each block.
+        shapes = [(width, width, 1)] * blocks
         for before, outputs in pairwise(widths):
-            shapes += [(before, outputs, 2), *[(outputs, outputs, 1)] * (each - 1)]
+            shapes += [(before, outputs, 2), *[(outputs, outputs, 1)] * (blocks - 1)]
         self.blocks = nn.ModuleList(Block(*shape) for shape in shapes)
         self.rebalancing_block = Block(*shapes[-1]) if branch_depth == 1 else None
         self.feature_size = 4 * width * self.branches
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)  # of He et al. 2015, as in the paper
+                nn.init.kaiming_normal_(
+                    module.weight
+                )  # initialisation of He et al. 2015, as in the paper
         self.classifier = classifier(self.feature_size, classes)
 
     def compilable(self) -> Iterable[nn.Module]:
-        """The blocks."""
+        """Return the blocks, each of which is compiled by itself."""
         return (module for module in self.modules() if isinstance(module, Block))
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """All blocks but the last."""
+        """Compute the stem and all blocks except the last, [B, C, H', W']."""
         state = self.stem(images)
         for block in list(self.blocks)[:-1]:
             state = block(state)
         return (state,)
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
-        """The last block."""
-        own = self.rebalancing_block if branch else None
-        state: Tensor = (own or self.blocks[-1])(trunk[0])
+        """Compute the last block of a branch, [B, 4 * width, H / 4, W / 4]."""
+        rebalancing = self.rebalancing_block if branch else None
+        state: Tensor = (rebalancing or self.blocks[-1])(trunk[0])
         return state

@@ -1,4 +1,4 @@
-"""Trained networks on disk: weights as safetensors, everything else as JSON; no code."""
+"""Write and load trained networks: weights as safetensors, everything else as JSON, no code."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 
 
 def save_network(folder: RunFolder, network: BranchedModel, description: dict[str, Any]) -> None:
-    """Write the weights, and what is needed to build the network and feed it.
+    """Write the weights and the description of a network.
 
     Args:
-        folder: of the run.
-        network: as trained.
-        description: of `describe_network`, and `preprocessing` with `mean`, `std`, `image_size`,
-            `classes`.
+        folder: folder of the run.
+        network: trained network.
+        description: result of `describe_network`, and `preprocessing` with `mean`, `std`,
+            `image_size` and `classes`.
     """
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with atomically(folder.path / WEIGHTS) as partial:
-        partial.write_bytes(save(tensors))  # whose errors, unlike save_file's, are OSErrors
+        partial.write_bytes(save(tensors))  # raises OSError, which `save_file` does not
     folder.write_json(DESCRIPTION, description)
 
 
 def load_network(run_folder: str | Path) -> BranchedModel:
-    """The trained network of a run folder of `ltnas.retrain`, in evaluation mode, on the CPU.
+    """Load the trained network of a run folder of `ltnas.retrain`, in evaluation mode on the CPU.
 
-    Its attribute `preprocessing` holds `mean` and `std` of each channel (of pixels in [0, 1]),
-    `image_size` (pixels) and `classes` (their names, in the order of the logits).
+    The network's attribute `preprocessing` has the keys `mean` and `std` (of each channel, for
+    pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits).
 
     Raises:
-        UserError: the folder has no trained network, or it is damaged.
+        UserError: the folder has no trained network, or the network is damaged.
     """
     folder = Path(run_folder).expanduser()
     try:

@@ -18,7 +18,7 @@ class SearchNetwork(BranchedModel):
     """A supernet whose mixing weights come from architecture parameters.
 
     It owns the architecture parameters; the relaxation maps them to mixing weights, and the
-    supernet is only told those.
+    supernet receives only those.
 
     Args:
         supernet: everything from images to the last state.
@@ -102,7 +102,7 @@ def build_search_network(
 
     Args:
         operations: candidate operations of each edge.
-        nodes: intermediate nodes of a cell.
+        nodes: number of intermediate nodes of a cell.
         channels: channels of the first cell.
         cells: number of cells in the stack.
         classes: number of classes.

@@ -1,4 +1,4 @@
-"""The edges that leave one state of a supernet's cell, with the candidate operations they hold."""
+"""Edges that leave one state of a supernet's cell, with their candidate operations."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from ltnas.models.stacked import Convolutions, Pool, Reduce
 from ltnas.space.layout import edges
 
 Mask = tuple[tuple[bool, ...], ...]
-"""Which candidate operations exist, [edges][operations]; the others are neither built nor run."""
+"""Candidate operations that exist, [edges][operations]; the others are neither built nor run."""
 Terms = list[tuple[int, Tensor, Tensor | None]]
-"""Terms of the sums at nodes: the node, [B, C, H, W], and a weight that is still to be applied."""
+"""Addends of the nodes: number of the node, tensor [B, C, H, W], and the mixing weight that it is
+still to be multiplied by, or None.
+"""
 
 
 class Source(nn.Module):
     """All edges that leave a state.
 
+    For each operation that an edge has, `columns` holds its column of the mixing weights, `rows`
+    the row of each edge that has it, and `targets` the node that each of these edges enters.
+
     Args:
-        state: its number in the cell; 0 and 1 are the cell's inputs.
-        nodes: intermediate nodes of the cell.
+        state: number of the state in the cell; 0 and 1 are the cell's inputs.
+        nodes: number of intermediate nodes of the cell.
         operations: candidate operations, in the order of the mixing weights' columns.
-        mask: which of them an edge has.
-        channels: of the state.
-        stride: of the edges.
+        mask: operations that each edge of the cell has.
+        channels: channels of the state.
+        stride: stride of the edges.
     """
 
     def __init__(
@@ -46,32 +51,44 @@ class Source(nn.Module):
         self.rows: dict[str, list[int]] = {}
         self.candidates = nn.ModuleDict()
         for column, name in enumerate(operations):
-            found = [(row, node) for row, node in leaving if mask[row][column]]
-            if name == "none" or not found:
+            present = [(row, node) for row, node in leaving if mask[row][column]]
+            if name == "none" or not present:
                 continue
             self.columns[name] = column
-            self.rows[name] = [row for row, _ in found]
-            self.targets[name] = tuple(node for _, node in found)
-            self.candidates[name] = _candidate(name, len(found), channels, stride)
+            self.rows[name] = [row for row, _ in present]
+            self.targets[name] = tuple(node for _, node in present)
+            self.candidates[name] = _candidate(name, len(present), channels, stride)
 
     def weights(self, name: str, weights: Tensor) -> tuple[Tensor, ...]:
-        """Of mixing weights [edges, operations], those of an operation, one an edge."""
+        """Return the mixing weight of an operation on each edge that has it.
+
+        Args:
+            name: name of the operation.
+            weights: mixing weights, [edges, operations].
+        """
         column = weights[:, self.columns[name]].unbind(0)
         return tuple(column[row] for row in self.rows[name])
 
     def forward(self, state: Tensor, weights: Tensor) -> Terms:
-        """A state [B, C, H, W] and mixing weights [edges, operations] to what leaves it."""
+        """Return what the edges add to their nodes.
+
+        Args:
+            state: the state, [B, C, H, W].
+            weights: mixing weights, [edges, operations].
+        """
         rectified = F.relu(state)
+        # The state once for each edge, [B, count * C, H, W], by the number of edges.
         repeated: dict[int, Tensor] = {}
+        # Sums of stacked outputs, [B, edges * C, H', W'], by the nodes that their edges enter.
         stacked: dict[tuple[int, ...], Tensor] = {}
         terms: Terms = []
         for name, candidate in self.candidates.items():
-            targets, own = self.targets[name], self.weights(name, weights)
+            targets, mixing = self.targets[name], self.weights(name, weights)
             if isinstance(candidate, Pool | nn.Identity):
                 value = candidate(state)
-                terms += [(node, value, w) for node, w in zip(targets, own, strict=True)]
+                terms += [(node, value, w) for node, w in zip(targets, mixing, strict=True)]
                 continue
-            scale = torch.stack(own).repeat_interleave(self.channels)
+            scale = torch.stack(mixing).repeat_interleave(self.channels)
             count = len(targets)
             if isinstance(candidate, Convolutions) and count not in repeated:
                 repeated[count] = torch.cat([rectified] * count, 1) if count > 1 else rectified
@@ -85,10 +102,17 @@ class Source(nn.Module):
 
 
 def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:
+    """Build the module of a candidate operation for a number of edges.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
     match name:
         case "max_pool_3x3" | "avg_pool_3x3":
             return Pool(name, channels, stride)
         case "skip_connect":
             return nn.Identity() if stride == 1 else Reduce(edges, channels)
-        case _:
+        case "sep_conv_3x3" | "sep_conv_5x5" | "dil_conv_3x3" | "dil_conv_5x5":
             return Convolutions(name, edges, channels, stride)
+        case _:
+            raise ValueError(f"{name} is not a candidate operation")

@@ -1,7 +1,7 @@
 """Candidate operations of several edges at once: the edges that leave a state see the same input.
 
 Stacked tensors have the edges' channels side by side, [B, edges * C, H, W]. Each module takes a
-rectified state (ReLU is shared by the edges) and a scale for each channel of its output, in which
+rectified state (ReLU is shared by the edges) and a scale for each channel of its output, by which
 the mixing weight is folded into the last normalisation.
 """
 
@@ -11,80 +11,94 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ltnas.kernels.calls import Geometry
+from ltnas.kernels.convolutions import Geometry
 from ltnas.models.depthwise import depthwise
 
 
 def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
-    """A normalisation without parameters, times a scale [channels] or nothing."""
+    """Return x normalised by a layer without parameters and multiplied by a scale.
+
+    Args:
+        layer: normalisation layer.
+        x: input, [B, channels, H, W].
+        scale: factor of each channel, [channels]; None: 1.
+    """
     if scale is None or type(layer) is not nn.BatchNorm2d:
         y: Tensor = layer(x)
         return y if scale is None else y * scale.to(y.dtype).view(1, -1, 1, 1)
-    batch = layer.training or not layer.track_running_stats
-    remembers = layer.track_running_stats
+    # The same as calling the layer, but with the scale in the same pass.
+    use_batch = layer.training or not layer.track_running_stats
+    has_running = layer.track_running_stats
     assert layer.momentum is not None
-    if layer.training and remembers and layer.num_batches_tracked is not None:
+    if layer.training and has_running and layer.num_batches_tracked is not None:
         layer.num_batches_tracked.add_(1)
     return F.batch_norm(
         x,
-        layer.running_mean if remembers else None,
-        layer.running_var if remembers else None,
-        scale,
-        torch.zeros_like(scale),
-        batch,
-        layer.momentum,
-        layer.eps,
+        running_mean=layer.running_mean if has_running else None,
+        running_var=layer.running_var if has_running else None,
+        weight=scale,
+        bias=torch.zeros_like(scale),
+        training=use_batch,
+        momentum=layer.momentum,
+        eps=layer.eps,
     )
 
 
-def weights_of(channels: int, *shape: int) -> nn.Parameter:
-    """Weights of `channels` filters, drawn as `nn.Conv2d` draws them."""
-    weight = nn.Parameter(torch.empty(channels, *shape))
+def filter_weights(filters: int, *shape: int) -> nn.Parameter:
+    """Return weights of filters, [filters, *shape], drawn as by `nn.Conv2d`."""
+    weight = nn.Parameter(torch.empty(filters, *shape))
     nn.init.kaiming_uniform_(weight, a=5**0.5)
     return weight
 
 
 class Unit(nn.Module):
-    """Depthwise and pointwise convolution of each edge, and normalisation.
+    """Depthwise convolution, pointwise convolution and normalisation of each edge.
 
     Args:
-        edges: how many are stacked.
-        channels: of one edge.
-        kernel: side of the depthwise convolution.
-        stride: of it.
-        dilation: of it.
+        edges: number of stacked edges.
+        channels: channels of one edge.
+        kernel: side of the depthwise kernels.
+        stride: stride of the depthwise convolution.
+        dilation: dilation of the depthwise convolution.
     """
 
     def __init__(self, edges: int, channels: int, kernel: int, stride: int, dilation: int) -> None:
         super().__init__()
         self.edges, self.geometry = edges, Geometry(kernel, stride, dilation)
-        self.depthwise = weights_of(edges * channels, 1, kernel, kernel)
-        self.pointwise = weights_of(edges * channels, channels, 1, 1)
+        self.depthwise = filter_weights(edges * channels, 1, kernel, kernel)
+        self.pointwise = filter_weights(edges * channels, channels, 1, 1)
         self.norm = nn.BatchNorm2d(edges * channels, affine=False)
 
     def forward(self, x: Tensor, scale: Tensor | None) -> Tensor:
-        """Rectified and stacked [B, edges * C, H, W] to [B, edges * C, H', W']."""
+        """Map a rectified, stacked input [B, edges * C, H, W] to [B, edges * C, H', W']."""
         y = depthwise(x, self.depthwise, self.geometry.stride, self.geometry.dilation)
         return normalise(self.norm, F.conv2d(y, self.pointwise, groups=self.edges), scale)
 
 
 class Convolutions(nn.Module):
-    """`sep_conv` (two units, the stride in the first) or `dil_conv` (one, dilated)."""
+    """`sep_conv` (two units, the stride in the first) or `dil_conv` (one unit, dilated).
+
+    Args:
+        name: `sep_conv_3x3`, `sep_conv_5x5`, `dil_conv_3x3` or `dil_conv_5x5`.
+        edges: number of stacked edges.
+        channels: channels of one edge.
+        stride: stride of the edges.
+    """
 
     def __init__(self, name: str, edges: int, channels: int, stride: int) -> None:
         super().__init__()
         kernel, separable = int(name[-1]), name.startswith("sep")
-        units = [Unit(edges, channels, kernel, stride, 1 if separable else 2)]
+        units = [Unit(edges, channels, kernel, stride, dilation=1 if separable else 2)]
         if separable:
-            units.append(Unit(edges, channels, kernel, 1, 1))
+            units.append(Unit(edges, channels, kernel, stride=1, dilation=1))
         self.units = nn.ModuleList(units)
 
     def chain(self) -> list[Unit]:
-        """The units, in order."""
+        """Return the units, in order."""
         return [unit for unit in self.units if isinstance(unit, Unit)]
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
-        """Rectified and stacked input to the scaled output of each edge."""
+        """Map a rectified, stacked input to the scaled outputs of the edges."""
         first, *others = self.units
         y: Tensor = first(x, None if others else scale)
         for unit in others:
@@ -93,40 +107,53 @@ class Convolutions(nn.Module):
 
 
 class Reduce(nn.Module):
-    """`skip_connect` at stride 2: two 1x1 convolutions, one a pixel off, side by side."""
+    """`skip_connect` at stride 2: two 1x1 convolutions, of which the second starts a pixel later.
+
+    Their outputs are concatenated and normalised.
+
+    Args:
+        edges: number of stacked edges.
+        channels: channels of one edge.
+    """
 
     def __init__(self, edges: int, channels: int) -> None:
         super().__init__()
         self.edges = edges
-        self.conv_1 = weights_of(edges * (channels // 2), channels, 1, 1)
-        self.conv_2 = weights_of(edges * (channels // 2), channels, 1, 1)
+        self.conv_1 = filter_weights(edges * (channels // 2), channels, 1, 1)
+        self.conv_2 = filter_weights(edges * (channels // 2), channels, 1, 1)
         self.norm = nn.BatchNorm2d(edges * channels, affine=False)
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
-        """Both halves of each edge, [B, edges * C / 2, H, W], to [B, edges * C, H, W]."""
+        """Join the halves of each edge, [B, edges * C / 2, H, W], to [B, edges * C, H, W]."""
         shape = (len(first), self.edges, -1, *first.shape[2:])
-        halves = torch.cat([first.view(shape), second.view(shape)], dim=2)
+        halves = torch.cat([first.view(shape), second.view(shape)], dim=2)  # [B, edges, C, H, W]
         stacked = halves.view(len(first), -1, *first.shape[2:])
         return stacked.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
-        """A rectified state [B, C, H, W], not stacked, to [B, edges * C, H / 2, W / 2]."""
+        """Map a rectified state [B, C, H, W], not stacked, to [B, edges * C, H / 2, W / 2]."""
         first = F.conv2d(x[:, :, ::2, ::2], self.conv_1)
         second = F.conv2d(x[:, :, 1::2, 1::2], self.conv_2)
         return normalise(self.norm, self.join(first.contiguous(), second.contiguous()), scale)
 
 
 class Pool(nn.Module):
-    """A 3x3 pool and its normalisation: the same for all edges, as it has no weights."""
+    """A 3x3 pool and its normalisation; all edges share it, as it has no weights.
+
+    Args:
+        name: `max_pool_3x3` or `avg_pool_3x3`.
+        channels: channels of the state.
+        stride: stride of the edges.
+    """
 
     def __init__(self, name: str, channels: int, stride: int) -> None:
         super().__init__()
-        self.largest, self.stride = name.startswith("max"), stride
+        self.kind, self.stride = name[:3], stride
         self.norm = nn.BatchNorm2d(channels, affine=False)
 
     def forward(self, state: Tensor) -> Tensor:
-        """A state [B, C, H, W] to [B, C, H', W']."""
-        if self.largest:
+        """Map a state [B, C, H, W] to [B, C, H', W']."""
+        if self.kind == "max":
             return normalise(self.norm, F.max_pool2d(state, 3, self.stride, 1), None)
         pooled = F.avg_pool2d(state, 3, self.stride, 1, count_include_pad=False)
         return normalise(self.norm, pooled, None)

@@ -1,4 +1,4 @@
-"""Normalisation that uses a batch's statistics without remembering them, or not a second time."""
+"""Contexts in which batch normalisation does not update its running statistics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ltnas.distributed.batch_norm import GlobalBatchNorm
 
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Forward passes inside normalise by their batch and leave running statistics as they are.
+    """Normalise by the batch without updating running statistics.
 
-    For the passes of the architecture step: the weight step alone moves the statistics, so that
-    they are those of the weights that are kept.
+    The architecture step uses it: only the weight step updates the statistics, so that they belong
+    to the weights that the search keeps.
     """
-    layers = _remembering(model)
+    layers = _layers_with_statistics(model)
     for layer in layers:
         layer.track_running_stats = False
     try:
@@ -29,11 +29,12 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def unmoved_statistics(model: nn.Module) -> Iterator[None]:
-    """A forward pass inside, of a batch that has been seen, leaves running statistics as they are.
+    """Repeat a forward pass on a batch without a second update of the running statistics.
 
-    As `frozen_statistics`, but autograd keeps the same tensors as without.
+    Unlike in `frozen_statistics`, autograd saves the same tensors as without this context, which
+    checkpointing needs.
     """
-    layers = [layer for layer in _remembering(model) if layer.training]
+    layers = [layer for layer in _layers_with_statistics(model) if layer.training]
     momenta = [layer.momentum for layer in layers]
     counts = [layer.get_buffer("num_batches_tracked").clone() for layer in layers]
     for layer in layers:
@@ -46,7 +47,9 @@ def unmoved_statistics(model: nn.Module) -> Iterator[None]:
             layer.get_buffer("num_batches_tracked").copy_(count)
 
 
-def _remembering(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm | GlobalBatchNorm]:
+def _layers_with_statistics(
+    model: nn.Module,
+) -> list[nn.modules.batchnorm._BatchNorm | GlobalBatchNorm]:
     return [
         module
         for module in model.modules()

@@ -1,9 +1,9 @@
-"""The supernet: every edge holds every candidate operation, mixed by given weights.
+"""The supernet, in which every edge sums all candidate operations with given mixing weights.
 
-It computes what the plain form does (one module for each operation and edge, as the equations of
-DARTS are written), with less work: what the edges that leave a state share is computed once, their
-convolutions are stacked, mixing weights are folded into the last normalisation, and `none` is not
-computed. Where mixing weights come from is not its business; see `SearchNetwork`.
+It computes the equations of DARTS with less work than one module for each operation and edge:
+results that the edges leaving a state have in common are computed once, their convolutions are
+stacked, mixing weights are folded into the last normalisation, and `none` is not computed.
+`SearchNetwork` provides the mixing weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
 
 
 class SupernetCell(nn.Module):
-    """A cell in which every node sums a mixed operation from every state before it."""
+    """A cell in which every node sums a mixed operation from every state before it.
+
+    Args:
+        plan: width of the cell and of its inputs.
+        operations: candidate operations of each edge.
+        nodes: number of intermediate nodes.
+        mask: operations that each edge has.
+    """
 
     def __init__(self, plan: CellPlan, operations: list[str], nodes: int, mask: Mask) -> None:
         super().__init__()
@@ -69,10 +76,10 @@ class Supernet(nn.Module):
 
     Args:
         operations: candidate operations of each edge.
-        nodes: intermediate nodes of a cell.
+        nodes: number of intermediate nodes of a cell.
         channels: channels of the first cell.
         cells: number of cells in the stack.
-        masks: for each kind of cell, which operations its edges have; None: all of them.
+        masks: operations that each edge has, by kind of cell; None: all operations.
         checkpointed: True to compute each cell again in the backward pass instead of keeping its
             activations: less memory for more time.
         branch_depth: 0 or 1 for two branches (see `BranchedModel`), which share one architecture;
@@ -98,7 +105,13 @@ class Supernet(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
         )
-        plans = cell_plans(channels, cells, dict.fromkeys(KINDS, nodes), stem, stem)
+        plans = cell_plans(
+            channels=channels,
+            cells=cells,
+            widths=dict.fromkeys(KINDS, nodes),
+            stem=stem,
+            stem_before=stem,
+        )
 
         def make(plan: CellPlan) -> SupernetCell:
             return SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)])
@@ -131,8 +144,8 @@ class Supernet(nn.Module):
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, state_channels, H', W']."""
-        own = self.rebalancing_cell if branch else None
-        cell = own or self.cells[-1]
+        rebalancing = self.rebalancing_cell if branch else None
+        cell = rebalancing or self.cells[-1]
         assert isinstance(cell, SupernetCell)
         return self._cell(cell, *trunk)
 
@@ -141,8 +154,9 @@ class Supernet(nn.Module):
     ) -> Tensor:
         out: Tensor
         if self.checkpointed and torch.is_grad_enabled():
-            # The second forward pass happens within backward, when `functional_call` has put back
-            # the parameters that it replaced, and running statistics have moved already.
+            # The second forward pass happens within the backward pass. By then a `functional_call`
+            # around the first pass has ended and restored the parameters that it had replaced, and
+            # running statistics have been updated once already.
             parameters: dict[str, Tensor] = dict(cell.named_parameters())
             out = checkpoint(
                 lambda *inputs: functional_call(cell, parameters, inputs),

@@ -1,1 +1,1 @@
-"""What a search can find: cell layout, genotypes, published genotypes."""
+"""The search space: layout of cells, genotypes, published genotypes."""

@@ -1,4 +1,4 @@
-"""Genotypes: the discrete cells that a search ends with, as data."""
+"""Genotypes: the discrete cells that a search selects, as JSON, and the published ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ltnas.errors import UserError
 from ltnas.space.layout import KINDS
 
 FILE = "genotype.json"
-"""Where a run folder keeps its genotype."""
+"""Name of the genotype's file in a run folder."""
 
 
 class Edge(NamedTuple):
@@ -27,13 +28,18 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class CellGenotype:
-    """The edges of a cell and the nodes that its output concatenates."""
+    """A discrete cell.
+
+    Args:
+        edges: edges of the cell.
+        concat: nodes that the output of the cell concatenates, in this order.
+    """
 
     edges: tuple[Edge, ...]
     concat: tuple[int, ...]
 
     def share(self, operation: str) -> float:
-        """Of its edges that have an operation, in [0, 1]."""
+        """Return the share of edges that have an operation, in [0, 1]."""
         return sum(edge.operation == operation for edge in self.edges) / max(1, len(self.edges))
 
 
@@ -45,16 +51,19 @@ class Genotype:
     reduce: CellGenotype
 
     def cell(self, kind: str) -> CellGenotype:
-        """The cell of a kind, `normal` or `reduce`."""
+        """Return the cell of a kind, `normal` or `reduce`."""
         return self.normal if kind == "normal" else self.reduce
 
     def count(self, *operations: str) -> int:
-        """How many edges of both cells have one of the operations."""
-        both = (*self.normal.edges, *self.reduce.edges)
-        return sum(edge.operation in operations for edge in both)
+        """Return the number of edges of the two cells that have one of the operations."""
+        edges = (*self.normal.edges, *self.reduce.edges)
+        return sum(edge.operation in operations for edge in edges)
 
     def to_json(self) -> dict[str, Any]:
-        """`{normal: {edges: [[operation, node, source], ...], concat: [...]}, reduce: ...}`."""
+        """Return `{normal: {edges: [[operation, node, source], ...], concat: [...]}, reduce: ...}`.
+
+        `parse_genotype` is the inverse.
+        """
         return {
             kind: {
                 "edges": [list(edge) for edge in self.cell(kind).edges],
@@ -65,16 +74,21 @@ class Genotype:
 
 
 def cell_genotype(edges: Sequence[Edge]) -> CellGenotype:
-    """A cell of these edges, in the order of nodes; its output is every node with an input."""
+    """Return a cell with edges in the order of their nodes; it outputs all nodes with an input."""
     ordered = tuple(sorted(edges, key=lambda edge: edge.node))
     return CellGenotype(ordered, tuple(sorted({edge.node for edge in ordered})))
 
 
 def parse_genotype(data: object, where: str) -> Genotype:
-    """The genotype in decoded JSON.
+    """Return the genotype in decoded JSON.
+
+    Args:
+        data: decoded JSON in the form of `Genotype.to_json`; a missing `concat` means all nodes
+            with an input.
+        where: where the data comes from, with which error messages begin.
 
     Raises:
-        UserError: it is none; the message begins with `where`.
+        UserError: the data is not a valid genotype.
     """
     if not isinstance(data, dict) or not set(KINDS) <= set(data):
         raise UserError(f"{where} is no genotype: it needs the keys normal and reduce")
@@ -86,12 +100,12 @@ def _parse_cell(data: object, where: str) -> CellGenotype:
     if not isinstance(data, dict) or not isinstance(data.get("edges"), list):
         raise UserError(f"{where}: it needs edges, a list of [operation, node, source]")
     edges = tuple(_parse_edge(item, where) for item in data["edges"])
-    fed = {edge.node for edge in edges}
-    concat = data.get("concat", sorted(fed))
+    nodes_with_input = {edge.node for edge in edges}
+    concat = data.get("concat", sorted(nodes_with_input))
     if not edges or not isinstance(concat, list) or not concat:
         raise UserError(f"{where} is empty: at least one edge must lead to its output")
     for node in concat:
-        if type(node) is not int or node not in fed:
+        if type(node) is not int or node not in nodes_with_input:
             raise UserError(f"{where} outputs node {node}, which has no input: take it from concat")
     return CellGenotype(edges, tuple(concat))
 
@@ -102,40 +116,57 @@ def _parse_edge(item: object, where: str) -> Edge:
     operation, node, source = item
     if operation not in OPERATIONS:
         raise UserError(
-            f"{where}: operation {operation!r} is not known; there are {', '.join(OPERATIONS)}"
+            f"{where}: operation {operation!r} is not known; choose one of {', '.join(OPERATIONS)}"
         )
     integers = all(type(state) is int for state in (node, source))
     if not integers or not 0 <= source < node or not 2 <= node < 32:
         raise UserError(
-            f"{where}: the edge {item} must lead from a state to a later one, to 2 at the least"
+            f"{where}: the edge {item} must lead from a state to a later one, which is at least 2"
         )
     return Edge(operation, node, source)
 
 
-def published_names() -> list[str]:
-    """Names of the genotypes that papers published, for `genotype=NAME`."""
+def _published_files() -> dict[str, Traversable]:
+    """Return the files of all published genotypes by name."""
     folder = resources.files("ltnas.space") / "published"
+    files = [file for file in folder.iterdir() if file.name.endswith(".json")]
+    return {file.name.removesuffix(".json"): file for file in files}
+
+
+def published_names() -> list[str]:
+    """Return the names of published genotypes that can be trained, for `genotype=NAME`."""
     return sorted(
-        file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json")
+        name
+        for name, file in _published_files().items()
+        if _macro(json.loads(file.read_text(encoding="utf-8"))) == "darts"
     )
 
 
+def _macro(data: dict[str, Any]) -> object:
+    """Return the macro-network that a genotype is made for."""
+    return data.get("macro", "darts")
+
+
 def load_genotype(where: str) -> tuple[Genotype, dict[str, Any]]:
-    """The genotype of a run folder, a file or a published name, and the whole file's content.
+    """Load a genotype.
+
+    Args:
+        where: a run folder, a file, or the name of a published genotype in any case.
+
+    Returns:
+        The genotype and the whole content of its file.
 
     Raises:
-        UserError: there is nothing of the kind, or it is broken.
+        UserError: there is no such genotype, or it is damaged or made for another macro-network.
     """
-    if where.lower() in published_names():
-        text = (resources.files("ltnas.space") / "published" / f"{where.lower()}.json").read_text()
-    else:
-        text = _read(where)
+    published = _published_files().get(where.lower())
+    text = _read(where) if published is None else published.read_text(encoding="utf-8")
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"genotype={where} is no JSON ({error}): give a genotype.json") from error
     genotype = parse_genotype(data, f"genotype={where}")
-    if data.get("macro", "darts") != "darts":
+    if _macro(data) != "darts":
         raise UserError(
             f"genotype={where} is made for the {data['macro']} network, which is not offered: "
             "take a genotype of DARTS cells"
@@ -151,7 +182,7 @@ def _read(where: str) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"genotype={where} is no text: give a genotype.json") from error
-    # RuntimeError: the home of no known user; ValueError: no name of a file can have it
+    # RuntimeError: the path begins with ~ and an unknown user. ValueError: invalid file name.
     except (OSError, RuntimeError, ValueError) as error:
         unfinished = path.name == FILE and path.parent.is_dir()
         reason = "its search has not ended" if unfinished else "there is no such file"
@@ -162,9 +193,9 @@ def _read(where: str) -> str:
 
 
 def live_edges(cell: CellGenotype) -> list[Edge]:
-    """Edges that something flows through, in the genotype's order.
+    """Return the edges whose source is connected to an input of the cell, in the same order.
 
-    FairDARTS' thresholds may leave a node without an input; edges out of it carry nothing.
+    The thresholds of FairDARTS may leave a node without an input; edges that leave it are dead.
     """
     alive = {0, 1}
     for node in sorted({edge.node for edge in cell.edges}):
@@ -174,13 +205,13 @@ def live_edges(cell: CellGenotype) -> list[Edge]:
 
 
 def output_nodes(cell: CellGenotype) -> list[int]:
-    """Nodes that the cell concatenates: those of the genotype that anything reaches.
+    """Return the nodes that the cell concatenates, without those that no live edge enters.
 
     Raises:
-        UserError: nothing reaches the output.
+        UserError: no node is left.
     """
-    fed = {edge.node for edge in live_edges(cell)}
-    nodes = [node for node in cell.concat if node in fed]
+    entered = {edge.node for edge in live_edges(cell)}
+    nodes = [node for node in cell.concat if node in entered]
     if not nodes:
         raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
     return nodes

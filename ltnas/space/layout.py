@@ -1,4 +1,4 @@
-"""Where edges, reductions and channels are: the plan that supernet and network share."""
+"""Layout of cells that supernet and discrete network share: edges, reductions, channels."""
 
 from __future__ import annotations
 
@@ -7,31 +7,46 @@ from dataclasses import dataclass
 from ltnas.errors import UserError
 
 KINDS = ("normal", "reduce")
-"""The two kinds of cell, each with architecture parameters of its own."""
+"""Kinds of cell, each with its own architecture parameters."""
 
 
 def edges(nodes: int) -> list[tuple[int, int]]:
-    """All edges (node, source) of a cell, in the order of the architecture parameters' rows.
+    """Return all edges (node, source) of a cell, in the order of the architecture parameters' rows.
 
-    States 0 and 1 are the outputs of the two cells before; intermediate nodes are the states 2 to
-    nodes + 1, each with an edge from every state before it: 14 edges for 4 nodes.
+    States 0 and 1 are the outputs of the two cells before. Intermediate nodes are the states 2 to
+    nodes + 1, each with an edge from every state before it; 4 nodes have 14 edges.
+
+    Args:
+        nodes: number of intermediate nodes.
     """
     return [(node, source) for node in range(2, 2 + nodes) for source in range(node)]
 
 
 def reductions(cells: int) -> set[int]:
-    """Cells at a third and two thirds of the depth, which halve the size and double the width."""
+    """Return the numbers of the cells that halve the size and double the width.
+
+    They are at a third and at two thirds of the depth.
+    """
     return {cells // 3, 2 * cells // 3}
 
 
 def kind(reduction: bool) -> str:
-    """The kind of a cell."""
+    """Return the kind of a cell."""
     return KINDS[reduction]
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One cell: its width, and the channels of the states that reach it."""
+    """Width of a cell and of its inputs.
+
+    Args:
+        channels: channels of each node.
+        before_previous: channels of the output of the cell before the previous one.
+        previous: channels of the output of the previous cell.
+        reduction: True for a reduction cell.
+        follows_reduction: True if the previous cell is a reduction cell, so that the output of the
+            cell before it has twice the size.
+    """
 
     channels: int
     before_previous: int
@@ -48,40 +63,51 @@ def cell_plans(
     stem_before: int,
     stem_reduces: bool = False,
 ) -> list[CellPlan]:
-    """The plan of every cell.
+    """Return the plan of every cell.
 
     Args:
-        channels: width of the first cell.
-        cells: how many.
-        widths: nodes that a cell of each kind concatenates.
-        stem: channels that reach the first cell as its previous state.
-        stem_before: channels that reach it as the state before that.
-        stem_reduces: whether the stem's second output has half the size of its first.
+        channels: channels of the first cell.
+        cells: number of cells in the stack.
+        widths: number of nodes that a cell concatenates, by kind.
+        stem: channels of the stem's second output, the previous state of the first cell.
+        stem_before: channels of the stem's first output, the state before that.
+        stem_reduces: True if the stem's second output has half the size of its first.
     """
     plans = []
     before, previous, reduced = stem_before, stem, stem_reduces
     for index in range(cells):
         reduction = index in reductions(cells)
         channels *= 2 if reduction else 1
-        plans.append(CellPlan(channels, before, previous, reduction, reduced))
+        plan = CellPlan(
+            channels=channels,
+            before_previous=before,
+            previous=previous,
+            reduction=reduction,
+            follows_reduction=reduced,
+        )
+        plans.append(plan)
         before, previous, reduced = previous, channels * widths[kind(reduction)], reduction
     return plans
 
 
 AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
-"""Smallest feature map, pixels, that the auxiliary classifier of DARTS can pool, by stem."""
+"""Side of the smallest state that the auxiliary classifier of DARTS can pool, pixels, by stem."""
 
 
 def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
-    """Raise a `UserError` if images are too small for the reductions or the auxiliary classifier.
+    """Check that a network can process images of a size.
 
     Args:
         size: side of the images, pixels.
-        cells: in the stack.
-        auxiliary: whether there is an auxiliary classifier.
+        cells: number of cells in the stack.
+        auxiliary: True if there is an auxiliary classifier.
         stem: `cifar` or `imagenet`.
+
+    Raises:
+        UserError: the images are too small for the reductions or for the auxiliary classifier, or
+            their size is not a multiple of what the reductions divide it by.
     """
-    divisor = (2 ** len({cells // 3, 2 * cells // 3})) * (8 if stem == "imagenet" else 1)
+    divisor = 2 ** len(reductions(cells)) * (8 if stem == "imagenet" else 1)
     if size % divisor or size < 2 * divisor:
         raise UserError(
             f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "

@@ -1,0 +1,128 @@
+"""Forward pass of a supernet's cell by the CPU kernels.
+
+Outputs of candidate convolutions are saved without normalisation. Normalisations, mixing weights
+and the sum over edges are one pass over those outputs for each node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ltnas.kernels.calls import pixels
+from ltnas.kernels.convolutions import unit_forward
+from ltnas.kernels.eligibility import measures
+from ltnas.kernels.normalisation import Normalisation, mix, moments, statistics
+from ltnas.models.native_layout import Candidate, CellLayout, module_norms
+from ltnas.models.native_terms import (
+    TermNormalisations,
+    TermSources,
+    compute_pools,
+    reduce_inputs,
+    units_and_norms,
+)
+from ltnas.models.stacked import Convolutions, Pool, Reduce
+
+
+def forward(
+    layout: CellLayout, inputs: list[Tensor], weights: Tensor, parameters: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Compute a cell.
+
+    Args:
+        layout: layout of the cell.
+        inputs: the two input states, [B, H, W, C] each.
+        weights: mixing weights, [edges, operations].
+        parameters: contiguous parameters in the order of `CellLayout.parameters`.
+
+    Returns:
+        The concatenated nodes, [B, H', W', nodes * C], and the tensors that `backward` needs.
+    """
+    step = 2 if layout.reduction else 1
+    batch, height, width = inputs[0].shape[:3]
+    out_channels = layout.nodes * layout.channels
+    out = inputs[0].new_empty(batch, height // step, width // step, out_channels)
+    # Nodes are slices of the output, so that nothing is concatenated.
+    states = [*inputs, *out.split(layout.channels, dim=3)]
+    normalisations, sources = TermNormalisations(layout, weights), TermSources()
+    inner = torch.empty(2, layout.inner_channels, dtype=torch.float64)
+    saved: list[Tensor] = []
+    for number, state in enumerate(states):
+        if number >= 2:
+            _sum_terms(normalisations, sources, number, state)
+        leaving = layout.leaving(number)
+        pools = compute_pools(leaving, state)
+        for candidate in leaving:
+            own_parameters = parameters[candidate.parameters]
+            match candidate.module:
+                case Convolutions():
+                    saved += _convolutions(candidate, state, own_parameters, inner, normalisations)
+                case Reduce():
+                    saved += _reduce(candidate, state, own_parameters, normalisations)
+                case Pool() as pool:
+                    _measure_pool(candidate, pools[pool.kind], normalisations)
+            sources.add(candidate, states, saved, pools)
+    return out, [normalisations.mean, normalisations.inverse, inner, *saved]
+
+
+def _sum_terms(
+    normalisations: TermNormalisations, sources: TermSources, number: int, node: Tensor
+) -> None:
+    """Write the sum of the terms that enter a node to its slice of the output, [B, H, W, C]."""
+    terms = normalisations.terms_into(number, sources.values)
+    if terms:
+        mix(terms, node, add=False)
+    else:
+        node.zero_()
+
+
+def _convolutions(
+    candidate: Candidate,
+    state: Tensor,
+    parameters: Sequence[Tensor],
+    inner: Tensor,
+    normalisations: TermNormalisations,
+) -> list[Tensor]:
+    """Return the output of each unit before its normalisation, [edges, B, H', W', C]."""
+    outputs: list[Tensor] = []
+    x, before = state, None
+    units, norms = units_and_norms(candidate, inner, normalisations)
+    for index, (unit, normalisation) in enumerate(zip(units, norms, strict=True)):
+        depthwise, pointwise = parameters[2 * index : 2 * index + 2]
+        measure = measures(unit.norm)
+        x, sums = unit_forward(unit.geometry, x, before, depthwise, pointwise, measure)
+        statistics(unit.norm, sums, pixels(x), normalisation)
+        before = normalisation
+        outputs.append(x)
+    return outputs
+
+
+def _reduce(
+    candidate: Candidate,
+    state: Tensor,
+    parameters: Sequence[Tensor],
+    normalisations: TermNormalisations,
+) -> list[Tensor]:
+    """Return the output of `Reduce` before its normalisation, [edges, B, H / 2, W / 2, C]."""
+    edges, layer = len(candidate.targets), module_norms(candidate.module)[0]
+    inputs = reduce_inputs(state)
+    halves = [
+        x.flatten(0, 2) @ weight.view(edges, -1, weight.shape[1]).mT  # [edges, pixels, C / 2]
+        for x, weight in zip(inputs, parameters, strict=True)
+    ]
+    y = torch.cat(halves, dim=2).view(edges, *inputs[0].shape[:3], -1)
+    sums = None
+    if measures(layer):
+        sums = torch.stack([moments(edge) for edge in y], dim=1).flatten(1)  # [2, edges * C]
+    statistics(layer, sums, pixels(y), normalisations.normalisation(candidate))
+    return [y]
+
+
+def _measure_pool(candidate: Candidate, y: Tensor, normalisations: TermNormalisations) -> None:
+    """Write the statistics of a pool [B, H', W', C] to all of its terms."""
+    layer, terms = module_norms(candidate.module)[0], normalisations.normalisation(candidate)
+    sums = moments(y) if measures(layer) else None
+    statistics(layer, sums, pixels(y), Normalisation(terms.mean[0], terms.inverse[0]))
+    terms.mean[1:], terms.inverse[1:] = terms.mean[0], terms.inverse[0]

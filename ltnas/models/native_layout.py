@@ -1,0 +1,139 @@
+"""Positions of a cell's candidate operations, terms and saved tensors for the CPU kernels.
+
+A term is what a candidate operation adds to a node on one edge. The terms of all edges of a
+candidate have consecutive numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ltnas.models.sources import Source
+from ltnas.models.stacked import Convolutions, Pool, Reduce
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate operation on edges that leave one state, and the positions of its tensors.
+
+    Args:
+        module: module of the operation, which computes all of its edges.
+        state: number of the state that the edges leave.
+        targets: numbers of the states that the edges enter.
+        rows: rows of the mixing weights, one for each edge.
+        column: column of the mixing weights.
+        terms: positions of its terms among the terms of the cell.
+        parameters: positions of its parameters among the parameters of the cell.
+        saved: positions of its tensors among those saved for the backward pass.
+        inner: positions of its channels among the channels between two units.
+    """
+
+    module: nn.Module
+    state: int
+    targets: tuple[int, ...]
+    rows: tuple[int, ...]
+    column: int
+    terms: slice
+    parameters: slice
+    saved: slice
+    inner: slice
+
+
+def module_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
+    """Return the normalisations of a candidate's module, in order.
+
+    Raises:
+        TypeError: the module is not a candidate operation.
+    """
+    match module:
+        case Convolutions():
+            return [unit.norm for unit in module.chain()]
+        case Reduce() | Pool():
+            return [module.norm]
+        case nn.Identity():
+            return []
+        case _:
+            raise TypeError(f"{module} is not a candidate operation of a supernet")
+
+
+def module_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a candidate's module in the order in which kernels take them."""
+    if isinstance(module, Convolutions):
+        return [weight for unit in module.chain() for weight in (unit.depthwise, unit.pointwise)]
+    if isinstance(module, Reduce):
+        return [module.conv_1, module.conv_2]
+    return []
+
+
+def _after(previous: slice, count: int) -> slice:
+    """Return the next `count` positions."""
+    return slice(previous.stop, previous.stop + count)
+
+
+class CellLayout:
+    """All candidates of a cell in the order of their states, and the terms of each node.
+
+    Args:
+        sources: edges that leave each state, in the order of the states.
+        nodes: number of intermediate nodes.
+        channels: channels of each state.
+        reduction: True for a reduction cell.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], nodes: int, channels: int, reduction: bool
+    ) -> None:
+        self.nodes, self.channels, self.reduction = nodes, channels, reduction
+        self.candidates: list[Candidate] = []
+        terms = parameters = saved = inner = slice(0, 0)
+        for source in sources:
+            for name, module in source.candidates.items():
+                norms = module_norms(module)
+                # A pool is computed again in the backward pass: its output is as large as its
+                # state. Convolutions save the output of each unit.
+                saved_count = 0 if isinstance(module, Pool) else len(norms)
+                terms = _after(terms, len(source.targets[name]))
+                parameters = _after(parameters, len(module_parameters(module)))
+                saved = _after(saved, saved_count)
+                inner = _after(inner, sum(norm.num_features for norm in norms[:-1]))
+                candidate = Candidate(
+                    module=module,
+                    state=source.state,
+                    targets=source.targets[name],
+                    rows=tuple(source.rows[name]),
+                    column=source.columns[name],
+                    terms=terms,
+                    parameters=parameters,
+                    saved=saved,
+                    inner=inner,
+                )
+                self.candidates.append(candidate)
+        self.term_count: int = terms.stop
+        self.inner_channels: int = inner.stop
+        # Place of each term in the matrix of mixing weights, and the state that it enters.
+        self.rows = [row for candidate in self.candidates for row in candidate.rows]
+        self.columns = [c.column for c in self.candidates for _ in c.rows]
+        self.targets = [target for candidate in self.candidates for target in candidate.targets]
+
+    def leaving(self, state: int) -> list[Candidate]:
+        """Return the candidates of the edges that leave a state."""
+        return [candidate for candidate in self.candidates if candidate.state == state]
+
+    def entering(self, state: int) -> list[int]:
+        """Return the numbers of the terms that enter a state."""
+        return [term for term, target in enumerate(self.targets) if target == state]
+
+    def stride(self, state: int) -> int:
+        """Return the stride of the edges that leave a state."""
+        return 2 if self.reduction and state < 2 else 1
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of all candidates."""
+        return [parameter for c in self.candidates for parameter in module_parameters(c.module)]
+
+    def norms(self) -> list[nn.BatchNorm2d]:
+        """Return the normalisations of all candidates."""
+        return [norm for candidate in self.candidates for norm in module_norms(candidate.module)]
