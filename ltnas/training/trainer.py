@@ -5,25 +5,31 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from signal import Signals
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ltnas import config as c
 from ltnas.data.module import LongTailData
-from ltnas.distributed.processes import by_torchrun
+from ltnas.distributed.processes import by_srun, by_torchrun
 from ltnas.distributed.strategy import ProcessPerDevice
 from ltnas.errors import Terminated, UserError
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.memory import keep_freed_memory
 from ltnas.training.monitor import MeasuringModule
+
+PATIENCE = 2.0
+"""Seconds to wait for the exit codes of other ranks after a connection to one was lost."""
 
 
 def choose_accelerator(trainer: c.Trainer, precision: str, compiled: bool) -> str:
@@ -98,7 +104,7 @@ def build_trainer(
         limit_train_batches=config.limit_batches,
         default_root_dir=folder.path,
         callbacks=callbacks,
-        plugins=_slurm_plugins(),
+        plugins=_cluster(config.trainer.processes),
         logger=logger or False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -108,17 +114,24 @@ def build_trainer(
     )
 
 
-def _slurm_plugins() -> list[Any]:
-    """Return Lightning's SLURM environment without requeueing, which the launcher does itself."""
-    queued = SLURMEnvironment.detect() and not by_torchrun()
-    return [SLURMEnvironment(auto_requeue=False)] if queued else []
+def _cluster(processes: int) -> list[Any]:
+    """Return Lightning's plugin that says how the processes of a run were started.
+
+    Left to itself, Lightning takes any process inside a job of SLURM for one of several tasks, and
+    queues the job again, which is the business of the launcher.
+    """
+    if by_torchrun():
+        return []  # detected by Lightning
+    if processes > 1 and by_srun():
+        return [SLURMEnvironment(auto_requeue=False)]
+    return [LightningEnvironment()]
 
 
 def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpoint: Path) -> None:
     """Train, from the checkpoint if there is one.
 
     Raises:
-        UserError: memory ran out, or the checkpoint is damaged.
+        UserError: memory ran out, the checkpoint is damaged, or another rank has ended.
         Terminated: the process was asked to end.
     """
     resume = checkpoint if checkpoint.exists() else None
@@ -134,7 +147,33 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
+        if trainer.world_size > 1 and _lost_connection(error):
+            if trainer.global_rank > 0:
+                raise SystemExit(2) from error  # the first process tells why
+            raise UserError(
+                f"{_ended_rank(trainer)}: its own output may say why, and a SIGKILL is often a "
+                "lack of memory; the same command with resume=auto goes on"
+            ) from error
         raise _explained(error) from error
+
+
+def _lost_connection(error: BaseException) -> bool:
+    """Return True for the error of a collective operation whose peer is gone."""
+    words = ("Connection closed by peer", "Connection reset by peer", "gloo/transport", "NCCL")
+    return isinstance(error, torch.distributed.DistError) or any(
+        word in str(error) for word in words
+    )
+
+
+def _ended_rank(trainer: L.Trainer) -> str:
+    """Return which of the other processes has ended and how, as far as this one can know."""
+    started: list[Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
+    for number, process in enumerate(started, 1):
+        with suppress(TimeoutExpired):  # the connection breaks just before the process is gone
+            code = process.wait(timeout=PATIENCE / len(started))
+            how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            return f"rank {number} of this run {how}"
+    return "another rank of this run has ended"
 
 
 def _check_whole(checkpoint: Path) -> None:

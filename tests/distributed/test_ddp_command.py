@@ -2,11 +2,28 @@
 
 import csv
 import os
+import subprocess
+import sys
 
 import pytest
 from conftest import TINY
 from safetensors.torch import load_file
 
+KILLED = """
+import os, signal, sys
+from ltnas.training.search_module import SearchModule
+
+step = SearchModule.training_step
+
+def die(self, batches, index):
+    if self.global_rank == 1 and self.current_epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    step(self, batches, index)
+
+SearchModule.training_step = die
+from ltnas.cli.command import search
+search()
+"""
 SEARCH = (
     *(*TINY, "scheme=darts", "space.nodes=2", "channels=4", "architecture.learning_rate=0.01"),
     "collapse.hessian_every=2",
@@ -36,3 +53,22 @@ def test_two_processes_write_one_run_that_equals_one_process(ltnas, tmp_path):
     ours, theirs = (load_file(path / "architecture.safetensors") for path in (shared, alone))
     for kind in ("normal", "reduce"):
         assert (ours[kind] - theirs[kind]).abs().max() < 1e-3
+
+
+def test_a_killed_rank_is_named_in_one_line(tmp_path):
+    program = tmp_path / "killed.py"  # each rank runs it again
+    program.write_text(KILLED)
+    done = subprocess.run(
+        [sys.executable, str(program), *SEARCH, "trainer.devices=2", "runs=runs"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ltnas: rank 1 of this run was killed by SIGKILL: ")
+    assert "resume=auto" in line
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "checkpoint.ckpt").exists()

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 from hydra import compose, initialize_config_dir
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
 from ltnas.cli.messages import user_message
-from ltnas.training.trainer import build_trainer
+from ltnas.training.trainer import _cluster, build_trainer
 
 
 def test_requests_to_the_queue():
@@ -40,12 +40,14 @@ def test_a_missing_package_is_named(monkeypatch):
     assert user_message(error).endswith("pip install 'ltnas[slurm]'")
 
 
-def test_lightning_does_not_queue_again_itself(monkeypatch, tmp_path):
+@pytest.mark.parametrize("tasks", ["1", "4"])
+def test_one_process_inside_a_job_is_one_process(monkeypatch, tmp_path, tasks):
+    """Lightning would take it for one of the job's tasks, and queue the job again itself."""
     from composed import composed
 
     from ltnas.runs.folder import RunFolder
 
-    for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "x"}.items():
+    for name, value in {"SLURM_NTASKS": tasks, "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "x"}.items():
         monkeypatch.setenv(name, value)
     for name in ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"):
         monkeypatch.setenv(name, "0")
@@ -58,6 +60,13 @@ def test_lightning_does_not_queue_again_itself(monkeypatch, tmp_path):
         logger=None,
     )
     environment = trainer._accelerator_connector.cluster_environment
+    assert isinstance(environment, LightningEnvironment)
+    assert trainer.world_size == 1
+
+
+def test_lightning_does_not_queue_the_tasks_of_srun_again(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    (environment,) = _cluster(2)
     assert isinstance(environment, SLURMEnvironment)
     assert environment.auto_requeue is False
 
