@@ -1,4 +1,4 @@
-"""Runs that differ in their seeds alone are one row: means and deviations."""
+"""Rows of tables: means and deviations over trainings that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from ltnas.reports.runs import Run, known
 CIFAR_10 = {"cifar10", "cifar10_parquet"}
 OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
 SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
-"""Settings that decide how far a result can be compared with the paper's."""
+"""Settings of size and length, which limit how far results compare with the paper's."""
 OF_NO_SCHEME = tuple(f"search.{key}" for key in ("weights.", "architecture.", "space.", *OF_A_RUN))
-"""What of a search no scheme sets."""
+"""Prefixes of settings of a search that no scheme sets."""
 ELSEWHERE = ("imbalance", "data.", "search.imbalance", "search.data.", "recipe")
-"""Settings that other columns tell."""
+"""Prefixes of settings that other columns show."""
 SHOWN = (*("accuracy", "many", "medium", "few", "macro_accuracy", "macro_f1", "calibration_error"),)
 LOST = "search not here"
 
 
 @dataclass(frozen=True)
 class Row:
-    """Trainings of one configuration, over seeds.
+    """Trainings of one configuration with different seeds.
 
-    `label` is what tells the row from others of its scheme; `settings` are those of its first run
-    and, under `search.`, of the search before it; `searches` are where genotypes come from, as far
-    as they are there; `repeated` counts older runs of the same seeds, which count for nothing else;
-    `values` are lists over seeds, of `SHOWN` on both test sets (`few_balanced`) and of costs.
+    `label` distinguishes the row from others of its scheme. `settings` are those of its first run
+    and, under `search.`, of the search before it. `searches` are the searches of the genotypes, as
+    far as their folders are present. `repeated` is the number of older runs of the same seeds,
+    which enter nothing else. `values` are lists over seeds: of `SHOWN` on both test sets (for
+    example `few_balanced`) and of costs.
     """
 
     scheme: str
@@ -44,14 +45,14 @@ class Row:
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def mean(self, key: str) -> float | None:
-        """Over seeds; None if it is not known."""
-        found = self.values[key]
-        return statistics.mean(found) if found else None
+        """Return the mean over seeds; None if there is no value."""
+        values = self.values[key]
+        return statistics.mean(values) if values else None
 
     def deviation(self, key: str) -> float | None:
-        """Over seeds; None if there are fewer than two."""
-        found = self.values[key]
-        return statistics.stdev(found) if len(found) > 1 else None
+        """Return the standard deviation over seeds; None for fewer than two values."""
+        values = self.values[key]
+        return statistics.stdev(values) if len(values) > 1 else None
 
     @property
     def name(self) -> str:
@@ -60,12 +61,12 @@ class Row:
 
     @property
     def lost_search(self) -> bool:
-        """Whether its genotypes come from searches that are not there."""
+        """True if the genotypes come from searches whose folders are not present."""
         return not self.searches and is_lost(self.runs[0])
 
     @property
     def apart_from_imbalance(self) -> tuple[tuple[str, str], ...]:
-        """The same for rows that differ in their imbalance alone."""
+        """Settings that are equal for rows that differ only in their imbalance."""
         ignored = ("imbalance", "search.imbalance")
         kept = {k: v for k, v in self.settings.items() if not k.startswith(ignored)}
         kept["scheme"] = self.scheme
@@ -81,7 +82,7 @@ class Row:
 
     @property
     def protocol(self) -> str:
-        """How it was made, as far as that is not as in the paper; empty if all is."""
+        """Recipe and settings that differ from the paper's; empty if none does."""
         recipe = self.settings.get("recipe", "paper")
         keys = SIZES if recipe != "paper" else [key for key in self.settings if of_protocol(key)]
         words = spoken(self.settings, [key for key in keys if key in self.settings])
@@ -90,14 +91,14 @@ class Row:
 
 
 def of_protocol(key: str) -> bool:
-    """Whether the paper says what a setting is, whatever the scheme."""
+    """Return True for a setting that the paper fixes for all schemes."""
     if key in NOT_SAID or key.startswith(ELSEWHERE):
         return False
     return not key.startswith("search.") or key.startswith(OF_NO_SCHEME)
 
 
 def make_rows(runs: list[Run]) -> list[Row]:
-    """The trainings among the finished runs, the best of each imbalance first."""
+    """Return the rows of all finished trainings, the best of each imbalance first."""
     searches = {run.folder.name: run for run in runs if run.kind == "search"}
     groups: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
@@ -112,18 +113,18 @@ def make_rows(runs: list[Run]) -> list[Row]:
 
 def _row(group: list[Run], searches: dict[str, Run]) -> Row:
     runs = newest(group, searches)
-    found = tuple(search for run in runs if (search := search_of(run, searches)))
-    first, values = runs[0], values_of(runs, found)
+    before = tuple(search for run in runs if (search := search_of(run, searches)))
+    first, values = runs[0], values_of(runs, before)
     settings = first.settings | {
-        f"search.{key}": value for key, value in (found[0].settings if found else {}).items()
+        f"search.{key}": value for key, value in (before[0].settings if before else {}).items()
     }
     scheme, imbalance = first.metrics["scheme"], first.metrics["imbalance"]
     repeated = len(group) - len(runs)
-    return Row(scheme, imbalance, tuple(runs), found, settings, repeated, values=values)
+    return Row(scheme, imbalance, tuple(runs), before, settings, repeated, values=values)
 
 
 def newest(group: list[Run], searches: dict[str, Run]) -> list[Run]:
-    """One run of each pair of seeds, of search and training: a copy is no evidence."""
+    """Return the newest run for each pair of seeds of search and training, without repetitions."""
     kept: dict[Any, Run] = {}
     for run in sorted(group, key=lambda run: run.folder.name):
         search = search_of(run, searches)
@@ -133,7 +134,7 @@ def newest(group: list[Run], searches: dict[str, Run]) -> list[Run]:
 
 
 def values_of(runs: list[Run], searches: tuple[Run, ...]) -> dict[str, list[float]]:
-    """Numbers of a row, lists over its runs of what is known."""
+    """Return the numbers of a row: for each key the list of known values over its runs."""
     metrics = [run.metrics for run in runs]
     values = {
         f"{key}_{name}": [m["test"][name][key] for m in metrics if known(m["test"][name].get(key))]
@@ -148,27 +149,27 @@ def values_of(runs: list[Run], searches: tuple[Run, ...]) -> dict[str, list[floa
 
 
 def search_of(run: Run, searches: dict[str, Run]) -> Run | None:
-    """The search that found a training's genotype, if it is there."""
+    """Return the search of a training's genotype; None if its folder is not present."""
     path = Path(run.settings.get("genotype", ""))
     return searches.get(path.parent.name if path.name == "genotype.json" else path.name)
 
 
 def is_lost(run: Run) -> bool:
-    """Whether a training's genotype is a file and no name; its search is nowhere to be seen."""
+    """Return True if a training's genotype is a path and not a published name."""
     return "/" in run.settings.get("genotype", "")
 
 
 def labelled(rows: list[Row]) -> list[Row]:
-    """Rows with their labels: the recipe, and what tells a row from others of its recipe."""
+    """Return the rows with labels: the recipe, and the settings that differ within a recipe."""
     alike: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
         alike[row.scheme, row.imbalance, row.settings.get("recipe", "paper")].append(row)
-    found = []
+    result = []
     for (_, _, recipe), members in alike.items():
         words = told_apart([row.settings for row in members])
         lost = len({row.lost_search for row in members}) > 1
         for row, own in zip(members, words, strict=True):
             parts = [recipe] if recipe != "paper" else []
             parts += [own, LOST if lost and row.lost_search else ""]
-            found.append(Row(**{**vars(row), "label": " ".join(filter(None, parts))}))
-    return found
+            result.append(Row(**{**vars(row), "label": " ".join(filter(None, parts))}))
+    return result

@@ -1,4 +1,4 @@
-"""Run folders as they lie on the disk: finished, cut off, or not to be read."""
+"""Reading of run folders: finished, unfinished, failed or unreadable runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from ltnas.runs.fingerprint import translated
 from ltnas.runs.folder import FAILURE, run_folders
 
 NOT_OF_A_GROUP = ("seed", "genotype")
-"""Keys of a fingerprint in which the runs of one row of a table may differ."""
-
+"""Settings in which the runs of one row of a table may differ."""
 NEEDED: dict[str, type | tuple[type, ...]] = {
     **{"kind": str, "scheme": str, "imbalance": str, "seed": int},
     **{"data.source": str, "data.subset_checksum": str},
     **{"provenance.commit": str, "provenance.command": str},
 }
-"""What every result has, and what of it is a number."""
+"""Keys of metrics.json that every result has, with their types."""
 OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
     **{"parameters": int, "multiply_accumulates": int},
     **{"seconds": (int, float), "peak_memory_gib": (int, float)},
@@ -34,9 +33,9 @@ OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
 class Run:
     """One run folder.
 
-    `state` is `finished`, `running`, `unfinished`, or `failed` or `unreadable`, and then `reason`
-    says why. `settings` are what decided its result, by dotted keys; `metrics` those of a run that
-    has finished.
+    `state` is `finished`, `running`, `unfinished`, `failed` or `unreadable`; for the last two
+    `reason` gives the error. `settings` are the command and the settings that are not defaults, by
+    dotted keys. `metrics` are empty unless the run has finished.
     """
 
     folder: Path
@@ -47,32 +46,32 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder, in characters that any file can hold."""
+        """Name of the folder, in characters that can be written to any file."""
         return self.folder.name.encode(errors="backslashreplace").decode()
 
     @property
     def kind(self) -> str:
-        """`search` or `retrain`, by what is in the folder: people give folders other names."""
+        """`search` or `retrain`, by the content of the folder: users may rename folders."""
         if self.metrics:
             return str(self.metrics["kind"])
         return self.settings.get("command", "search")
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
-        """The same for runs that differ in their seeds alone."""
+        """Settings that are equal for runs that differ only in their seeds."""
         kept = {key: value for key, value in self.settings.items() if key not in NOT_OF_A_GROUP}
         names = {"kind": self.kind, "scheme": str(self.metrics.get("scheme", ""))}
         return tuple(sorted((kept | names).items()))
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
-    """All runs in and below the folders, each once, by name."""
-    found = {path.resolve(): path for folder in folders for path in run_folders(folder)}
-    return sorted((read_run(path) for path in found.values()), key=lambda run: run.folder.name)
+    """Return all runs in and below the folders, each once, sorted by name."""
+    paths = {path.resolve(): path for folder in folders for path in run_folders(folder)}
+    return sorted((read_run(path) for path in paths.values()), key=lambda run: run.folder.name)
 
 
 def read_run(folder: Path) -> Run:
-    """A run as it is now."""
+    """Return the present state of the run in a folder."""
     try:
         data = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
         if not isinstance(data, dict):
@@ -96,7 +95,7 @@ def read_run(folder: Path) -> Run:
 def state_of(
     folder: Path, settings: dict[str, str]
 ) -> tuple[str, dict[str, str], dict[str, Any], str]:
-    """State, settings, no metrics and the reason of a run that has no result."""
+    """Return state, settings, empty metrics and reason of a run without a result."""
     if is_busy(folder):
         return "running", settings, {}, ""
     path = folder / FAILURE
@@ -106,7 +105,7 @@ def state_of(
 
 
 def wrong_with(metrics: object) -> str:
-    """Why metrics.json is none of ours; empty if it is."""
+    """Return the reason why metrics.json cannot be used; empty if it can."""
     if not isinstance(metrics, dict):
         return "metrics.json is no object"
     needed = NEEDED | (OF_A_TRAINING if metrics.get("kind") == "retrain" else {})
@@ -124,12 +123,12 @@ def wrong_with(metrics: object) -> str:
 
 
 def known(value: object) -> bool:
-    """Whether a result is a number; groups without classes have none."""
+    """Return True if a result is a finite number; groups without classes have none."""
     return isinstance(value, int | float) and math.isfinite(value)
 
 
 def is_busy(folder: Path) -> bool:
-    """Whether a living process works in a run folder."""
+    """Return True if a process works in a run folder."""
     try:
         with (folder / ".lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ltnas.errors import UserError
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` only when all is on the disk.
+    """Yield a temporary path that replaces `path` once its content is on the disk.
 
     Raises:
-        UserError: it could not be written, for want of space for example; what was there stays.
+        UserError: the file could not be written, for example because the disk is full; an older
+            file of this name is unchanged.
     """
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:

@@ -1,10 +1,9 @@
-"""Environment variables by which a sweep tells its jobs about itself."""
+"""Environment variables that a sweep sets for its jobs."""
 
 from __future__ import annotations
 
 SWEEP_VARIABLE = "LTNAS_SWEEP"
-"""Tells a job, and by it a dashboard, the name of its sweep."""
-
+"""Name of the sweep, by which dashboards group its jobs."""
 
 LAUNCHER_VARIABLE = "LTNAS_LAUNCHER"
-"""Tells a job the process that has started it."""
+"""Identifier of the process that started the job."""

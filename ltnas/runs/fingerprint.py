@@ -23,7 +23,9 @@ from ltnas.runs.folder import RunFolder
 Settings = dict[str, Any]
 """Settings by dotted keys."""
 VERSION = 2
+"""Version of the format of fingerprint files."""
 COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConfig}
+"""Configuration class of each command that makes run folders."""
 FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache"}
 """Keys that a resumed run may change, because the result does not depend on them."""
 
@@ -120,7 +122,7 @@ def differences(stored: Settings, wanted: Settings) -> list[str]:
         return [f"it was ltnas.{stored['command']}, now ltnas.{wanted['command']}"]
     before, now = (defaults(prints["command"], prints) | prints for prints in (stored, wanted))
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    # Constants of another value on an axis are others: the name of the value says enough.
+    # If an axis has another value, its constants mean something else: the name says enough.
     return [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in changed

@@ -1,4 +1,4 @@
-"""Run folders: unique, never half-written, found again to go on."""
+"""Run folders: their files, their lock, and how they are found."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from ltnas.runs.atomic import atomically
 from ltnas.runs.locks import lock
 
 FAILURE = "failure.txt"
-"""Why the last process that worked in a run folder has failed."""
+"""File with the error that ended the last process in a run folder."""
 
 
 @dataclass
 class RunFolder:
-    """The files of one run; written by the first process alone.
+    """Files of one run.
 
-    In a `with` statement others are kept out until its end.
+    In a `with` statement the folder is released at the end, and an error is written to `FAILURE`.
     """
 
     path: Path
     writes: bool = True
+    """True in the first process of a run, which alone writes files."""
     lock: IO[bytes] | None = None
+    """Open lock file, if this process works in the folder."""
 
     def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
         if isinstance(error, Exception):  # an interrupt is no failure
-            with suppress(UserError):  # there may be no room for a word
+            with suppress(UserError):  # the disk may be full
                 self.write_text(FAILURE, " ".join(f"{error}".split()) or type(error).__name__)
         self.release()
 
@@ -44,17 +46,17 @@ class RunFolder:
             self.lock.close()
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a text file, whole or not at all."""
+        """Write a text file atomically."""
         if self.writes:
             with atomically(self.path / name) as partial:
                 partial.write_text(text, encoding="utf-8")
 
     def write_json(self, name: str, data: object) -> None:
-        """Write a JSON file, whole or not at all."""
+        """Write a JSON file atomically."""
         self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
     def read_json(self, name: str) -> Any:  # noqa: ANN401 - whatever was written
-        """The content of a JSON file, or None if there is none."""
+        """Return the content of a JSON file, or None if there is no valid one."""
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -62,19 +64,22 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state after the last whole epoch is."""
+        """Path of the checkpoint after the last complete epoch."""
         return self.path / "checkpoint.ckpt"
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end: metrics are the last thing that it writes."""
+        """True if the run has finished: metrics.json is the last file that it writes."""
         return (self.path / "metrics.json").exists()
 
     def try_lock(self) -> bool:
-        """Whether no other living process works in the folder; if so, this one does from now on."""
+        """Lock the folder for this process; return False if another process works in it.
+
+        Partial files of killed processes and the error of the last one are removed.
+        """
         try:
             file = (self.path / ".lock").open("wb")
-        except OSError:  # a folder of somebody else's
+        except OSError:  # no permission to write
             return False
         if not lock(file, wait=False):
             file.close()
@@ -82,13 +87,13 @@ class RunFolder:
         self.lock = file
         for partial in self.path.rglob(".*.partial"):  # of a process that was killed
             partial.unlink(missing_ok=True)
-        (self.path / FAILURE).unlink(missing_ok=True)  # it is gone on with
+        (self.path / FAILURE).unlink(missing_ok=True)  # the run continues
         return True
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """All run folders in and below a folder."""
-    for where, below, files in os.walk(folder, followlinks=True):
+    """Yield all run folders in and below a folder."""
+    for path, subfolders, files in os.walk(folder, followlinks=True):
         if "fingerprint.json" in files:
-            below.clear()  # stages of a run are no runs
-            yield Path(where)
+            subfolders.clear()  # the stages of a run are part of it
+            yield Path(path)

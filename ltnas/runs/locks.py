@@ -1,4 +1,4 @@
-"""Locks between processes, as files; they end with the process that has them."""
+"""File locks between processes; the system releases them when a process ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import IO
 
 
 def lock(file: IO[bytes], wait: bool) -> bool:
-    """Whether this process has the lock of a file now; no other has it then.
+    """Acquire an exclusive lock; return False if another process holds it.
 
-    On a file system without locks (some of NFS, Lustre without `-o flock`) it says so and goes on.
+    On a file system without locks (some NFS, Lustre without `-o flock`) a note is printed and the
+    lock counts as acquired.
 
     Args:
-        file: open; closing it ends the lock.
-        wait: until the process that has it ends.
+        file: open file; closing it releases the lock.
+        wait: True to wait until the lock is free.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -32,11 +33,11 @@ def lock(file: IO[bytes], wait: bool) -> bool:
 
 
 def shared_file(path: Path) -> IO[bytes]:
-    """A file that all users of its folder can lock."""
+    """Open a file, creating it where needed, that all users of its folder can lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):  # made by another user, who has done so
+    with suppress(OSError):  # created by another user, with these permissions
         path.parent.chmod(0o1777)
     try:
         return path.open("ab")
     except PermissionError:
-        return path.open("rb")  # another user's; a lock needs no more
+        return path.open("rb")  # another user's file; a lock needs no write access

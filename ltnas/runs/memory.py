@@ -1,4 +1,4 @@
-"""How much memory a run took, and the C library's allocator, told to keep what it has."""
+"""Peak memory of a run, and settings of the C library's allocator."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
-"""Numbers of glibc's `mallopt`."""
+"""Parameter numbers of glibc's `mallopt`."""
 
 
 def keep_freed_memory() -> None:
-    """Stop glibc from giving large blocks back to the kernel; does nothing elsewhere.
+    """Stop glibc from returning large blocks to the kernel; no effect with other C libraries.
 
-    A step on the CPU frees and takes gigabytes. By default each large block is returned and mapped
-    again, and the kernel clears its pages again and again.
+    A step on the CPU frees and allocates gigabytes. By default each large block is unmapped and
+    mapped again, and the kernel clears its pages every time.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -28,17 +28,17 @@ def keep_freed_memory() -> None:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Most memory in use so far, GiB: on a GPU the tensors', else the process's."""
+    """Return the peak memory in GiB: of the tensors on a GPU, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     return process_peak() / 2**30
 
 
 def process_peak() -> int:
-    """Most bytes that this process held.
+    """Return the peak resident memory of this process in bytes.
 
-    On Linux by `VmHWM`: a child takes over its parent's `ru_maxrss` and keeps it through exec, so
-    that one started by a big process would report that one's peak.
+    On Linux it is `VmHWM`, because a child inherits its parent's `ru_maxrss` through exec and would
+    report the peak of a large parent.
     """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""Nothing is done twice: of equal runs one is made, and the others wait for it."""
+"""Runs of equal configuration are computed once; other processes wait for the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Config = TypeVar("Config", bound=Run)
 
 
 def once(config: Config, run: Callable[[Config], Path]) -> Path:
-    """Run, unless a run of this configuration has finished or `resume` says never to look."""
+    """Return the folder of a finished run of this configuration, or run it now.
+
+    With `resume=never` finished runs are not looked for.
+    """
     if config.resume == "never":
         return run(config)
     with alone(config):
@@ -30,7 +33,13 @@ def once(config: Config, run: Callable[[Config], Path]) -> Path:
 
 @contextmanager
 def alone(config: Run) -> Iterator[None]:
-    """Wait for others at the same run: jobs that differ in their trainings share a search."""
+    """Hold the lock of a configuration, after waiting for other processes that run it.
+
+    Jobs of a sweep that differ only in their trainings share a search in this way.
+
+    Raises:
+        UserError: the folder of runs cannot be created.
+    """
     text = json.dumps(fingerprint(config), sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     try:

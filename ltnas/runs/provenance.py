@@ -1,4 +1,4 @@
-"""What every result says of where it comes from."""
+"""Provenance of a result: command, commit, versions and device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ltnas.config import Trainer
 
 
 def commit() -> str:
-    """The commit of the checkout, with + if files differ from it; else the version."""
+    """Return the commit of the checkout, with + for uncommitted changes; else the version."""
     here = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:
@@ -30,7 +30,7 @@ def commit() -> str:
 
 
 def device_name(trainer: Trainer) -> str:
-    """The GPU's name, or the processor's and its threads in use."""
+    """Return the name of the GPU, or of the processor with the number of threads in use."""
     import torch
 
     if torch.cuda.is_available() and trainer.accelerator != "cpu":
@@ -47,7 +47,7 @@ def _processor() -> str:
 
 
 def provenance(module: str, trainer: Trainer) -> dict[str, Any]:
-    """Command, commit, versions and device, in plain types."""
+    """Return command, commit, versions and device, as JSON can hold them."""
     import lightning
     import torch
 

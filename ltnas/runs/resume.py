@@ -1,4 +1,4 @@
-"""New run folders, and run folders that are found again to be resumed."""
+"""Opening of run folders: new ones, and those of runs that are resumed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltnas.runs.folder import RunFolder
 
 
 def finished_run(config: Run, folders: Iterable[Path]) -> Path | None:
-    """A finished run of a configuration among run folders."""
+    """Return the folder of a finished run with this configuration; None if there is none."""
     wanted = fingerprint(config)
     for path in folders:
         if RunFolder(path).finished and stored_fingerprint(path) == wanted:
@@ -23,14 +23,17 @@ def finished_run(config: Run, folders: Iterable[Path]) -> Path | None:
 
 
 def open_run(config: Run, name: str) -> RunFolder:
-    """The folder that this process works in: a new one, or the one to go on with.
+    """Open the folder that this process works in: a new one, or one that `resume` names.
+
+    Processes other than the first of a run take the folder that the first one opened.
 
     Args:
-        config: of the run; `resume` and `runs` decide.
-        name: what new folders are called, before the time of creation.
+        config: configuration of the run; its `resume` and `runs` decide about the folder.
+        name: first part of the name of a new folder; the time of its creation follows.
 
     Raises:
-        UserError: the folder to go on with is missing, busy, finished, or of another config.
+        UserError: the folder to resume is missing, in use, finished, or has other settings, or
+            no folder can be created.
     """
     processes = config.trainer.processes
     if rank(processes) > 0:
@@ -49,14 +52,15 @@ def _open(config: Run, name: str) -> RunFolder:
             return _create(config, name)
         case "auto":
             return _newest_unfinished(config, name) or _create(config, name)
-        case where:
-            return _named(config, Path(where).expanduser())
+        case path:
+            return _named(config, Path(path).expanduser())
 
 
 def _create(config: Run, name: str) -> RunFolder:
+    """Create and lock a folder with a name of its own, and write the fingerprint into it."""
     root = Path(config.runs).expanduser()
     while True:
-        # To the nanosecond: names in their order are runs in the order of their creation.
+        # Nanoseconds in the name: the order of names is the order of creation.
         seconds, nanoseconds = divmod(time.time_ns(), 10**9)
         moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(seconds))
         path = root / f"{name}-{moment}-{nanoseconds:09d}"
@@ -76,19 +80,21 @@ def _create(config: Run, name: str) -> RunFolder:
 
 
 def _newest_unfinished(config: Run, name: str) -> RunFolder | None:
+    """Lock and return the newest unfinished folder with the same fingerprint that is not in use."""
     wanted = fingerprint(config)
     for path in sorted(Path(config.runs).expanduser().glob(f"{name}-*"), reverse=True):
         folder = RunFolder(path)
         if folder.finished or stored_fingerprint(path) != wanted:
             continue
         if folder.try_lock():
-            if not folder.finished:  # by the process that had the lock just now
+            if not folder.finished:  # the process that held the lock may have finished it
                 return folder
             folder.release()
     return None
 
 
 def _named(config: Run, path: Path) -> RunFolder:
+    """Lock and return the given folder of an unfinished run with the same fingerprint."""
     folder = RunFolder(path)
     if folder.read_json("fingerprint.json") is None:
         raise UserError(f"resume={path} is no run folder: give one that a run printed, or auto")
