@@ -213,5 +213,7 @@ def output_nodes(cell: CellGenotype) -> list[int]:
     entered = {edge.node for edge in live_edges(cell)}
     nodes = [node for node in cell.concat if node in entered]
     if not nodes:
-        raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
+        raise UserError(
+            "the genotype has a cell in which nothing reaches the output: take another genotype"
+        )
     return nodes
