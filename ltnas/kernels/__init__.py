@@ -69,6 +69,7 @@ class Kernels:
         self.functions = {}
         for name, arguments in SIGNATURES.items():
             for dtype, suffix in SUFFIXES.items():
+                # Declared types let ctypes check the number of arguments and convert them.
                 function = getattr(library, f"{name}_{suffix}")
                 function.argtypes = [TYPES[code] for code in arguments if code != " "]
                 function.restype = None

@@ -100,14 +100,19 @@ def unit_forward(
     Returns:
         The output, [edges, B, H', W', C], and its sums and sums of squares, float64 [2, edges * C].
     """
-    stacked, channels = pointwise.shape[:2]
+    stacked, channels = pointwise.shape[:2]  # edges * C, C
     shape = geometry.shape(x, channels, stacked // channels, before is None)
     batch, height, width = x.shape[-4:-1]
     smaller = height // geometry.stride, width // geometry.stride
     out = x.new_empty(stacked // channels, batch, *smaller, channels)
     sums = x.new_empty(2, stacked, dtype=torch.float64) if measure else None
     normalisation = before or IDENTITY
-    run_kernel("unit_forward", x.dtype, shape, x, *normalisation, depthwise, pointwise, out, sums)
+    run_kernel(
+        "unit_forward",
+        x.dtype,
+        *(shape, x, *normalisation, depthwise, pointwise),
+        *(out, sums),
+    )
     return out, sums
 
 
@@ -135,7 +140,7 @@ def unit_backward(
             stacked input it is overwritten with the gradient of the input of ReLU.
         needs_weights: True to compute the gradients of the weights.
     """
-    stacked, channels = pointwise.shape[:2]
+    stacked, channels = pointwise.shape[:2]  # edges * C, C
     shape = geometry.shape(x, channels, stacked // channels, before is None)
     grad_depthwise = torch.empty_like(depthwise) if needs_weights else None
     grad_pointwise = torch.empty_like(pointwise) if needs_weights else None
@@ -147,8 +152,10 @@ def unit_backward(
         "unit_backward",
         x.dtype,
         *(shape, x, *(before or IDENTITY), depthwise, pointwise),
+        # Output of the unit, with its gradients and its normalisation.
         *(addresses(after.grads), pixel_stride(after.grads[0])),
         *(after.inputs, scale, mean, inverse, after.sums),
+        # Results.
         *(grad_x, pixel_stride(grad_x), grad_depthwise, grad_pointwise, sums),
     )
     return UnitGradients(grad_depthwise, grad_pointwise, sums)
@@ -170,7 +177,7 @@ def rectified_forward(x: Tensor, weight: Tensor, measure: bool) -> tuple[Tensor,
     sums = x.new_empty(2, outputs, dtype=torch.float64) if measure else None
     shape = (pixels(x), inputs, outputs)
     threads = threads_for(out.numel() * inputs)
-    run_kernel("rectified_forward", x.dtype, *shape, x, weight, out, sums, threads)
+    run_kernel("rectified_forward", x.dtype, *(*shape, x, weight, out, sums, threads))
     return out, sums
 
 

@@ -1,14 +1,14 @@
-// Kernels of a cell on the CPU: what PyTorch does in many passes over memory, done while a few rows
-// of an image are in the cache. `ltnas.kernels` builds this file and calls it; the callers put the
-// calls in order. The plain oracle in tests/ says what they compute.
+// Kernels of a cell on the CPU. PyTorch makes many passes over memory; these compute all steps while
+// a few rows of an image are in the cache. `ltnas.kernels` builds this file and calls the functions at
+// its end. The plain supernet in tests/ defines what they compute.
 //
 // Activations are [N, H, W, C] with any distance ("stride") between pixels, so that a slice of
-// channels needs no copy. A "stacked" tensor has one of them after the other for each of several edges,
-// [edges, N, H, W, C], and per channel [edges, C]. A unit is ReLU, depthwise convolution, pointwise
-// convolution, normalisation. Its output is kept without the normalisation, which whatever reads it
-// applies: y = scale * (p - mean) * inverse + shift. The four (inverse is 1 / deviation; no scale is 1,
-// no shift is 0) are double, one a channel; sums over many pixels are double too: statistics must not
-// lose digits to large means.
+// channels needs no copy. A stacked tensor holds the activations of several edges one after the other,
+// [edges, N, H, W, C]; its values for each channel are [edges, C]. A unit is ReLU, depthwise
+// convolution, pointwise convolution and normalisation. Its output p is stored without the
+// normalisation; the functions that read it apply y = scale * (p - mean) * inverse + shift. The four
+// (inverse is 1 / deviation; a missing scale is 1, a missing shift is 0) are double, one for each
+// channel. Sums over many pixels are double too, so that statistics lose no digits to large means.
 #include <omp.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ struct Lanes {
 template <class T>
 using Vec = typename Lanes<T>::type;
 
-// A number or a vector of them, from any address.
+// A number or a vector of numbers at any address, aligned or not.
 template <class V, class T>
 inline V get(const T *p) {
   V v;
@@ -58,7 +58,8 @@ inline void store(T *p, Vec<T> v) {
   put(p, v);
 }
 
-// f(channel, 0) for every vector of channels, then one by one; f's second argument has the type to use.
+// Calls f(channel, zero) for whole vectors of channels, then half vectors, then single channels; the
+// type of `zero` is the type to compute with.
 template <class T, class F>
 inline void channelwise(int64_t channels, F f) {
   constexpr int n = Lanes<T>::n;
@@ -73,7 +74,7 @@ inline int padded(int channels) {
   return (channels + Lanes<T>::n - 1) / Lanes<T>::n * Lanes<T>::n;
 }
 
-// NaN stays NaN.
+// ReLU; NaN stays NaN.
 template <class V>
 inline V rectify(V v) {
   return v < V{} ? V{} : v;
@@ -81,7 +82,7 @@ inline V rectify(V v) {
 
 // --- memory and threads -------------------------------------------------------------------------
 
-// Memory of a thread, kept between calls: an allocation a call would cost page faults.
+// Memory of a thread, kept between calls, because an allocation in every call would cost page faults.
 template <class T, int SLOT>
 T *scratch(size_t wanted) {
   static thread_local std::unique_ptr<T[]> memory;
@@ -99,15 +100,15 @@ T *zeroed(size_t wanted) {
   return memory;
 }
 
-struct Share {  // of a thread
+struct Share {  // part of a range that this thread computes
   int64_t begin, end;
   explicit Share(int64_t count)
       : begin(count * omp_get_thread_num() / omp_get_num_threads()),
         end(count * (omp_get_thread_num() + 1) / omp_get_num_threads()) {}
 };
 
-// Sums that each thread has its own of; added up in the threads' order, so that the result does not
-// depend on which was first.
+// Sums of which each thread has its own copy. They are added up in the order of the threads, so that
+// the result does not depend on which thread ends first.
 template <class S>
 struct Partial {
   size_t size;
@@ -126,16 +127,17 @@ struct Partial {
 extern "C" {
 // Mirrored by ltnas.kernels.Shape.
 struct Shape {
-  int64_t images, height, width;  // of what the convolution sees
-  int64_t channels;               // of one edge
+  int64_t images, height, width;  // size of the input that the convolution sees
+  int64_t channels;               // channels of one edge
   int64_t edges;
   int64_t kernel, dilation, stride;
-  int64_t source_height, source_width, step;  // of x; the convolution sees every step-th pixel
-  int64_t shared;                             // x has the channels of one edge, for all of them
-  int64_t x_stride;                           // elements from pixel to pixel
+  int64_t source_height, source_width, step;  // size of x; the convolution sees every step-th pixel
+  int64_t shared;                             // 1: all edges read the same x
+  int64_t x_stride;                           // elements from one pixel of x to the next
   int64_t threads;
 
-  size_t edge() const { return size_t(images) * source_height * source_width * x_stride; }  // of stacked x
+  // Elements of one edge of a stacked x.
+  size_t edge() const { return size_t(images) * source_height * source_width * x_stride; }
 };
 }
 
@@ -150,7 +152,7 @@ struct Plane {  // an image with a border
 
 // --- convolutions of an image in the cache ------------------------------------------------------
 
-// B outputs side by side. Each input is loaded once a row of taps, for all taps that see it.
+// Computes B outputs side by side. For each row of taps an input is loaded once, for all taps that read it.
 template <class T, int K, int D, int S, int B, bool ADD>
 inline void depthwise_block(const T *x, int row, const T *weight, T *out, int channels) {
   constexpr int LAST = (B - 1) * S + (K - 1) * D;
@@ -174,7 +176,7 @@ inline void depthwise_block(const T *x, int row, const T *weight, T *out, int ch
   for (int b = 0; b < B; b++) store(out + b * channels, sum[b]);
 }
 
-// One output row: `x` points at the input pixel under the first tap of the first output.
+// Computes an output row; `x` points at the input pixel under the first tap of the first output.
 template <class T, int K, int D, int S, bool ADD>
 void depthwise_row(const T *x, int row, const T *weight, T *out, int width, int channels) {
   for (int c = 0; c < channels; c += Lanes<T>::n) {
@@ -188,7 +190,7 @@ void depthwise_row(const T *x, int row, const T *weight, T *out, int width, int 
   }
 }
 
-// The gradient of the input of a convolution with stride 2 in one row: the taps that reach it.
+// Gradient of one input row of a convolution with stride 2, from the taps of parity PY, PX.
 template <class T, int K, int PY, int PX, bool ADD>
 void strided_input_row(const T *g, const Plane &plane, int y, const T *weight, T *out, int width) {
   constexpr int n = Lanes<T>::n, P = K / 2;
@@ -207,7 +209,7 @@ void strided_input_row(const T *g, const Plane &plane, int y, const T *weight, T
     }
 }
 
-// B pixels side by side: sum[r][kx] += g * x, each input loaded once a row of taps.
+// For B pixels side by side: sum[r][kx] += g * x. For each row of taps an input is loaded once.
 template <class T, int K, int D, int S, int R, int B>
 inline void depthwise_weight_block(const T *x, int row, const T *g, int channels, Vec<T> (&sum)[R][K]) {
   constexpr int LAST = (B - 1) * S + (K - 1) * D;
@@ -225,7 +227,7 @@ inline void depthwise_weight_block(const T *x, int row, const T *g, int channels
     }
 }
 
-// R rows of taps at once, from `first`: weight_gradient[tap] += sum over pixels of g * x.
+// Gradient of R rows of taps from row `first`: out[tap] += sum over pixels of g * x.
 template <class T, int K, int D, int S, int R>
 void depthwise_weight_rows(const T *x, const Plane &px, const T *g, const Plane &pg, T *out, int first, int c) {
   constexpr int P = K / 2 * D;
@@ -258,8 +260,8 @@ void depthwise_weight(const T *x, const Plane &px, const T *g, const Plane &pg, 
     }
 }
 
-// out[pixel][o] = sum over i of in[pixel][i] * weight[i][o]; rows of `in` are `from` wide, those of
-// `weight` and `out` `wide` (padded); the first `inputs` of `in` count.
+// out[pixel][o] = sum over i < inputs of in[pixel][i] * weight[i][o]. Rows of `in` have a width of
+// `from`, those of `weight` and `out` a width of `wide` (padded).
 template <class T, int NV, int B>
 inline void pointwise_block(const T *in, int from, const T *weight, T *out, int wide, int inputs) {
   constexpr int n = Lanes<T>::n;
@@ -304,8 +306,8 @@ void pointwise(const T *in, int from, const T *weight, T *out, int pixels, int w
   if (c < wide) pointwise_columns<T, 1>(in, from, weight + c, out + c, pixels, wide, inputs);
 }
 
-// out[o][i] += sum over pixels of g[pixel][o] * d[pixel][i]; rows of `g` are `from` wide, the first
-// `outputs` of them count, and rows of `d` and `out` are `wide`.
+// out[o][i] += sum over pixels of g[pixel][o] * d[pixel][i] for o < outputs. Rows of `g` have a width
+// of `from`, those of `d` and `out` a width of `wide`.
 template <class T, int NV, int B>
 inline void outer_block(const T *g, int from, const T *d, T *out, int pixels, int wide) {
   constexpr int n = Lanes<T>::n;
@@ -359,12 +361,12 @@ void strided_input(const T *g, const Plane &pg, const T *weight, T *out, int hei
   }
 }
 
-// The functions of a depthwise convolution, by its numbers, so that their loops have fixed bounds.
+// Functions of a depthwise convolution, compiled for each kernel, dilation and stride.
 template <class T>
 struct Convolution {
   void (*row)(const T *, int, const T *, T *, int, int);
   void (*weight)(const T *, const Plane &, const T *, const Plane &, T *);
-  // The gradient of the input, or that added: with flipped weights at stride 1.
+  // Gradient of the input, written ([0]) or added ([1]); at stride 1 with flipped weights.
   void (*back_row[2])(const T *, int, const T *, T *, int, int);
   void (*back_strided[2])(const T *, const Plane &, const T *, T *, int, int);
 };
@@ -386,9 +388,9 @@ Convolution<T> convolution(const Shape &s) {
   return s.kernel == 3 ? of_stride<T, 3, 2>(1) : of_stride<T, 5, 2>(1);
 }
 
-// --- weights in the order that the loops read them ----------------------------------------------
+// --- weights in the order in which the loops read them ------------------------------------------
 
-// [edges * C, taps] to [edges][taps][padded C]; flipped for the gradient of the input.
+// Copies [edges * C, taps] to [edges][taps][padded C], flipped for the gradient of the input.
 template <class T>
 std::vector<T> by_tap(const T *weight, const Shape &s, int wide, bool flipped) {
   const int taps = s.kernel * s.kernel;
@@ -401,7 +403,7 @@ std::vector<T> by_tap(const T *weight, const Shape &s, int wide, bool flipped) {
   return packed;
 }
 
-// [edges * C, C] to [edges][padded in][padded out], or transposed for the gradient of the input.
+// Copies [edges * C, C] to [edges][padded in][padded out], transposed for the gradient of the input.
 template <class T>
 std::vector<T> by_input(const T *weight, const Shape &s, int wide, bool transposed) {
   std::vector<T> packed(size_t(s.edges) * wide * wide, T(0));
@@ -415,7 +417,7 @@ std::vector<T> by_input(const T *weight, const Shape &s, int wide, bool transpos
 
 // --- normalisation ------------------------------------------------------------------------------
 
-// x * scale + shift in the type of activations.
+// A normalisation as x * scale + shift in the type of the activations.
 template <class T>
 struct Affine {
   std::vector<T> scale, shift;
@@ -429,8 +431,9 @@ struct Affine {
   }
 };
 
-// The gradient of p from that of y = scale * (p - mean) * inverse: factor * g + slope * p + constant,
-// from the sums of g and of g * (p - mean) * inverse over `count` pixels (Ioffe & Szegedy 2015).
+// The gradient of p from the gradient g of y = scale * (p - mean) * inverse is
+// factor * g + slope * p + constant (Ioffe & Szegedy 2015). The coefficients need the sums of g and of
+// g * (p - mean) * inverse over `count` pixels.
 template <class T>
 struct Through {
   std::vector<T> factor, slope, constant;
@@ -446,8 +449,8 @@ struct Through {
   }
 };
 
-// Of a block of pixels, sum and sum of squares are added to `first` and `second`. Within the block
-// they are about its first pixel.
+// Adds the sums and the sums of squares over a block of pixels to `first` and `second`. Within the
+// block, differences from its first pixel are summed, so that no digits are lost.
 template <class T>
 void add_moments(const T *x, ptrdiff_t stride, int pixels, int channels, double *first, double *second) {
   channelwise<T>(channels, [&](int c, auto zero) {
@@ -480,12 +483,12 @@ void add_moments(const T *x, ptrdiff_t stride, int pixels, int channels, double 
   });
 }
 
-// The sum of g * (x - mean) * inverse from that of g * (x - centre), where centre is the mean in less digits.
+// The sum of g * (x - mean) * inverse from that of g * (x - centre), where centre is the rounded mean.
 inline double normalised(double product, double sum, double mean, double centre, double inverse) {
   return (product - (mean - centre) * sum) * inverse;
 }
 
-// Sums of g (if `first`) and of g * (x - mean) over a block of pixels are added to `first` and `second`.
+// Adds the sums of g (if `first`) and of g * (x - mean) over a block of pixels to `first` and `second`.
 template <class T>
 void add_products(const T *g, ptrdiff_t g_stride, const T *x, ptrdiff_t x_stride, const T *mean, int pixels,
                   int channels, double *first, double *second) {
@@ -520,7 +523,7 @@ void add_products(const T *g, ptrdiff_t g_stride, const T *x, ptrdiff_t x_stride
 
 // --- units --------------------------------------------------------------------------------------
 
-// ReLU of one edge of an image, after its normalisation if there is one, into a plane.
+// Writes ReLU of one edge of an image, normalised if there is a normalisation, to a plane.
 template <class T>
 void rectified(T *to, const Plane &plane, const T *x, const Shape &s, const Affine<T> *before, int edge) {
   const ptrdiff_t pixel = s.step * s.x_stride, line = s.step * s.source_width * s.x_stride;
@@ -591,12 +594,14 @@ void unit_forward(const Shape &s, const T *x, const double *mean, const double *
     for (size_t i = 0; i < 2 * stacked; i++) moments[i] = sums.total(i);
 }
 
-// Backward of a unit.
-//   x, mean, inverse, scale, shift: its input and, if that is stacked, the normalisation before it.
-//   g: the gradient of its normalised output, one tensor an edge; that normalisation is p_scale etc.
-//   sums: of g and of g * (p - p_mean) * p_inverse, [edges][2][C].
-//   gx: of a shared state: the gradient is added to it. Of a stacked input: the gradient of what ReLU
-//     sees is written to it, and `products` gets what `sums` is for the unit before, [edges][2][C].
+// Backward pass of a unit.
+//   x, mean, inverse, scale, shift: input and, if it is stacked, its normalisation.
+//   g: gradients of the normalised output, one tensor for each edge.
+//   p, p_scale, p_mean, p_inverse: output before normalisation, and its normalisation.
+//   sums: sums over pixels of g and of g * (p - p_mean) * p_inverse, [edges][2][C].
+//   gx: gradient of x. It is added to that of a shared state; for a stacked input it is overwritten
+//     with the gradient of the input of ReLU.
+//   products: for a stacked input, overwritten with `sums` of the unit before, [edges][2][C].
 template <class T>
 void unit_backward(const Shape &s, const T *x, const double *mean, const double *inverse, const double *scale,
                    const double *shift, const T *depthwise, const T *pointwise_weight, const T *const *g,
@@ -717,7 +722,7 @@ void unit_backward(const Shape &s, const T *x, const double *mean, const double 
 
 constexpr int TILE = 96;  // pixels: enough for a matrix product, few enough for the cache
 
-// [rows, columns] to [padded columns][padded rows] if transposed, else [padded rows][padded columns].
+// Copies [rows, columns] to [padded columns][padded rows] if transposed, else to [padded rows][padded columns].
 template <class T>
 std::vector<T> padded_matrix(const T *matrix, int rows, int columns, bool transposed) {
   const int high = padded<T>(rows), wide = padded<T>(columns);
@@ -728,7 +733,7 @@ std::vector<T> padded_matrix(const T *matrix, int rows, int columns, bool transp
   return packed;
 }
 
-// A block of pixels to rows of another width.
+// Copies a block of pixels to rows of another width.
 template <class T>
 void copy_rows(const T *from, ptrdiff_t stride, T *to, ptrdiff_t wide, int pixels, int channels) {
   for (int p = 0; p < pixels; p++) std::memcpy(to + p * wide, from + p * stride, channels * sizeof(T));
@@ -742,8 +747,8 @@ void rectified_block(const T *x, ptrdiff_t stride, T *to, int wide, int pixels, 
   });
 }
 
-// Of pixels one after the other, [pixels, inputs] to [pixels, outputs]; weight is [outputs, inputs].
-// `sums` gets sums and sums of squares of the result, [2][outputs].
+// Maps dense [pixels, inputs] to [pixels, outputs] by a weight [outputs, inputs]. `sums` is overwritten
+// with the sums and the sums of squares of the result, [2][outputs].
 template <class T>
 void rectified_forward(int64_t pixels, int64_t inputs, int64_t outputs, const T *x, const T *weight, T *out,
                        double *sums, int64_t threads) {
@@ -766,9 +771,9 @@ void rectified_forward(int64_t pixels, int64_t inputs, int64_t outputs, const T 
   for (int64_t i = 0; sums && i < 2 * outputs; i++) sums[i] = moments.total(i);
 }
 
-// Its backward, from the gradient g of y = scale * (p - mean) * inverse + shift, where p is the result.
-//   sums: of g and of g * (p - mean) * inverse, [2][outputs].
-//   gx, g_weight: are written; either may be left out.
+// Backward pass from the gradient g of y = scale * (p - mean) * inverse + shift, where p is the result.
+//   sums: sums over pixels of g and of g * (p - mean) * inverse, [2][outputs].
+//   gx, g_weight: overwritten with the gradients of x and of the weight; either may be null.
 template <class T>
 void rectified_backward(int64_t pixels, int64_t inputs, int64_t outputs, const T *x, const T *weight, const T *g,
                         const T *p, const double *scale, const double *mean, const double *inverse,
@@ -813,9 +818,9 @@ void rectified_backward(int64_t pixels, int64_t inputs, int64_t outputs, const T
 
 // --- sums of tensors ----------------------------------------------------------------------------
 
-constexpr int BLOCK = 32;  // pixels: sources are read one after the other, each a while
+constexpr int BLOCK = 32;  // pixels that are read from one source before the next one
 
-// out = (out, if it is added to, +) constant + sum over sources of coefficient * source.
+// out = constant + sum over sources of coefficient * source, or out increased by that.
 template <class T>
 void combine(int64_t pixels, int64_t channels, int64_t count, const T *const *sources, const int64_t *strides,
              const std::vector<T> *coefficients, const std::vector<T> &constant, T *out, int64_t stride, bool add,
@@ -847,7 +852,7 @@ void combine(int64_t pixels, int64_t channels, int64_t count, const T *const *so
   }
 }
 
-// A node: shift and the sum over sources of scale * (source - mean) * inverse; each of these [C].
+// A node: shift + sum over sources of scale * (source - mean) * inverse; each of the four is [C].
 template <class T>
 void mix(int64_t pixels, int64_t channels, int64_t count, const T *const *sources, const int64_t *strides,
          const double *const *scales, const double *const *means, const double *const *inverses, const double *shift,
@@ -865,8 +870,8 @@ void mix(int64_t pixels, int64_t channels, int64_t count, const T *const *source
              out, stride, add, threads);
 }
 
-// Back from a node whose gradient is g to its sources, for each: the sums of g and of
-// g * (source - mean) * inverse, both [C], to out[i] and after it.
+// For each source i of a node whose gradient is g: the sums of g and of g * (source - mean) * inverse
+// over pixels, written to out[i], [2][C].
 template <class T>
 void mix_products(int64_t pixels, int64_t channels, int64_t count, const T *g, int64_t g_stride,
                   const T *const *sources, const int64_t *strides, const double *const *means,
@@ -897,7 +902,7 @@ void mix_products(int64_t pixels, int64_t channels, int64_t count, const T *g, i
   }
 }
 
-// Sums and sums of squares of a tensor, [2][channels].
+// Sums and sums of squares over the pixels of a tensor, [2][channels].
 template <class T>
 void moments(int64_t pixels, int64_t channels, const T *x, int64_t stride, double *out, int64_t threads) {
   Partial<double> sums(2 * channels, threads);
@@ -912,8 +917,8 @@ void moments(int64_t pixels, int64_t channels, const T *x, int64_t stride, doubl
   for (int64_t i = 0; i < 2 * channels; i++) out[i] = sums.total(i);
 }
 
-// Mean and inverse of a batch from its moments, which move the running statistics (if there are any);
-// without moments, of the running statistics.
+// Mean and inverse deviation of a batch from its moments, which also update the running statistics if
+// there are any. Without moments, those of the running statistics.
 template <class T>
 void statistics(const double *sums, int64_t channels, int64_t count, T *running_mean, T *running_variance,
                 double momentum, double epsilon, double *mean, double *inverse) {
@@ -937,8 +942,9 @@ void statistics(const double *sums, int64_t channels, int64_t count, T *running_
   }
 }
 
-// The gradient of p from those of `count` times y = scale * (p - mean) * inverse, each with its own scale [C].
-// sums: for each, of g and of g * (p - mean) * inverse, [count][2][C].
+// The gradient of p that is read `count` times as y = scale * (p - mean) * inverse, each time with its
+// own scale [C].
+//   sums: sums over pixels of g and of g * (p - mean) * inverse for each time, [count][2][C].
 template <class T>
 void normalised_backward(int64_t pixels, int64_t channels, int64_t count, const T *const *g, int64_t g_stride,
                          const T *p, int64_t p_stride, const double *scale, const double *mean, const double *inverse,
@@ -964,7 +970,7 @@ void normalised_backward(int64_t pixels, int64_t channels, int64_t count, const 
 
 // --- pools --------------------------------------------------------------------------------------
 
-// An image into a plane whose border is never the largest.
+// Copies an image into a plane and leaves its border as it is.
 template <class T>
 void bordered(T *to, const Plane &plane, const T *x, int64_t stride) {
   for (int y = 0; y < plane.height; y++)
@@ -977,7 +983,7 @@ void bordered(T *to, const Plane &plane, const T *x, int64_t stride) {
 
 int taps_inside(int place, int length) { return 3 - (place == 0) - (place == length - 1); }
 
-// Largest value and mean of each 3x3 window, the border left out.
+// Maximum and mean of each 3x3 window; the border does not count.
 template <class T>
 void pool_forward(const Shape &s, const T *x, T *largest, T *mean) {
   const int C = s.channels, oh = s.height / s.stride, ow = s.width / s.stride;
@@ -1016,7 +1022,7 @@ void pool_forward(const Shape &s, const T *x, T *largest, T *mean) {
   }
 }
 
-// gx += the gradient of both pools; the first of equal largest values has it all, as in PyTorch.
+// gx += the gradient of both pools. Of equal maxima the first one has the whole gradient, as in PyTorch.
 template <class T>
 void pool_backward(const Shape &s, const T *x, const T *g_largest, const T *g_mean, T *gx, int64_t gx_stride) {
   const int C = s.channels, oh = s.height / s.stride, ow = s.width / s.stride;
@@ -1072,7 +1078,7 @@ void pool_backward(const Shape &s, const T *x, const T *g_largest, const T *g_me
 
 }  // namespace
 
-// --- what Python calls: one name a type ---------------------------------------------------------
+// --- functions that Python calls, one for each type ---------------------------------------------
 
 #define EXPORT(T, SUFFIX)                                                                                           \
   extern "C" void unit_forward_##SUFFIX(const Shape *s, const T *x, const double *mean, const double *inverse,      \

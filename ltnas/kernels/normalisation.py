@@ -76,7 +76,8 @@ def moments(x: Tensor) -> Tensor:
     """Return the sums and the sums of squares of [B, H, W, C] over pixels, float64 [2, C]."""
     sums = x.new_empty(2, x.shape[3], dtype=torch.float64)
     shape = pixels(x), x.shape[3]
-    run_kernel("moments", x.dtype, *shape, x, pixel_stride(x), sums, threads_for(x.numel() * 4))
+    arguments = (x, pixel_stride(x), sums, threads_for(x.numel() * 4))
+    run_kernel("moments", x.dtype, *shape, *arguments)
     return sums
 
 
@@ -104,7 +105,7 @@ def statistics(
         normalisation: its mean and inverse, each [C], are overwritten.
     """
     running: tuple[Tensor | None, Tensor | None] = (None, None)
-    dtype = torch.float32
+    dtype = torch.float32  # selects the kernel; any dtype will do without running statistics
     if layer.track_running_stats and layer.running_mean is not None:
         running, dtype = (layer.running_mean, layer.running_var), layer.running_mean.dtype
     run_kernel(

@@ -13,7 +13,8 @@ def pool_forward(x: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     """Return the maximum and the mean of each 3x3 window of [B, H, W, C], both [B, H', W', C]."""
     shape = (len(x), x.shape[1] // stride, x.shape[2] // stride, x.shape[3])
     maximum, mean = x.new_empty(shape), x.new_empty(shape)
-    run_kernel("pool_forward", x.dtype, _shape(x, stride), x, maximum, mean)
+    arguments = (_shape(x, stride), x, maximum, mean)
+    run_kernel("pool_forward", x.dtype, *arguments)
     return maximum, mean
 
 

@@ -73,6 +73,7 @@ class BranchedModel(nn.Module):
         first = self.tail(trunk, 0).mean((2, 3))
         if self.branch_depth is None:
             return first
+        # At depth 0 the branches have the same features, and only their classifiers differ.
         second = self.tail(trunk, 1).mean((2, 3)) if self.branch_depth else first
         return torch.cat([first, second], 1)
 

@@ -53,7 +53,7 @@ def simplex(features: int, classes: int, generator: torch.Generator) -> Tensor:
     if features < classes:
         raise ValueError(f"a simplex of {classes} classes needs {classes} features, not {features}")
     random = torch.randn(features, classes, dtype=torch.float64, generator=generator)
-    basis, _ = torch.linalg.qr(random)
+    basis, _ = torch.linalg.qr(random)  # U, [features, C]
     centred = torch.eye(classes, dtype=torch.float64) - 1 / classes
     vectors: Tensor = math.sqrt(classes / (classes - 1)) * basis @ centred
     return vectors.T
@@ -76,6 +76,7 @@ class SimplexClassifier(nn.Module):
     def __init__(self, features: int, classes: int, scale: float) -> None:
         super().__init__()
         self.scale = scale
+        # The same vectors for every seed of a run.
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("weight", simplex(features, classes, generator).float())
 

@@ -37,4 +37,4 @@ def multiply_accumulates(model: BranchedModel, image_size: int) -> int:
     meta = copy.deepcopy(model).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         meta(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // 2  # a multiply-accumulate is two operations

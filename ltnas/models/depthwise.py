@@ -33,9 +33,10 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     """
     if stride == 2 and dilation == 2:
         x, stride, dilation = x[:, :, ::2, ::2].contiguous(memory_format=LAST), 1, 1
+    # Elsewhere, and in compiled code, PyTorch's own gradient is fast and correct.
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return _convolve(x, weight, stride, dilation)
-    if torch.is_autocast_enabled("cpu"):
+    if torch.is_autocast_enabled("cpu"):  # the backward pass runs outside of autocast
         x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
     y: Tensor = _Depthwise.apply(x, weight, stride, dilation)
     return y
@@ -43,7 +44,9 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
 
 def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     padding = weight.shape[-1] // 2 * dilation
-    return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
+    return F.conv2d(
+        x, weight, stride=stride, padding=padding, dilation=dilation, groups=len(weight)
+    )
 
 
 class _Depthwise(torch.autograd.Function):
@@ -59,13 +62,15 @@ class _Depthwise(torch.autograd.Function):
         grad = gradients[0].contiguous(memory_format=LAST)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
-            grad_x = input_gradient(x, weight, grad, ctx.stride, ctx.dilation)
+            grad_x = input_gradient(x, weight, grad, stride=ctx.stride, dilation=ctx.dilation)
         if ctx.needs_input_grad[1]:
-            grad_weight = weight_gradient(x, weight, grad, ctx.stride, ctx.dilation)
+            grad_weight = weight_gradient(x, weight, grad, stride=ctx.stride, dilation=ctx.dilation)
         return grad_x, grad_weight, None, None
 
 
-def input_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: int, dilation: int) -> Tensor:
+def input_gradient(
+    x: Tensor, weight: Tensor, grad: Tensor, *, stride: int, dilation: int
+) -> Tensor:
     """Return the gradient of the input, a convolution of the output's gradient.
 
     Its kernel is flipped; at stride 2 the gradient is spread out with zeros between its pixels.
@@ -77,7 +82,9 @@ def input_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: int, dilatio
     return _convolve(grad, weight.flip(2, 3), 1, dilation)
 
 
-def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: int, dilation: int) -> Tensor:
+def weight_gradient(
+    x: Tensor, weight: Tensor, grad: Tensor, *, stride: int, dilation: int
+) -> Tensor:
     """Return the gradient of the weights, by 3x3 kernels without dilation wherever possible."""
     if dilation == 2 and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0 and stride == 1:
         x, grad, dilation = _split_parities(x), _split_parities(grad), 1
@@ -127,6 +134,7 @@ def _gradient_5x5(x: Tensor, grad: Tensor) -> Tensor:
 
     The middle row and column are part of two of them.
     """
+    # Each 3x3 kernel is a corner of the 5x5 one; shift the padded input to it.
     padded, (height, width) = F.pad(x, (2, 2, 2, 2)), grad.shape[2:]
     gradient = x.new_empty(x.shape[1], 1, 5, 5)
     for top in (0, 2):
@@ -141,6 +149,7 @@ def _gradient_5x5(x: Tensor, grad: Tensor) -> Tensor:
 def _split_parities(x: Tensor) -> Tensor:
     """Return the images of even and odd rows and columns, [4 * B, C, H / 2, W / 2]."""
     batch, channels, height, width = x.shape
+    # [B, H / 2, 2, W / 2, 2, C], then the parities to the front of the batch.
     split = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
     parts = split.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
     return parts.permute(0, 3, 1, 2)

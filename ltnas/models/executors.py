@@ -52,8 +52,9 @@ class PlainExecutor:
     def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
         """See `CellExecutor.run`."""
         states = [first, second]
-        sums: dict[int, Tensor] = {}
+        sums: dict[int, Tensor] = {}  # sum of the terms of each node so far
         for state, source in enumerate(self.sources):
+            # All edges into a node come from earlier states, so its sum is complete.
             if state >= 2:
                 states.append(sums[state] if state in sums else self._zeros(first))
             for node, term, weight in source(states[state], weights):

@@ -66,7 +66,8 @@ def backward(
     """
     mean, inverse, inner, *outputs = saved
     normalisations = TermNormalisations(layout, weights, mean, inverse)
-    states = [*inputs, *out.split(layout.channels, dim=3)]
+    states = [*inputs, *out.split(layout.channels, dim=3)]  # [B, H, W, C] each
+    # Pools are not saved; compute them again.
     pools = [compute_pools(layout.leaving(number), x) for number, x in enumerate(states)]
     sources = TermSources()
     for candidate in layout.candidates:
@@ -95,7 +96,11 @@ def backward(
             match candidate.module:
                 case Convolutions():
                     grad_parameters[positions] = step.convolutions(
-                        state, own_parameters, own_outputs, inner, grad
+                        state=state,
+                        parameters=own_parameters,
+                        outputs=own_outputs,
+                        inner=inner,
+                        grad_state=grad,
                     )
                 case Reduce():
                     grad_parameters[positions] = step.reduce(
@@ -122,9 +127,10 @@ def backward(
 
 def _add_pools(grad_pools: Pools, state: Tensor, stride: int, grad_state: Tensor) -> None:
     """Add the gradient of one or both pools of a state to the state's."""
+    # The kernel takes both gradients; the one of a pool that no edge has is zero.
     zeros = torch.zeros_like(next(iter(grad_pools.values())))
     maximum, mean = (grad_pools.get(kind, zeros) for kind in ("max", "avg"))
-    pool_backward(state, stride, maximum, mean, grad_state)
+    pool_backward(x=state, stride=stride, grad_maximum=maximum, grad_mean=mean, grad_x=grad_state)
 
 
 @dataclass
@@ -165,6 +171,7 @@ class _CandidateBackward:
         units, norms = units_and_norms(self.candidate, inner, self.normalisations)
         after = NormalisationBackward(self.grads, outputs[-1], norms[-1], self.sums)
         gradients: list[Tensor | None] = []
+        # From the last unit to the first, whose input is the state.
         for index in reversed(range(len(units))):
             depthwise, pointwise = parameters[2 * index : 2 * index + 2]
             x = outputs[index - 1] if index else state
@@ -182,6 +189,7 @@ class _CandidateBackward:
             )
             gradients = [unit.depthwise, unit.pointwise, *gradients]
             if before is not None and unit.sums is not None:
+                # The gradient of ReLU's input is that of the normalised output of the unit before.
                 after = NormalisationBackward(grad_x.unbind(0), x, before, unit.sums)
         return gradients
 
@@ -199,15 +207,18 @@ class _CandidateBackward:
         grad_output = torch.empty_like(output)
         mean, inverse, scale, _ = self.normalisations.normalisation(self.candidate)
         assert scale is not None
+        # Back through the normalisation, edge by edge.
         for edge, grad in enumerate(self.grads):
             norm = Normalisation(mean[edge], inverse[edge], scale[edge])
             after = NormalisationBackward([grad], output[edge], norm, self.sums[edge])
             normalised_backward(after, grad_output[edge])
+        # Back through the two convolutions; the second reads pixels one row and column further on.
         gradients: list[Tensor | None] = []
         halves = grad_output.flatten(1, 3).chunk(2, dim=2)  # [edges, pixels, C / 2] each
         convolutions = zip(reduce_inputs(state), halves, parameters, strict=True)
         for offset, (x, half, weight) in enumerate(convolutions):
             matrices = weight.view(len(self.grads), -1, weight.shape[1])  # [edges, C / 2, C]
+            # All edges read the same pixels: sum their gradients, [pixels, C] to [B, H', W', C].
             grad_x = torch.bmm(half, matrices).sum(0).view(x.shape)
             grad_state[:, offset::2, offset::2] += grad_x * (x > 0)
             grad_weight = None
@@ -219,6 +230,7 @@ class _CandidateBackward:
     def pool(self, y: Tensor) -> Tensor:
         """Return the gradient of a pool's output y, [B, H', W', C], before its normalisation."""
         mean, inverse, scale, _ = self.normalisations.normalisation(self.candidate)
+        # The statistics are the same for all edges, the mixing weights are not.
         norm = Normalisation(mean[0], inverse[0], scale)
         grad_y = torch.empty_like(y)
         normalised_backward(NormalisationBackward(self.grads, y, norm, self.sums), grad_y)

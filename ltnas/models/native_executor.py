@@ -41,6 +41,7 @@ class NativeExecutor:
             return False
         if self.layout.reduction and (first.shape[2] % 2 or first.shape[3] % 2):
             return False
+        # Hooks would not be called, and other normalisations are unknown to the kernels.
         return not any(map(hooked, self.sources)) and all(map(computable, self.layout.norms()))
 
     def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
@@ -73,6 +74,7 @@ class _Cell(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         first, second, weights, out, *rest = ctx.saved_tensors
         parameters, saved = rest[: ctx.count], rest[ctx.count :]
+        # A copy, as the gradients of the nodes are summed up in it.
         grad_out = gradients[0].permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
         grad_inputs, grad_weights, grad_parameters = backward(
             layout=ctx.layout,

@@ -47,9 +47,11 @@ def forward(
     # Nodes are slices of the output, so that nothing is concatenated.
     states = [*inputs, *out.split(layout.channels, dim=3)]
     normalisations, sources = TermNormalisations(layout, weights), TermSources()
+    # Mean and inverse deviation of the channels between the two units of each `sep_conv`.
     inner = torch.empty(2, layout.inner_channels, dtype=torch.float64)
     saved: list[Tensor] = []
     for number, state in enumerate(states):
+        # All edges into a state come from earlier ones, so its terms are complete.
         if number >= 2:
             _sum_terms(normalisations, sources, number, state)
         leaving = layout.leaving(number)
@@ -58,7 +60,13 @@ def forward(
             own_parameters = parameters[candidate.parameters]
             match candidate.module:
                 case Convolutions():
-                    saved += _convolutions(candidate, state, own_parameters, inner, normalisations)
+                    saved += _convolutions(
+                        candidate=candidate,
+                        state=state,
+                        parameters=own_parameters,
+                        inner=inner,
+                        normalisations=normalisations,
+                    )
                 case Reduce():
                     saved += _reduce(candidate, state, own_parameters, normalisations)
                 case Pool() as pool:
@@ -92,7 +100,15 @@ def _convolutions(
     for index, (unit, normalisation) in enumerate(zip(units, norms, strict=True)):
         depthwise, pointwise = parameters[2 * index : 2 * index + 2]
         measure = measures(unit.norm)
-        x, sums = unit_forward(unit.geometry, x, before, depthwise, pointwise, measure)
+        x, sums = unit_forward(
+            geometry=unit.geometry,
+            x=x,
+            before=before,
+            depthwise=depthwise,
+            pointwise=pointwise,
+            measure=measure,
+        )
+        # Writes into the rows of `normalisations`, or of `inner` between two units.
         statistics(unit.norm, sums, pixels(x), normalisation)
         before = normalisation
         outputs.append(x)
@@ -112,7 +128,7 @@ def _reduce(
         x.flatten(0, 2) @ weight.view(edges, -1, weight.shape[1]).mT  # [edges, pixels, C / 2]
         for x, weight in zip(inputs, parameters, strict=True)
     ]
-    y = torch.cat(halves, dim=2).view(edges, *inputs[0].shape[:3], -1)
+    y = torch.cat(halves, dim=2).view(edges, *inputs[0].shape[:3], -1)  # [edges, B, H', W', C]
     sums = None
     if measures(layer):
         sums = torch.stack([moments(edge) for edge in y], dim=1).flatten(1)  # [2, edges * C]
@@ -124,5 +140,6 @@ def _measure_pool(candidate: Candidate, y: Tensor, normalisations: TermNormalisa
     """Write the statistics of a pool [B, H', W', C] to all of its terms."""
     layer, terms = module_norms(candidate.module)[0], normalisations.normalisation(candidate)
     sums = moments(y) if measures(layer) else None
+    # One layer normalises the pool for all edges: measure for the first and copy to the others.
     statistics(layer, sums, pixels(y), Normalisation(terms.mean[0], terms.inverse[0]))
     terms.mean[1:], terms.inverse[1:] = terms.mean[0], terms.inverse[0]

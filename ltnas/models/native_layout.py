@@ -88,6 +88,7 @@ class CellLayout:
     ) -> None:
         self.nodes, self.channels, self.reduction = nodes, channels, reduction
         self.candidates: list[Candidate] = []
+        # Positions of the previous candidate's tensors.
         terms = parameters = saved = inner = slice(0, 0)
         for source in sources:
             for name, module in source.candidates.items():

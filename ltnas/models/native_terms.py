@@ -41,6 +41,7 @@ class TermNormalisations:
         self.scale = mixing[:, None].expand(-1, layout.channels).contiguous()
         self.mean = torch.zeros_like(self.scale) if mean is None else mean
         self.inverse = torch.ones_like(self.scale) if inverse is None else inverse
+        # Views, which see the statistics that are written later.
         self._rows = [x.unbind(0) for x in (self.scale, self.mean, self.inverse)]
 
     def normalisation(self, candidate: Candidate) -> Normalisation:

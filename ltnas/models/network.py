@@ -37,6 +37,7 @@ class Cell(nn.Module):
             )
             for edge in self.edges
         )
+        # A skip connection of stride 1 is never dropped.
         self.drop_paths = nn.ModuleList(
             nn.Identity() if isinstance(module, nn.Identity) else DropPath()
             for module in self.operations
@@ -55,6 +56,7 @@ class Cell(nn.Module):
         """
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
+        # Node by node, as an edge may only be computed when its source is complete.
         for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
             term, partial = run_operation(candidate, states[edge.source]), states.get(edge.node)
             if isinstance(drop_path, DropPath):
@@ -86,11 +88,13 @@ class AuxiliaryHead(nn.Module):
         last: list[nn.Module] = [] if imagenet else [nn.BatchNorm2d(768)]
         self.features = nn.Sequential(
             nn.ReLU(),
-            nn.AvgPool2d(5, stride=2 if imagenet else 3, count_include_pad=False),
+            nn.AvgPool2d(
+                5, stride=2 if imagenet else 3, count_include_pad=False
+            ),  # 8 or 7 pixels to 2
             nn.Conv2d(channels, 128, 1, bias=False),
             nn.BatchNorm2d(128),
             nn.ReLU(),
-            nn.Conv2d(128, 768, 2, bias=False),
+            nn.Conv2d(128, 768, 2, bias=False),  # 2 pixels to 1
             *last,
             nn.ReLU(),
         )
@@ -121,7 +125,8 @@ def imagenet_stem(channels: int) -> tuple[nn.Module, nn.Module]:
     """
 
     def conv(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs)]
+        convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(outputs)]
 
     first = nn.Sequential(*conv(3, channels // 2), nn.ReLU(), *conv(channels // 2, channels))
     return first, nn.Sequential(nn.ReLU(), *conv(channels, channels))
@@ -168,6 +173,7 @@ class Network(BranchedModel):
                 width = channels
             case _:
                 raise ValueError(f"{stem} is not a stem: it must be cifar or imagenet")
+        # A cell whose genotype has dead nodes concatenates fewer of them.
         widths = {name: len(output_nodes(genotype.cell(name))) for name in ("normal", "reduce")}
         plans = cell_plans(
             channels=channels,
@@ -181,8 +187,10 @@ class Network(BranchedModel):
         def make(plan: CellPlan) -> Cell:
             return Cell(plan, genotype.cell(kind(plan.reduction)))
 
+        # The order of construction is the order of random draws, and so part of what a seed means.
         self.cells = nn.ModuleList(make(plan) for plan in plans)
         self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
+        # Channels of the output of each cell.
         outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
         self.feature_size = outputs[-1] * self.branches
         self.classifier = classifier(self.feature_size, classes)
@@ -219,5 +227,6 @@ class Network(BranchedModel):
             return (self(images),)
         trunk = self.trunk(images)
         last = self.tail(trunk, 0)
+        # The auxiliary head may see the last cell, which `trunk` does not compute.
         seen = last if self.auxiliary_cell == len(self.cells) - 1 else trunk[2]
         return self.classifier(last.mean((2, 3))), self.auxiliary_head(seen)

@@ -29,6 +29,7 @@ def run_operation(operation: nn.Module, x: Tensor) -> Tensor:
     y: Tensor
     if isinstance(operation, DepthwiseUnits) and _runs_natively(operation, x):
         units = operation.units()
+        # Weights of both convolutions, scale and shift of each unit; convolutions have no bias.
         parts = [p for unit in units for layer in unit for p in (layer.weight, layer.bias)]
         y = _Operation.apply(operation, x, *(p for p in parts if p is not None))
         count_batch([layer for _, _, layer in units])
@@ -81,6 +82,7 @@ class _Operation(torch.autograd.Function):
             norms.append(Normalisation(mean, inverse, *(value.double() for value in learned)))
             statistics(layer, sums, pixels(output), norms[-1])
             inputs.append(output)
+        # Apply the last normalisation.
         mean, inverse, scale, shift = norms[-1]
         out = torch.empty_like(inputs[-1][0])
         assert scale is not None
@@ -98,6 +100,7 @@ class _Operation(torch.autograd.Function):
         values = ctx.saved_tensors[5 * count + 1 :]
         norms = [Normalisation(*values[4 * i : 4 * i + 4]) for i in range(count)]
         needs_weights = any(ctx.needs_input_grad[2:])
+        # Gradient of the last normalised output, and its sums for the backward pass through it.
         grads = [to_channels_last(gradients[0])]
         sums = torch.empty(1, 2, grads[0].shape[3], dtype=torch.float64)
         mean, inverse, scale, _ = norms[-1]
@@ -118,9 +121,10 @@ class _Operation(torch.autograd.Function):
                 grad_x=grad_x,
                 needs_weights=needs_weights,
             )
+            # The gradient of a scale is the sum of grad * normalised, of a shift that of grad.
             grad_scale, grad_shift = sums[0, 1].to(x.dtype), sums[0, 0].to(x.dtype)
-            own = [unit.depthwise, unit.pointwise, grad_scale, grad_shift]
-            grad_parameters = [*own, *grad_parameters]
+            grad_unit = [unit.depthwise, unit.pointwise, grad_scale, grad_shift]
+            grad_parameters = [*grad_unit, *grad_parameters]
             if unit.sums is not None:
                 grads, sums = [grad_x[0]], unit.sums
         return (None, grad_x.permute(0, 3, 1, 2), *grad_parameters)

@@ -23,6 +23,7 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return zeros, [B, C, H / stride, W / stride]."""
+        # A view of one zero, without memory of its own.
         return x.new_zeros(()).expand_as(x[:, :, :: self.stride, :: self.stride])
 
 
@@ -62,18 +63,25 @@ class DepthwiseUnits(nn.Sequential):
 
         Distributed training may have replaced a normalisation by one of another type.
         """
-        children: list[Any] = list(self)
+        children: list[Any] = list(self)  # four modules for each unit, of which the first is ReLU
         return [tuple(children[i + 1 : i + 4]) for i in range(0, len(children), 4)]
 
 
 def _depthwise_block(
-    channels: int, kernel: int, stride: int, dilation: int, affine: bool
+    channels: int, kernel: int, *, stride: int, dilation: int, affine: bool
 ) -> list[nn.Module]:
-    padding = dilation * (kernel // 2)
+    padding = dilation * (kernel // 2)  # keeps the size at stride 1
     return [
         nn.ReLU(),
         nn.Conv2d(
-            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
+            channels,
+            channels,
+            kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=channels,
+            bias=False,
         ),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels, affine=affine),
@@ -83,14 +91,16 @@ def _depthwise_block(
 def separable(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
     """Return a `sep_conv`: two units, of which the first has the stride."""
     return DepthwiseUnits(
-        *_depthwise_block(channels, kernel, stride, 1, affine),
-        *_depthwise_block(channels, kernel, 1, 1, affine),
+        *_depthwise_block(channels, kernel, stride=stride, dilation=1, affine=affine),
+        *_depthwise_block(channels, kernel, stride=1, dilation=1, affine=affine),
     )
 
 
 def dilated(channels: int, kernel: int, stride: int, affine: bool) -> DepthwiseUnits:
     """Return a `dil_conv`: one unit, whose depthwise convolution has dilation 2."""
-    return DepthwiseUnits(*_depthwise_block(channels, kernel, stride, 2, affine))
+    return DepthwiseUnits(
+        *_depthwise_block(channels, kernel, stride=stride, dilation=2, affine=affine)
+    )
 
 
 def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
@@ -141,6 +151,7 @@ class DropPath(nn.Module):
         if not self.training:
             return x if onto is None else onto + x
         survival = 1 - self.probability
+        # One draw for each image, [B, 1, 1, 1].
         kept = torch.rand(len(x), 1, 1, 1, device=x.device) < survival
         factor = (kept / survival).to(x.dtype)
         return x * factor if onto is None else torch.addcmul(onto, x, factor)

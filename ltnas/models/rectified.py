@@ -65,7 +65,7 @@ class _Rectified(torch.autograd.Function):
             1,  # groups
             (*ctx.needs_input_grad, False),
         )
-        if grad_x is not None:
+        if grad_x is not None:  # back through ReLU
             grad_x = torch.ops.aten.threshold_backward(grad_x.to(x.dtype), x, 0)
         return grad_x, None if grad_weight is None else grad_weight.to(weight.dtype)
 
@@ -107,8 +107,9 @@ class _Normalised(torch.autograd.Function):
         scale: Tensor | None,
         shift: Tensor | None,
     ) -> Tensor:
-        state, kernel = to_channels_last(x), weight.contiguous()
+        state, kernel = to_channels_last(x), weight.contiguous()  # [B, H, W, inputs]
         output, sums = rectified_forward(state, kernel, measures(layer))  # [B, H, W, outputs]
+        # Without learned parameters the scale stays 1.
         mean, inverse, factor = torch.ones(3, layer.num_features, dtype=torch.float64)
         statistics(layer, sums, pixels(output), Normalisation(mean, inverse))
         if scale is not None:

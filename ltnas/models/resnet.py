@@ -26,9 +26,9 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
         self.stride, self.new_channels = stride, outputs - inputs
 
@@ -36,6 +36,7 @@ class Block(nn.Module):
         """Apply the block, [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
         residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(state)))))
         shortcut = state[:, :, :: self.stride, :: self.stride]
+        # Half of the new channels before the others, half after them.
         before = self.new_channels // 2
         shortcut = F.pad(shortcut, (0, 0, 0, 0, before, self.new_channels - before))
         return F.relu(residual + shortcut)
@@ -63,7 +64,7 @@ class ResNet(BranchedModel):
         super().__init__()
         self.branch_depth = branch_depth
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
         blocks, widths = (depth - 2) // 6, (width, 2 * width, 4 * width)
         # Input channels, output channels and stride of each block.

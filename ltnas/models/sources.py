@@ -43,6 +43,7 @@ class Source(nn.Module):
     ) -> None:
         super().__init__()
         self.state, self.channels, self.stride = state, channels, stride
+        # Rows of the mixing weights and nodes of the edges that leave the state.
         leaving = [
             (row, node) for row, (node, source) in enumerate(edges(nodes)) if source == state
         ]
@@ -84,10 +85,12 @@ class Source(nn.Module):
         terms: Terms = []
         for name, candidate in self.candidates.items():
             targets, mixing = self.targets[name], self.weights(name, weights)
+            # Pools and skip connections give every edge the same tensor; nodes apply the weights.
             if isinstance(candidate, Pool | nn.Identity):
                 value = candidate(state)
                 terms += [(node, value, w) for node, w in zip(targets, mixing, strict=True)]
                 continue
+            # One factor for each channel of the stacked output, [edges * C].
             scale = torch.stack(mixing).repeat_interleave(self.channels)
             count = len(targets)
             if isinstance(candidate, Convolutions) and count not in repeated:

@@ -38,7 +38,7 @@ def unmoved_statistics(model: nn.Module) -> Iterator[None]:
     momenta = [layer.momentum for layer in layers]
     counts = [layer.get_buffer("num_batches_tracked").clone() for layer in layers]
     for layer in layers:
-        layer.momentum = 0.0
+        layer.momentum = 0.0  # the running statistics are "updated" to what they are
     try:
         yield
     finally:

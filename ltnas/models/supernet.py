@@ -67,6 +67,7 @@ class SupernetCell(nn.Module):
             The concatenated intermediate nodes, [B, nodes * channels, H'', W''].
         """
         first, second = self.preprocess0(before), self.preprocess1(previous)
+        # The first executor that supports the input; the plain one supports all.
         executor = next(executor for executor in self.executors if executor.can_run(first))
         return executor.run(first, second, weights)
 
@@ -99,9 +100,10 @@ class Supernet(nn.Module):
         super().__init__()
         self.operation_names, self.nodes = tuple(operations), nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
+        # Without masks every edge has every operation.
         everything = ((True,) * len(operations),) * len(edges(nodes))
         masks = masks or dict.fromkeys(KINDS, everything)
-        stem = 3 * channels
+        stem = 3 * channels  # channels of the stem
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
         )
@@ -136,7 +138,7 @@ class Supernet(nn.Module):
         Returns:
             The last two states, and the mixing weights of the last cell.
         """
-        before = previous = self.stem(images)
+        before = previous = self.stem(images)  # [B, 3 * channels, H, W]
         for name, cell in list(zip(self.kinds, self.cells, strict=True))[:-1]:
             assert isinstance(cell, SupernetCell)
             before, previous = previous, self._cell(cell, before, previous, mixing[name])

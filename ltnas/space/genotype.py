@@ -118,6 +118,7 @@ def _parse_edge(item: object, where: str) -> Edge:
         raise UserError(
             f"{where}: operation {operation!r} is not known; choose one of {', '.join(OPERATIONS)}"
         )
+    # `type` and not `isinstance`, as True is an int. No cell has states beyond 31.
     integers = all(type(state) is int for state in (node, source))
     if not integers or not 0 <= source < node or not 2 <= node < 32:
         raise UserError(
@@ -197,7 +198,7 @@ def live_edges(cell: CellGenotype) -> list[Edge]:
 
     The thresholds of FairDARTS may leave a node without an input; edges that leave it are dead.
     """
-    alive = {0, 1}
+    alive = {0, 1}  # the inputs of the cell
     for node in sorted({edge.node for edge in cell.edges}):
         if any(edge.node == node and edge.source in alive for edge in cell.edges):
             alive.add(node)
@@ -213,5 +214,7 @@ def output_nodes(cell: CellGenotype) -> list[int]:
     entered = {edge.node for edge in live_edges(cell)}
     nodes = [node for node in cell.concat if node in entered]
     if not nodes:
-        raise UserError("the genotype has a cell in which nothing reaches the output: draw another")
+        raise UserError(
+            "the genotype has a cell in which nothing reaches the output: take another genotype"
+        )
     return nodes

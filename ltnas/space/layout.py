@@ -74,6 +74,7 @@ def cell_plans(
         stem_reduces: True if the stem's second output has half the size of its first.
     """
     plans = []
+    # Channels of the last two outputs, and whether the last cell halved the size.
     before, previous, reduced = stem_before, stem, stem_reduces
     for index in range(cells):
         reduction = index in reductions(cells)
@@ -107,6 +108,7 @@ def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
         UserError: the images are too small for the reductions or for the auxiliary classifier, or
             their size is not a multiple of what the reductions divide it by.
     """
+    # Each reduction halves the size, and the ImageNet stem halves it three times.
     divisor = 2 ** len(reductions(cells)) * (8 if stem == "imagenet" else 1)
     if size % divisor or size < 2 * divisor:
         raise UserError(

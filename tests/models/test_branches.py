@@ -1,4 +1,4 @@
-"""Models of one branch and of two: what is shared, what is joined."""
+"""Models with one and with two branches: shared parts and joined features."""
 
 import pytest
 import torch
@@ -61,13 +61,13 @@ def test_two_branches_join_their_features(name, depth):
     assert_close(model(x), logits, rtol=1e-10, atol=1e-12)
 
 
-def test_one_branch_is_what_its_last_cell_gives(name):
+def test_features_of_one_branch_are_those_of_the_last_cell(name):
     model, x = made(name, None), images()
     assert model.branches == 1
     assert torch.equal(model.features(x), model.branch_features(x, 0))
 
 
-def test_the_last_cell_alone_is_there_twice(name):
+def test_only_the_last_cell_is_duplicated(name):
     counts = {depth: dict(made(name, depth).named_parameters()) for depth in (None, 0, 1)}
     assert set(counts[0]) == set(counts[None])  # the classifier alone is wider
     more = {key for key in counts[1] if key not in counts[0]}
@@ -80,13 +80,13 @@ def test_the_last_cell_alone_is_there_twice(name):
 
 def test_both_branches_reach_the_trunk_and_only_their_own_tail(name):
     model = made(name, 1).train()
-    for branch, (own, other) in enumerate([(LAST, SECOND), (SECOND, LAST)]):
+    for branch, (used, unused) in enumerate([(LAST, SECOND), (SECOND, LAST)]):
         model.zero_grad()
         model.branch_features(images(), branch).square().sum().backward()
         moved = {key for key, value in model.named_parameters() if value.grad is not None}
         assert any(key.removeprefix("supernet.").startswith("stem.") for key in moved)
-        assert any(key.startswith(own[name]) for key in moved)
-        assert not any(key.startswith(other[name]) for key in moved)
+        assert any(key.startswith(used[name]) for key in moved)
+        assert not any(key.startswith(unused[name]) for key in moved)
 
 
 def test_branches_of_a_supernet_have_one_architecture():
@@ -96,5 +96,5 @@ def test_branches_of_a_supernet_have_one_architecture():
         "architecture.reduce",
     }
     loss = model.train().branch_features(images(), 1).square().sum()
-    found = torch.autograd.grad(loss, list(model.architecture.values()))
-    assert all(gradient.abs().sum() > 0 for gradient in found)
+    gradients = torch.autograd.grad(loss, list(model.architecture.values()))
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)

@@ -1,10 +1,17 @@
-"""Classifiers of cosines, learned and fixed."""
+"""Classifiers: cosines with learned and with fixed vectors, and the axis."""
 
 import pytest
 import torch
 
 from ltnas import config as c
-from ltnas.models.classifiers import CosineClassifier, SimplexClassifier, make_classifier, simplex
+from ltnas.models.classifiers import (
+    CosineClassifier,
+    SimplexClassifier,
+    describe_classifier,
+    described_classifier,
+    make_classifier,
+    simplex,
+)
 
 
 def test_cosines_know_no_length():
@@ -54,3 +61,15 @@ def test_the_axis(config, kind):
     classifier = make_classifier(config)(12, 3)
     assert isinstance(classifier, kind)
     assert classifier(torch.randn(2, 12)).shape == (2, 3)
+    assert described_classifier(describe_classifier(config)) == config
+
+
+@pytest.mark.parametrize("build", [make_classifier, describe_classifier])
+def test_an_unknown_value_is_refused(build):
+    with pytest.raises(TypeError, match=r"Classifier\(\) is not a value on the classifier axis"):
+        build(c.Classifier())
+
+
+def test_an_unknown_description_is_refused():
+    with pytest.raises(ValueError, match="quadratic is not a kind of classifier"):
+        described_classifier({"kind": "quadratic"})

@@ -1,4 +1,4 @@
-"""Depthwise convolutions whose gradients are right where PyTorch's own are not."""
+"""Depthwise convolutions, whose gradients are correct where PyTorch's own are not."""
 
 import pytest
 import torch
@@ -26,8 +26,8 @@ def compare(kernel, stride, dilation, shape, dtype, tolerance):
 
     g = torch.randn(plain(x.double(), weight.double()).shape).to(dtype)
     expected = gradients(plain, x.double().contiguous(), weight.double(), g.double())
-    found = gradients(lambda x, w: depthwise(x, w, stride, dilation), x, weight, g)
-    for ours, theirs in zip(found, expected, strict=True):
+    actual = gradients(lambda x, w: depthwise(x, w, stride, dilation), x, weight, g)
+    for ours, theirs in zip(actual, expected, strict=True):
         assert ours.dtype == dtype
         assert (ours.double() - theirs).norm() <= tolerance * theirs.norm()
 
@@ -47,7 +47,7 @@ def test_equal_in_float64(kernel, stride, dilation, shape):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (5, 1), (3, 2), (5, 2)])
 def test_right_in_bf16(kernel, dilation, stride, side):
-    """PyTorch 2.15 has nothing right of the weight gradient of dilated ones from 31 pixels up."""
+    """PyTorch 2.15 gets the weight gradient of dilated kernels wrong from 31 pixels up."""
     compare(kernel, stride, dilation, (4, 16, side, side), torch.bfloat16, 2e-2)
 
 
@@ -60,6 +60,6 @@ def test_autocast_is_right_too():
     with torch.autocast("cpu", torch.bfloat16):
         y = depthwise(x, weight, 1, 2)
     assert y.dtype == torch.bfloat16
-    (found,) = torch.autograd.grad(y.float().square().sum(), weight)
-    assert found.dtype == torch.float32
-    assert (found - expected).norm() <= 2e-2 * expected.norm()
+    (actual,) = torch.autograd.grad(y.float().square().sum(), weight)
+    assert actual.dtype == torch.float32
+    assert (actual - expected).norm() <= 2e-2 * expected.norm()

@@ -1,4 +1,4 @@
-"""The discrete network: any number of inputs a node, drop path, the auxiliary classifier, sizes."""
+"""The discrete network: inputs of nodes, drop path, auxiliary classifier, image sizes."""
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_nothing_is_dead_in_a_full_cell():
     ],
 )
 def test_a_cell_in_which_nothing_reaches_the_output(dead):
-    message = "the genotype has a cell in which nothing reaches the output: draw another"
+    message = "the genotype has a cell in which nothing reaches the output: take another genotype"
     with pytest.raises(UserError) as caught:
         output_nodes(dead)
     assert str(caught.value) == message
@@ -102,7 +102,7 @@ def test_dead_edges_are_not_built():
     assert torch.equal(with_dead(x), without(x))
 
 
-def test_every_parameter_of_a_network_with_dead_nodes_learns():
+def test_every_parameter_of_a_network_with_dead_nodes_has_a_gradient():
     model = network(Genotype(WITH_DEAD, WITH_DEAD))
     model(torch.randn(4, 3, 8, 8)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
@@ -290,6 +290,11 @@ def test_the_imagenet_stem_feeds_a_quarter_and_an_eighth():
     model.cells[0].register_forward_pre_hook(lambda module, arguments: inputs.append(arguments))
     assert model(torch.randn(2, 3, 64, 64)).shape == (2, 7)
     assert [tensor.shape for tensor in inputs[0]] == [(2, 4, 16, 16), (2, 4, 8, 8)]
+
+
+def test_an_unknown_stem_is_refused():
+    with pytest.raises(ValueError, match="mnist is not a stem"):
+        network(stem="mnist")
 
 
 def test_logits_are_a_linear_map_of_pooled_features():

@@ -1,4 +1,4 @@
-"""Operations of the discrete network by kernels: what their modules compute."""
+"""Operations of the discrete network by kernels: equal to their modules."""
 
 import copy
 
@@ -17,7 +17,7 @@ NAMES = ["sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"]
 
 
 def learned(name, channels, stride, dtype=torch.float64):
-    """With normalisations that are not at their initial values, one scale nearly zero."""
+    """Return an operation with random normalisations, of which one scale is nearly zero."""
     torch.manual_seed(0)
     module = operation(name, channels, stride, affine=True).to(dtype)
     with torch.no_grad():
@@ -30,16 +30,16 @@ def learned(name, channels, stride, dtype=torch.float64):
 
 
 def results(run, module, x, g):
-    """Output, gradients of input and parameters, buffers."""
+    """Return the output, the gradients of input and parameters, and the buffers."""
     x = x.detach().requires_grad_()
     y = run(module, x)
-    found = torch.autograd.grad(y, (x, *module.parameters()), g)
-    return [y, *found, *module.buffers()]
+    gradients = torch.autograd.grad(y, (x, *module.parameters()), g)
+    return [y, *gradients, *module.buffers()]
 
 
 @pytest.fixture(autouse=True)
 def counted(monkeypatch):
-    """How often the kernels were used."""
+    """Return a list that gets an entry for each use of the kernels."""
     calls = []
     apply = operation_kernels._Operation.apply
     monkeypatch.setattr(
@@ -79,7 +79,7 @@ def test_equal_in_float32_and_in_evaluation(name, counted):
     assert len(counted) == 2
 
 
-def test_what_kernels_cannot_do_is_left_to_the_modules(counted):
+def test_modules_compute_what_kernels_cannot(counted):
     x = torch.randn(2, 4, 8, 8)
     module = operation("sep_conv_3x3", 4, 1, affine=True)
     module[7] = GlobalBatchNorm(module[7])

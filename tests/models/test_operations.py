@@ -1,4 +1,4 @@
-"""Candidate operations: counts of the authors' code, shapes, and formulas typed anew."""
+"""Candidate operations: parameter counts of the authors' code, shapes, and their formulas."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from torch.nn import functional
 from ltnas.config import OPERATIONS
 from ltnas.config.space import PARAMETRIC
 from ltnas.models.operations import FactorizedReduce, Zero, operation
+from ltnas.models.sources import Source
 
 
 def parameters(module):
@@ -14,7 +15,7 @@ def parameters(module):
 
 
 def normalised(x):
-    """Over batch and pixels, as a BatchNorm without scale and shift does in training."""
+    """Normalise over batch and pixels, as a BatchNorm without scale and shift in training."""
     variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
     return (x - mean) / (variance + 1e-5).sqrt()
 
@@ -52,14 +53,16 @@ def test_an_operation_keeps_channels_and_divides_the_size(name, affine, x):
         assert y.dtype == torch.float64
 
 
-def test_what_learns_at_every_stride():
+def test_parametric_operations_have_weights_at_every_stride():
     learning = {name for name in OPERATIONS if parameters(operation(name, 4, 1, False))}
     assert set(PARAMETRIC) == learning
 
 
-def test_an_unknown_operation_is_a_mistake_of_the_program():
+def test_an_unknown_operation_is_refused():
     with pytest.raises(ValueError, match="conv_7x7"):
         operation("conv_7x7", 4, 1, affine=True)
+    with pytest.raises(ValueError, match="conv_7x7 is not a candidate operation"):
+        Source(0, 1, ["conv_7x7"], ((True,), (True,)), channels=4, stride=1)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -106,7 +109,7 @@ def test_a_strided_skip_is_a_factorized_reduce(x):
 
 
 def windows(x, stride, outside):
-    """The 3 x 3 windows of each output pixel, [B, C, 9, H', W']."""
+    """Return the 3 x 3 window of each output pixel, [B, C, 9, H', W']."""
     padded = functional.pad(x, (1, 1, 1, 1), value=outside)
     height, width = x.shape[2:]
     return torch.stack(
@@ -129,7 +132,7 @@ def test_pools_do_not_see_their_padding(stride, x):
 
 
 def depthwise(x, weight, stride, dilation):
-    """Each channel with its own square kernel, odd in size, centred, over a border of zeros."""
+    """Convolve each channel with its own centred kernel of odd size over a border of zeros."""
     reach = dilation * (weight.shape[-1] // 2)
     padded = functional.pad(x, (reach,) * 4)
     height, width = x.shape[2:]

@@ -1,4 +1,4 @@
-"""The oracle of the supernet: its sums written out, and gradients by differences."""
+"""The plain supernet that tests compare with: its sums, and gradients by finite differences."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ def test_no_edge_changes_its_input():
 
 
 class Scale(nn.Module):
-    """An edge that multiplies by its weight and a number of its own."""
+    """An edge that multiplies by its mixing weight and a constant."""
 
     def __init__(self, number):
         super().__init__()
@@ -107,13 +107,13 @@ def test_a_cell_halves_what_comes_from_its_inputs(reduction, follows):
 
 
 def small(relax):
-    """Both kinds of cell, two nodes, float64, architecture parameters of every size."""
+    """Return a small supernet in float64 with large architecture parameters."""
     torch.manual_seed(2)
     return Supernet(list(OPERATIONS), 2, 4, 3, 3, relax, 1.0).double()
 
 
 def smooth(model):
-    """Without the kinks of ReLU and of maxima, which differences step over."""
+    """Replace ReLU and maxima by smooth functions, as finite differences need them."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.ReLU):

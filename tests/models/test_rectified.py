@@ -1,4 +1,4 @@
-"""ReLU, 1x1 convolution and normalisation in one: what the three modules compute."""
+"""ReLU, 1x1 convolution and normalisation in one: equal to the three modules."""
 
 import copy
 
@@ -23,7 +23,7 @@ class Plain(nn.Sequential):
 
 
 def learned(inputs, outputs, affine=True, dtype=torch.float64):
-    """With normalisations that are not at their initial values."""
+    """Return a module with a random normalisation."""
     torch.manual_seed(0)
     module = RectifiedConvNorm(inputs, outputs, affine)
     if affine:
@@ -34,7 +34,7 @@ def learned(inputs, outputs, affine=True, dtype=torch.float64):
 
 
 def results(module, x, g):
-    """Output, gradients of input and parameters, buffers."""
+    """Return the output, the gradients of input and parameters, and the buffers."""
     x = x.detach().requires_grad_()
     y = module(x)
     return [y, *torch.autograd.grad(y, (x, *module.parameters()), g), *module.buffers()]
@@ -42,7 +42,7 @@ def results(module, x, g):
 
 @pytest.fixture(autouse=True)
 def counted(monkeypatch):
-    """How often the kernels were used."""
+    """Return a list that gets an entry for each use of the kernels."""
     calls = []
     apply = rectified._Normalised.apply
     monkeypatch.setattr(rectified._Normalised, "apply", lambda *a: calls.append(1) or apply(*a))
@@ -80,25 +80,25 @@ def test_equal_in_float32_and_in_evaluation(counted):
 
 
 @pytest.mark.parametrize("wanted", ["x", "weight"])
-def test_gradients_that_nobody_wants_are_left_out(wanted, counted):
+def test_gradients_that_are_not_needed_are_left_out(wanted, counted):
     module = learned(6, 5)
     x = torch.randn(2, 6, 4, 4).double().requires_grad_()
-    of = {"x": x, "weight": module[1].weight}[wanted]
-    (found,) = torch.autograd.grad(module(x).square().sum(), of)
+    tensor = {"x": x, "weight": module[1].weight}[wanted]
+    (actual,) = torch.autograd.grad(module(x).square().sum(), tensor)
     (expected,) = torch.autograd.grad(
-        Plain(module)[2](functional.conv2d(x.relu(), module[1].weight)).square().sum(), of
+        Plain(module)[2](functional.conv2d(x.relu(), module[1].weight)).square().sum(), tensor
     )
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
     assert len(counted) == 1
 
 
-def test_modules_that_kernels_do_not_know_are_called(counted):
+def test_modules_compute_what_kernels_cannot(counted):
     x = torch.randn(2, 6, 4, 4).double()
     module, seen = learned(6, 5), []
     module[1].register_forward_hook(lambda *_: seen.append(1))
     module(x)
     assert seen == [1]
-    replaced = learned(6, 5)  # as by the normalisation over several processes
+    replaced = learned(6, 5)  # another type, as in distributed training
     replaced[2] = nn.InstanceNorm2d(5).double()
     torch.testing.assert_close(replaced(x), nn.InstanceNorm2d(5)(replaced[1](x)))
     with torch.autocast("cpu", torch.bfloat16):
@@ -108,20 +108,20 @@ def test_modules_that_kernels_do_not_know_are_called(counted):
     assert not counted
 
 
-def test_the_convolution_alone_keeps_its_input_only_and_knows_autocast():
+def test_the_convolution_saves_only_its_input_and_supports_autocast():
     conv, kept = RectifiedConv(6, 5), []
     x = torch.randn(2, 6, 4, 4, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         y = conv(x)
     assert {t.data_ptr() for t in kept} == {x.data_ptr(), conv.weight.data_ptr()}
     expected = functional.conv2d(functional.relu(x), conv.weight)
-    both = [torch.autograd.grad(out.square().sum(), (x, conv.weight)) for out in (y, expected)]
-    for ours, theirs in zip(*both, strict=True):
+    gradients = [torch.autograd.grad(out.square().sum(), (x, conv.weight)) for out in (y, expected)]
+    for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs)
     with torch.autocast("cpu", torch.bfloat16):
         low = conv(x)
     assert low.dtype == torch.bfloat16
-    found = torch.autograd.grad(low.float().square().sum(), (x, conv.weight))
-    for ours, theirs in zip(found, both[1], strict=True):
+    actual = torch.autograd.grad(low.float().square().sum(), (x, conv.weight))
+    for ours, theirs in zip(actual, gradients[1], strict=True):
         assert ours.dtype == torch.float32
         torch.testing.assert_close(ours, theirs, rtol=0.1, atol=0.3)

@@ -1,4 +1,4 @@
-"""Residual networks: published counts, and the equations of a block."""
+"""Residual networks: published parameter counts, and the equations of a block."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def test_parameters_are_those_of_option_a(depth, width, parameters):
     assert parameter_counts(ResNet(depth, width, 10))["parameters"] == parameters
 
 
-def test_the_wide_one_of_some_papers_has_sixteen_times_as_many():
+def test_the_wide_network_of_some_papers_has_sixteen_times_as_many():
     assert round(parameter_counts(ResNet(32, 64, 10))["parameters"] / 1e6, 2) == 7.39
 
 

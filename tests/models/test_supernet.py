@@ -1,4 +1,4 @@
-"""The supernet: counts of the authors' code, and what it is made of."""
+"""The supernet: parameter counts of the authors' code, structure, architecture parameters."""
 
 import pytest
 import torch
@@ -9,11 +9,11 @@ from ltnas.axes.relaxations import Sigmoid, Softmax
 from ltnas.config import OPERATIONS
 
 LEARNING = list(OPERATIONS[1:])
-"""The operations of FairDARTS: all but `none`."""
+"""Operations of FairDARTS: all except `none`."""
 
 
 def small(relaxation=None):
-    """Both kinds of cell, two nodes, float64, architecture parameters of every size."""
+    """Return a small supernet in float64 with large architecture parameters."""
     torch.manual_seed(2)
     return supernet(nodes=2, classes=3, relaxation=relaxation, deviation=1.0).double()
 
@@ -47,7 +47,7 @@ def test_parameters_are_those_of_the_authors_code(channels, cells, classes, oper
     assert everything == parameters + 2 * 14 * len(operations)
 
 
-def test_normalisations_learn_nothing_but_in_the_stem():
+def test_only_the_normalisation_of_the_stem_has_parameters():
     model = supernet()
     learning = {
         name

@@ -1,4 +1,4 @@
-"""The supernet computes what its oracle does: outputs, every gradient, every buffer."""
+"""The supernet equals the plain one: outputs, every gradient, every buffer."""
 
 import contextlib
 import re
@@ -40,7 +40,7 @@ class Case:
 
 @st.composite
 def cases(draw, dtype=torch.float64, masked=False):
-    """In float32 with more pixels: normalisation by a handful of them magnifies its rounding."""
+    """Draw a case; in float32 with more pixels, as few pixels magnify rounding errors."""
     sides, batches = ((2, 4), (2, 4)) if dtype == torch.float64 else ((4, 5), (6, 8))
     everything = st.sampled_from([OPERATIONS, OPERATIONS[1:]])
     several = st.permutations(OPERATIONS).map(lambda names: tuple(names[:3]))
@@ -62,13 +62,13 @@ def cases(draw, dtype=torch.float64, masked=False):
 
 
 def place(name):
-    """Row and column of a plain supernet's tensor, or None."""
-    found = re.search(r"mixed\.(\d+)\.operations\.(\d+)\.", name)
-    return found and tuple(map(int, found.groups()))
+    """Return the row and column of a plain supernet's tensor, or None."""
+    match = re.search(r"mixed\.(\d+)\.operations\.(\d+)\.", name)
+    return match and tuple(map(int, match.groups()))
 
 
 def pair(case, **options):
-    """The oracle and the supernet with the same numbers; and the names of the latter's parts."""
+    """Return plain and stacked supernet with equal weights, and the plain names of each tensor."""
     torch.manual_seed(0)
     shape = (list(case.operations), case.nodes, case.channels, case.cells, CLASSES, case.relax, 1.0)
     plain = plain_supernet.Supernet(*shape).to(case.dtype)
@@ -81,12 +81,12 @@ def pair(case, **options):
                 if not there:
                     stride = 2 if kinds[index] == "reduce" and cell.edges[row][1] < 2 else 1
                     mixed.operations[column] = Zero(stride)
-    found = plain.state_dict()
+    tensors = plain.state_dict()
     names = {
-        name: [part for part in plain_names(name, case.operations, case.nodes) if part in found]
+        name: [part for part in plain_names(name, case.operations, case.nodes) if part in tensors]
         for name in fast.state_dict()
     }
-    fast.load_state_dict(stack(found, names))
+    fast.load_state_dict(stack(tensors, names))
     return plain, fast.to(memory_format=torch.channels_last), names
 
 
@@ -97,15 +97,15 @@ def data(case, seed=1):
     return images, torch.randint(CLASSES, (case.batch,), generator=generator)
 
 
-def check(found, expected, dtype, what, size=0.0):
-    """Relative to the tensor or a given size: what is left of cancelled terms has no digits."""
+def check(actual, expected, dtype, what, size=0.0):
+    """Check the error relative to the norm of the tensor, or to `size` where terms cancel."""
     scale = max(float(expected.detach().norm()) + 1e-3 * expected.numel() ** 0.5, size)
-    error = float((found - expected).detach().norm()) / scale
+    error = float((actual - expected).detach().norm()) / scale
     assert error <= TOLERANCE[dtype], f"{what} is off by {error:.1e}"
 
 
 def gradients(model, images, labels):
-    """Of parameters by name; zero where nothing flows."""
+    """Return the gradients of parameters by name; zeros for those without a gradient."""
     model.zero_grad(set_to_none=True)
     functional.cross_entropy(model(images), labels).backward()
     return {
@@ -118,9 +118,9 @@ def compare(case, seed=1, **options):
     plain, fast, names = pair(case, **options)
     images, labels = data(case, seed)
     check(fast(images), plain(images), case.dtype, "output")
-    expected, found = gradients(plain, images, labels), gradients(fast, images, labels)
-    stacked = stack(expected, {name: names[name] for name in found})
-    for name, gradient in found.items():
+    expected, actual = gradients(plain, images, labels), gradients(fast, images, labels)
+    stacked = stack(expected, {name: names[name] for name in actual})
+    for name, gradient in actual.items():
         check(gradient, stacked[name], case.dtype, f"gradient of {name}")
     buffers = stack(plain.state_dict(), names)
     for name, value in fast.state_dict().items():
@@ -139,8 +139,8 @@ def executor(request, monkeypatch):
 
 
 def once(count):
-    """Settings of property tests: the same examples each time, so that a failure stays."""
-    kept = [HealthCheck.function_scoped_fixture]  # of an example; ours is for all of them
+    """Return settings of property tests, with the same examples in every run."""
+    kept = [HealthCheck.function_scoped_fixture]  # the fixture serves all examples
     return settings(max_examples=count, deadline=None, derandomize=True, suppress_health_check=kept)
 
 
@@ -153,7 +153,7 @@ def test_equal_in_float64(executor, case):
 @once(8)
 @given(case=cases(torch.float32))
 def test_equal_in_float32(executor, case):
-    """A batch in which rounding steps over a kink of ReLU or of a maximum proves nothing."""
+    """Try three batches, as rounding errors may cross a kink of ReLU or of a maximum."""
     for seed in (1, 2):
         with contextlib.suppress(AssertionError):
             compare(case, seed)
@@ -182,18 +182,18 @@ FULL = Case(OPERATIONS, 3, 4, 3, 8, 4, Softmax())
 
 @pytest.mark.parametrize("checkpointed", [False, True])
 def test_the_gradient_of_the_architecture_alone(executor, checkpointed):
-    """Weights are constants there, and what leads to them alone is left out."""
+    """Weights are constants here, so their gradients are left out."""
     plain, fast, _ = pair(FULL, checkpointed=checkpointed)
     images, labels = data(FULL)
     before = {name: value.clone() for name, value in fast.state_dict().items()}
-    found = []
+    results = []
     for model in (plain, fast):
         weights = {name: p.detach() for name, p in model.weight_parameters().items()}
         with frozen_statistics(model):
             logits = functional_call(model, weights, (images,))
             loss = functional.cross_entropy(logits, labels)
-            found.append(torch.autograd.grad(loss, list(model.architecture.values())))
-    for expected, gradient in zip(*found, strict=True):
+            results.append(torch.autograd.grad(loss, list(model.architecture.values())))
+    for expected, gradient in zip(*results, strict=True):
         check(gradient, expected, torch.float64, "gradient")
         assert gradient.abs().max() > 1e-4
     for name, value in fast.state_dict().items():
@@ -202,19 +202,19 @@ def test_the_gradient_of_the_architecture_alone(executor, checkpointed):
 
 @pytest.mark.parametrize("checkpointed", [False, True])
 def test_other_weights_by_functional_call(executor, checkpointed):
-    """As second order and chains of virtual updates pass them."""
+    """Second-order gradients and chains of virtual updates pass weights in this way."""
     plain, fast, names = pair(FULL, checkpointed=checkpointed)
     images, labels = data(FULL)
     other = {name: 1.5 * p.detach() + 0.1 for name, p in plain.named_parameters()}
     stacked = stack(other, {name: names[name] for name, _ in fast.named_parameters()})
-    found = []
+    results = []
     for model, weights in ((plain, other), (fast, stacked)):
         leaves = {name: weight.clone().requires_grad_() for name, weight in weights.items()}
         loss = functional.cross_entropy(functional_call(model, leaves, (images,)), labels)
         gradients = torch.autograd.grad(loss, list(leaves.values()))
-        found.append(dict(zip(leaves, gradients, strict=True)))
-    expected = stack(found[0], {name: names[name] for name in found[1]})
-    for name, gradient in found[1].items():
+        results.append(dict(zip(leaves, gradients, strict=True)))
+    expected = stack(results[0], {name: names[name] for name in results[1]})
+    for name, gradient in results[1].items():
         check(gradient, expected[name], torch.float64, name)
 
 
@@ -233,7 +233,7 @@ def test_one_image_of_odd_size_in_evaluation(executor):
 
 
 def test_states_of_one_pixel(executor):
-    """Strides of sides of length 1 mean nothing, and PyTorch sets them as it likes."""
+    """PyTorch sets the strides of sides of length 1 as it likes."""
     compare(Case(OPERATIONS, 2, 4, 3, 4, 8, Softmax()))
 
 

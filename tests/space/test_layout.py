@@ -1,4 +1,4 @@
-"""The plan of cells: edges, reductions, widths."""
+"""Layout of cells: edges, reductions, widths."""
 
 import pytest
 
