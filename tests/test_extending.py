@@ -6,9 +6,8 @@ import io
 import os
 import re
 import shutil
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -90,20 +89,15 @@ def copy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def search(copy, touched):
     """Run a search of the copy, with these words beside the smallest sizes."""
+    server = forked.Server(cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)})
 
     def run(*words):
-        done = subprocess.run(
-            [sys.executable, "-m", "ltnas.search", *START, *words],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = server.run("ltnas.search", (*START, *words), cwd=copy)
         assert done.returncode == 0, done.stderr
         return copy / done.stdout.splitlines()[-1]
 
-    return run
+    yield run
+    server.close()
 
 
 @pytest.fixture(scope="module")
