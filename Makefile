@@ -1,4 +1,5 @@
-# make demo: see it work. make test, make lint: what CI runs. All install what is missing.
+# make demo shows a search and a training. CI runs make test and make lint. Targets install what they
+# need into .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ READY := $(VENV)/.installed
 
 .PHONY: help demo test lint format bench bench-longtail clean
 
-help: ## this list
+help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml
@@ -16,30 +17,30 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## search, then retrain, on the digits that scikit-learn carries
+demo: $(READY) ## search and train on the digits of scikit-learn
 	@bash scripts/demo.sh $(BIN)/python
 
-test: $(READY) ## all tests, some ten minutes on two cores
+test: $(READY) ## run all tests, about ten minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: $(READY) ## ruff and mypy --strict
+lint: $(READY) ## check with ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY) ## let ruff rewrite
+format: $(READY) ## format with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## ours against plain implementations, in the same run; ten minutes
+bench: $(READY) ## compare speed with plain implementations, ten minutes
 	$(BIN)/python -m benchmarks.search_step batch=16 repeats=3 scheme=darts
 	$(BIN)/python -m benchmarks.retrain_step batch=16 repeats=3
 	$(BIN)/python -m benchmarks.loss_curve steps=8
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.augmentation
 
-bench-longtail: $(READY) ## what helps against a long tail, on CIFAR-10; an hour
+bench-longtail: $(READY) ## compare methods for long tails on CIFAR-10, an hour
 	$(BIN)/python -m benchmarks.longtail
 
-clean: ## away with the environment; runs stay
+clean: ## remove the environment and caches, but no runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

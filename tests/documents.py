@@ -1,4 +1,4 @@
-"""What the documents tell their readers to type."""
+"""Commands in README.md and docs/*.md."""
 
 import re
 
@@ -9,12 +9,12 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"
 
 
 def commands():
-    """Command lines in code blocks, without the prompt and what follows a comment sign."""
-    found = []
+    """Return the command lines in code blocks, without prompts and comments."""
+    commands = []
     for document in DOCUMENTS:
         for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", document.read_text(), re.S):
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.removeprefix("$ ").split("  #")[0].strip()
                 if line.startswith("$ ") or command.startswith(("python -m", "make ", "ltnas-")):
-                    found.append(pytest.param(command, id=f"{document.name}: {command}"))
-    return found
+                    commands.append(pytest.param(command, id=f"{document.name}: {command}"))
+    return commands

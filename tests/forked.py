@@ -19,9 +19,13 @@ from pathlib import Path
 class Server:
     """Runs `python -m MODULE ARGUMENTS`, as `subprocess.run` would with output captured."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
         )
 
     def run(self, module, arguments, cwd, env=None) -> subprocess.CompletedProcess:

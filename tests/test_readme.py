@@ -1,4 +1,4 @@
-"""Every command in the documents runs, at a size that tests can afford."""
+"""Every command in the documents runs, with small sizes."""
 
 import re
 import shlex
@@ -15,13 +15,13 @@ PATHS = re.compile(r"^(data\.root|data\.mean|data\.std)=|^experiment=demo")
 
 
 def small(arguments):
-    """The arguments with sizes and data replaced by the smallest there are."""
+    """Return the arguments with sizes and data replaced by the smallest ones."""
     kept = [
         argument
         for argument in arguments
         if argument.split("=")[0] not in SIZES and not PATHS.match(argument)
     ]
-    # Two jobs show what twelve would.
+    # Two jobs are enough to run a sweep.
     kept = [re.sub("^seed=0,1.*", "seed=0", argument) for argument in kept]
     kept += ["scheme=random"] if "experiment=table1" in kept else []
     kept = [re.sub("^pretrain_epochs=.*", "pretrain_epochs=1", argument) for argument in kept]
@@ -37,7 +37,7 @@ def run(command, folder):
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """A run folder to put where the documents name one."""
+    """Run folder of a search, for commands that name one."""
     folder = tmp_path_factory.mktemp("searched")
     done = run([sys.executable, "-m", "ltnas.search", "scheme=random", *TINY], folder)
     assert done.returncode == 0, done.stderr
@@ -61,19 +61,21 @@ def test_documented_command(command, tmp_path, searched, commands):
         done = run([*starts, *small(words[module:])], tmp_path)
         assert len(list(tmp_path.glob("runs/search-*/metrics.json"))) == 1
     else:
-        assert words[:2] == ["python", "-m"], f"how is {command!r} to be tested?"
+        assert words[:2] == ["python", "-m"], (
+            f"{command!r} is a kind of command that this test does not know"
+        )
         if words[2] == "ltnas.retrain":
             words = [
                 f"genotype={searched}" if word.startswith("genotype=runs") else word
                 for word in words
             ] + ["auxiliary=0", "cutout=0"]
         if words[2] == "ltnas.pipeline":
-            own = {word.partition("=")[0] for word in TRAINING}
-            kept = [word for word in words[3:] if word.partition("=")[0] not in own]
+            replaced = {word.partition("=")[0] for word in TRAINING}
+            kept = [word for word in words[3:] if word.partition("=")[0] not in replaced]
             words = [*words[:3], *kept, *TRAINING, "seed=0"]
         reports = words[2] == "ltnas.report"
         arguments = [str(searched.parent)] if reports else small(words[3:])
-        # There is no cluster here: submitit runs what it would send there.
+        # Without a cluster, submitit runs the tasks on this machine.
         arguments = [
             "hydra/launcher=submitit_local" if word == "hydra/launcher=slurm" else word
             for word in arguments

@@ -47,9 +47,9 @@ class Data:
     """Source of the images, their normalisation and the plain training augmentation."""
 
     source: str = "cifar10"
-    """`cifar10`, `cifar10_parquet`, `digits` or `folder`."""
+    """Name of the source, one of `SOURCES`."""
     root: str | None = None
-    """Folder of the files; `cifar10` is downloaded to it."""
+    """Path of the files, for most sources a folder; `cifar10` is downloaded to it."""
     image_size: int | None = None
     """Side of the images in pixels; None: the size that the source has."""
     mean: list[float] | None = None
@@ -70,13 +70,11 @@ class Data:
     """Classes with more training images are many-shot; None: the first third of the log range."""
 
     def __post_init__(self) -> None:
-        sources = ("cifar10", "cifar10_parquet", "digits", "folder")
-        require_choice("data.source", self.source, sources)
-        if self.source in ("cifar10_parquet", "folder"):
-            require(
-                self.root is not None,
-                f"data={self.source} needs the folder of its files: add data.root=PATH",
-            )
+        require_choice("data.source", self.source, tuple(SOURCES))
+        require(
+            self.root is not None or not SOURCES[self.source],
+            f"data={self.source} needs the path of its files: add data.root=PATH",
+        )
         size = self.image_size
         require(
             size is None or size >= 4,
@@ -107,3 +105,12 @@ class Data:
             self.std is None or min(self.std) > 0,
             f"data.std={self.std} must be above 0 in each channel",
         )
+
+
+SOURCES: dict[str, bool] = {
+    "cifar10": False,
+    "cifar10_parquet": True,
+    "digits": False,
+    "folder": True,
+}
+"""True for each source that needs `data.root`, by the name of the source."""
