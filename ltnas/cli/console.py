@@ -18,7 +18,7 @@ def make_console(trainer: Trainer) -> Console:
 
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
-    """Print class counts as a bar chart, and a note for each class with too few images.
+    """Print class counts as a bar chart, and notes on images dropped and classes cut short.
 
     Args:
         console: console to print to.
@@ -30,6 +30,13 @@ def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     console.print(
         f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False
     )
+    if long_tail.shortens_tail:
+        kept, available = sum(counts), sum(long_tail.available)
+        console.print(
+            f"note: imbalance={long_tail.imbalance} keeps {kept:,} of {available:,} training "
+            "images; imbalance=natural keeps all",
+            soft_wrap=True,
+        )
     groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
     for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
         bar = "█" * max(1, round(36 * count / max(counts)))
@@ -39,7 +46,8 @@ def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
         if count < wanted:
             console.print(
-                f"  note: {name} has {count} of the {wanted} images that the rule asks for"
+                f"  note: {name} has {count} of the {wanted} images that the rule asks for",
+                soft_wrap=True,
             )
 
 
