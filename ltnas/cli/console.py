@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ltnas.cli.plain_console import plain_console
 from ltnas.config import Trainer
 from ltnas.data.long_tail import LongTail
 from ltnas.distributed.processes import rank
@@ -14,7 +15,7 @@ from ltnas.distributed.processes import rank
 
 def make_console(trainer: Trainer) -> Console:
     """Return a console that prints only in the first process of a run."""
-    return Console(quiet=rank(trainer.processes) > 0, highlight=False)
+    return plain_console(quiet=rank(trainer.processes) > 0)
 
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
@@ -27,9 +28,7 @@ def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     """
     names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
-    console.print(
-        f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False
-    )
+    console.print(f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}")
     if long_tail.shortens_tail:
         kept, available = sum(counts), sum(long_tail.available)
         console.print(
@@ -40,7 +39,7 @@ def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
     for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
         bar = "█" * max(1, round(36 * count / max(counts)))
-        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}", markup=False)
+        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}")
     if len(names) > 20:
         console.print(f"  ... and {len(names) - 20} more classes")
     for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
