@@ -69,8 +69,9 @@ def report(folders: list[Path], out: Path) -> Path:
 
 def print_rows(table: list[list[str]]) -> None:
     """Print the columns that fit on a terminal: the first five and few-shot accuracy."""
-    from rich.console import Console
     from rich.table import Table
+
+    from ltnas.cli.plain_console import plain_console
 
     headings, *lines = ([*line[:5], line[7]] for line in table)
     shown = Table(box=None, pad_edge=False)
@@ -79,7 +80,7 @@ def print_rows(table: list[list[str]]) -> None:
     for line in lines:
         shown.add_row(*line)
     if lines:
-        Console(highlight=False).print(shown)
+        plain_console().print(shown)
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ class ProgressLine(L.Callback):
             return
         steps = int(trainer.num_training_batches)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
             _Numbers(),

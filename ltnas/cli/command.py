@@ -17,8 +17,8 @@ from typing import NamedTuple, NoReturn
 from ltnas import config as c
 from ltnas.cli.endings import end_with, ending_in_words, readers_may_leave
 from ltnas.cli.help import CONF, help_text
-from ltnas.cli.messages import refuse_new_keys
-from ltnas.cli.words import task_words
+from ltnas.cli.messages import refuse_file_without_schema, refuse_new_keys, refuse_run_folders
+from ltnas.cli.words import flags_first, task_words
 from ltnas.config.axes import AXES
 from ltnas.distributed.processes import by_srun, check_processes, rank
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
@@ -106,6 +106,8 @@ def _compose_and_run(name: str) -> None:
     # others use too, spinning made single steps thirty times slower.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_configs()
+    sys.argv[1:] = flags_first(sys.argv[1:])
+    refuse_run_folders(sys.argv[1:])
 
     failure: list[Exception] = []
 
@@ -116,11 +118,12 @@ def _compose_and_run(name: str) -> None:
         try:
             refuse_new_keys(schema, task_words())
             config = OmegaConf.to_object(cfg)
-            assert isinstance(config, schema)
+            if not isinstance(config, schema):
+                refuse_file_without_schema(HydraConfig.get().job.config_name, name)
             if multirun:
                 os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
                 refuse_processes(config.trainer)
-            execute(config, load_function(name), in_sweep)
+            execute(config, load_function(name), in_sweep or multirun)
         except Exception as error:
             if multirun:  # Hydra records it, and goes on with the next job
                 raise

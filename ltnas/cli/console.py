@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ltnas.cli.plain_console import plain_console
 from ltnas.config import Trainer
 from ltnas.data.long_tail import LongTail
 from ltnas.distributed.processes import rank
@@ -14,11 +15,11 @@ from ltnas.distributed.processes import rank
 
 def make_console(trainer: Trainer) -> Console:
     """Return a console that prints only in the first process of a run."""
-    return Console(quiet=rank(trainer.processes) > 0, highlight=False)
+    return plain_console(quiet=rank(trainer.processes) > 0)
 
 
 def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
-    """Print class counts as a bar chart, and a note for each class with too few images.
+    """Print class counts as a bar chart, and notes on images dropped and classes cut short.
 
     Args:
         console: console to print to.
@@ -27,19 +28,25 @@ def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
     """
     names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
-    console.print(
-        f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}", markup=False
-    )
+    console.print(f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}")
+    if long_tail.shortens_tail:
+        kept, available = sum(counts), sum(long_tail.available)
+        console.print(
+            f"note: imbalance={long_tail.imbalance} keeps {kept:,} of {available:,} training "
+            "images; imbalance=natural keeps all",
+            soft_wrap=True,
+        )
     groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
     for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
         bar = "█" * max(1, round(36 * count / max(counts)))
-        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}", markup=False)
+        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}")
     if len(names) > 20:
         console.print(f"  ... and {len(names) - 20} more classes")
     for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
         if count < wanted:
             console.print(
-                f"  note: {name} has {count} of the {wanted} images that the rule asks for"
+                f"  note: {name} has {count} of the {wanted} images that the rule asks for",
+                soft_wrap=True,
             )
 
 

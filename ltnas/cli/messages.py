@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from ltnas import config as c
+from ltnas.cli.config_files import unreadable_file
+from ltnas.cli.quoting import may_be_structure, quoted_word
 from ltnas.errors import UserError
+
+FACTOR_NAME = re.compile(r"(exp|step)(\d+(?:\.\d+)?)")
+"""Name of an imbalance that is made of a kind and a number, such as `exp100`."""
+AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*)'")
+"""First line of Hydra's message for a value with commas outside a multirun."""
 
 
 def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
@@ -27,14 +36,43 @@ def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
             )
 
 
+def refuse_run_folders(words: Sequence[str]) -> None:
+    """Raise a `UserError` for a run folder in a place of a folder of configuration files."""
+    for word in words:
+        folder = word.partition("=")[2] if word.startswith("-") else word
+        if folder and (Path(folder) / "fingerprint.json").is_file():
+            raise UserError(
+                f"{folder} is a run folder, not a folder of configuration files: to repeat the "
+                f"run, type the command in {Path(folder) / 'provenance.json'}; to go on with it, "
+                f"add resume={folder} to that command"
+            )
+
+
+def refuse_file_without_schema(name: str | None, command: str) -> NoReturn:
+    """Raise a `UserError` for a primary configuration file that no command can start from.
+
+    Args:
+        name: name of the file, as `--config-name` gives it.
+        command: name of the command.
+    """
+    raise UserError(
+        f"--config-name {name}: this file is no configuration of ltnas.{command} to start from, "
+        f"because its defaults list lacks {command}; leave the flag out and give the file as "
+        f"experiment={name}, or to repeat a run type the command in its provenance.json"
+    )
+
+
 def user_message(error: BaseException) -> str | None:
     """Return one line for an error that the user can mend; None for any other."""
-    from hydra.errors import HydraException, MissingConfigException
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     for cause in (error, error.__cause__):  # Hydra wraps a UserError to say where it was raised
         if isinstance(cause, UserError):
             return str(cause)
+    unreadable = unreadable_file(error)
+    if unreadable is not None:
+        return unreadable
     if isinstance(error, OSError) and any(
         frame.name == "mkdir" for frame in traceback.extract_tb(error.__traceback__)
     ):
@@ -44,6 +82,8 @@ def user_message(error: BaseException) -> str | None:
         )
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
+    if isinstance(error, OverrideParseException):
+        return _unreadable_word(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__
         return _unknown_key(cause if isinstance(cause, OmegaConfBaseException) else error)
@@ -52,6 +92,8 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         # hydra's only plain error: imbalance=0.1, logger=null
         return f"{error}: give the name of a choice, for example imbalance=exp0.1 (--help lists)"
+    if isinstance(error, ValueError) and str(error).startswith("Invalid defaults list"):
+        return f"{error}: write each of its lines as - GROUP: CHOICE"
     return None
 
 
@@ -63,9 +105,39 @@ def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyp
         return " ".join(str(error).split())
     if group == "hydra/launcher" and name.startswith("submitit"):
         return "hydra/launcher=slurm needs a package that is not there: pip install 'ltnas[slurm]'"
+    if group == "imbalance" and (match := FACTOR_NAME.fullmatch(name)) and float(match[2]):
+        return _unknown_factor(match[1], float(match[2]), name, options)
     close = difflib.get_close_matches(name, options, n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
     return f"{group}={name} is not known: {hint}choose one of {', '.join(options)}"
+
+
+def _unknown_factor(kind: str, number: float, name: str, options: Sequence[str]) -> str:
+    """Return the message for a kind of imbalance with a factor that has no name of its own."""
+    factor = f"{1 / number if number > 1 else number:g}"
+    ratio = (
+        f"as a ratio of the smallest class to the largest, {number:g} is {factor}; "
+        if number > 1
+        else ""
+    )
+    choice = (
+        f"{kind}{factor}" if f"{kind}{factor}" in options else f"{kind} imbalance.factor={factor}"
+    )
+    return f"imbalance={name} is not known: {ratio}take imbalance={choice}"
+
+
+def _unreadable_word(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyped
+    """Return the message for a word that Hydra's grammar refuses, with the word to type instead."""
+    override, typed = str(error.override), quoted_word(str(error.override))
+    if typed is not None and not may_be_structure(override):
+        return (
+            f"{override}: a text with quotes, ( ) # = ~ or letters beyond a to z must be quoted: "
+            f"type {typed}"
+        )
+    reason = str(error).splitlines()[0].removeprefix("LexerNoViableAltException: ")
+    reason = "" if override in reason else f" ({reason})"
+    as_text = "" if typed is None else f"; if the value is a text, type {typed}"
+    return f"{override} cannot be read as key=value{reason}: --help shows examples{as_text}"
 
 
 def _unknown_key(error: BaseException) -> str:
@@ -73,4 +145,10 @@ def _unknown_key(error: BaseException) -> str:
     text = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("object_type=", "reference_type=", "To append to your default list")
     lines = [line for line in text if not line.startswith(noise)]
+    match = AMBIGUOUS.fullmatch(text[0]) if text else None
+    if match is not None and (typed := quoted_word(match[1])) is not None:
+        return (
+            f"{match[1]}: a comma separates the values of a sweep, which needs -m; for a text with "
+            f"a comma type {typed}, for a list KEY=[VALUE,VALUE]"
+        )
     return f"{'; '.join(lines)} (--help lists the keys, --cfg job shows their values)"

@@ -5,6 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+VALUE_FLAGS = (
+    *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--cfg", "-c", "--package", "-p", "--experimental-rerun"),
+)
+"""Flags of Hydra that are followed by a value."""
+INFO_FLAGS = ("--info", "-i")
+INFO_VALUES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+"""Values that may follow `INFO_FLAGS`, or be left out."""
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line with Hydra's flags and their values before all others.
+
+    Hydra's parser takes only one group of words without a dash: those behind a later flag are
+    "unrecognized arguments". The order within flags and within other words stays.
+    """
+    flags: list[str] = []
+    others: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            others.append(word)
+            continue
+        flags.append(word)
+        following = rest[0] if rest else "-"
+        if _is_flag(word, INFO_FLAGS):  # without its value it would take the next word for one
+            flags.append(rest.pop(0) if following in INFO_VALUES else "all")
+        elif _is_flag(word, VALUE_FLAGS) and not following.startswith("-"):
+            flags.append(rest.pop(0))
+    return [*flags, *others]
+
+
+def _is_flag(word: str, flags: Sequence[str]) -> bool:
+    """Return True if a word is one of the flags, or the beginning of one that starts with --."""
+    return word in flags or (len(word) > 2 and any(flag.startswith(word) for flag in flags))
+
 
 def task_words() -> list[str]:
     """Return the words of the command line that set keys and choices of the present job."""

@@ -30,10 +30,12 @@ class Imbalance:
             f"imbalance={self.kind} needs a factor: add imbalance.factor=0.1",
         )
         assert self.factor is not None
+        inverse = 1 < self.factor < float("inf")
+        cure = f" it is {1 / self.factor:g}" if inverse else ", for example 0.1"
         require(
             0.0 < self.factor <= 1.0,
-            f"imbalance.factor={self.factor:g} is outside (0, 1]: it is the smallest class over "
-            "the largest, for example 0.1",
+            f"imbalance.factor={self.factor:g} is outside (0, 1]: as a ratio of the smallest class "
+            f"to the largest{cure}",
         )
 
     @property

@@ -31,6 +31,8 @@ class LongTail:
         counts: number of training images of each class, [C].
         wanted: number of images that the imbalance rule asks for in each class, [C]; larger than
             `counts` where the source has too few.
+        available: number of training images of each class that the source has, [C].
+        imbalance: name of the imbalance rule, for example `exp0.1`.
         groups: many-, medium- and few-shot classes.
         normalisation: mean and standard deviation of each channel.
     """
@@ -42,6 +44,8 @@ class LongTail:
     test_indices: Indices
     counts: list[int]
     wanted: list[int]
+    available: list[int]
+    imbalance: str
     groups: Groups
     normalisation: Normalisation
 
@@ -49,6 +53,16 @@ class LongTail:
     def checksum(self) -> str:
         """Checksum of the positions of the kept training images."""
         return checksum(self.train_indices)
+
+    @property
+    def shortens_tail(self) -> bool:
+        """True if the rule drops images of a source that is not balanced to within a tenth.
+
+        Balanced sources that were split at random, such as the digits, have classes that differ by
+        a few images.
+        """
+        is_balanced = min(self.available) >= 0.9 * max(self.available)
+        return not is_balanced and sum(self.counts) < sum(self.available)
 
     @property
     def image_size(self) -> int:
@@ -95,6 +109,8 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
         test_indices=subset_indices(test_labels, test_counts, data.subset_seed),
         counts=counts,
         wanted=wanted or counts,
+        available=class_counts(None, labels, classes),
+        imbalance=imbalance.name,
         groups=shot_groups(counts, data.many_above, data.few_below),
         normalisation=_normalisation(data, train.images),
     )

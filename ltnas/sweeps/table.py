@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ltnas.cli.plain_console import plain_console
 from ltnas.reports.units import duration
 from ltnas.sweeps.jobs import Job
 
@@ -71,7 +72,7 @@ class Board:
     """Shows the state of all jobs while they run; a context manager."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs, self.console = jobs, Console(stderr=True, highlight=False)
+        self.jobs, self.console = jobs, plain_console(stderr=True)
         self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=1)
 
     def _table(self) -> Group:
@@ -93,5 +94,4 @@ class Board:
             self.console.print(
                 f"job {job.number} {' '.join(job.overrides)}: {job.state}{tail.get(job.state, '')}",
                 soft_wrap=True,
-                markup=False,
             )

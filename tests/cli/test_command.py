@@ -464,6 +464,85 @@ def test_values_that_can_be_combined():
     )
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("imbalance.factor=100", "as a ratio of the smallest class to the largest it is 0.01"),
+        ("imbalance.factor=3", "as a ratio of the smallest class to the largest it is 0.333333"),
+        ("imbalance.factor=0", "to the largest, for example 0.1"),
+        ("imbalance.factor=inf", "to the largest, for example 0.1"),
+        ("imbalance=exp100", "100 is 0.01; take imbalance=exp0.01"),
+        ("imbalance=step100", "100 is 0.01; take imbalance=step0.01"),
+        ("imbalance=exp50", "50 is 0.02; take imbalance=exp0.02"),
+        ("imbalance=step50", "50 is 0.02; take imbalance=step imbalance.factor=0.02"),
+        ("imbalance=exp0.03", "is not known: take imbalance=exp imbalance.factor=0.03"),
+        ("imbalance=exp0", "did you mean imbalance=exp?"),
+    ],
+)
+def test_an_imbalance_the_other_way_round(argument, words):
+    message = refusal("search", argument)
+    assert message.startswith(argument)
+    assert words in message
+
+
+@pytest.mark.parametrize("text", ["照片", "a#b", "~/photos", "a=b", "photos (1)"])
+def test_a_path_that_must_be_quoted(text):
+    message = refusal("search", f"data.root={text}")
+    assert message.startswith(f"data.root={text}: a text with quotes,")
+    typed = f"data.root='{text}'"
+    assert message.endswith(f'must be quoted: type "{typed}"')
+    assert composed("search", typed).data.root == text
+
+
+def test_a_text_with_a_comma_outside_a_multirun():
+    message = refusal("search", "data.root=a,b")
+    assert "for a text with a comma type \"data.root='a,b'\"" in message
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("space.operations=[none", "if the value is a text, type \"space.operations='[none'\""),
+        ("epochs", "epochs cannot be read as key=value: --help shows examples"),
+    ],
+)
+def test_a_word_that_quotes_may_not_mend(word, words):
+    message = refusal("search", word)
+    assert message.startswith(f"{word} cannot be read as key=value")
+    assert message.endswith(words)
+
+
+CONFIG_FILES = {
+    "a tab": (b"epochs: 1\nweights:\n\tclip: 1\n", ", line 3: a tab stands where"),
+    "Latin-1": (b"epochs: 1\n# gr\xf6\xdfe\n", ", line 2: byte 0xf6 is not UTF-8: save"),
+    "UTF-16": ("epochs: 1\n".encode("utf-16"), ", line 1: byte 0xff is not UTF-8: save"),
+    "Latin-1 far down": (b"# 1\n" * 9999 + b"\xe4", ", line 10000: byte 0xe4 is not UTF-8"),
+    "an open bracket": (b"steps: [1\n", " is not YAML (expected ',' or ']'"),
+    "a key twice": (b"epochs: 1\nepochs: 2\n", ", line 2 is not YAML (found duplicate key epochs)"),
+    "a control character": (b"epochs: 1\x07\n", " is not YAML (unacceptable character #x0007"),
+    "a number": (b"5\n", " cannot be read (Invalid loaded object type: int)"),
+}
+
+
+@pytest.mark.parametrize("what", CONFIG_FILES)
+def test_an_experiment_file_that_cannot_be_read(tmp_path, what):
+    content, words = CONFIG_FILES[what]
+    path = tmp_path / "experiment" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    message = refusal("search", f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine")
+    assert message.startswith(str(path))
+    assert words in message
+
+
+def test_a_defaults_list_that_is_none(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("defaults: {data: digits}\n")
+    message = refusal("search", f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine")
+    assert "Invalid defaults list in 'experiment/mine'" in message
+    assert "write each of its lines as - GROUP: CHOICE" in message
+
+
 @pytest.mark.parametrize("argument", ["epochs", "space.operations=[none", "a=b=c", "=3"])
 def test_syntax_error(argument):
     refusal("search", argument)
@@ -507,6 +586,71 @@ def test_multirun_makes_a_folder_for_each_job(ltnas, tmp_path):
     assert done.returncode == 0, done.stderr
     found = [json.loads(path.read_text()) for path in tmp_path.glob("runs/search-*/metrics.json")]
     assert sorted(metrics["seed"] for metrics in found) == [0, 1]
+
+
+def test_a_multirun_with_resume_auto_skips_what_has_finished(ltnas, tmp_path):
+    def finished(*words):
+        done = ltnas("search", *words, "scheme=random", *TINY)
+        assert done.returncode == 0, done.stderr
+        folders = [line for line in done.stdout.splitlines() if line.startswith("runs/")]
+        return folders, len(list(tmp_path.glob("runs/search-*/metrics.json")))
+
+    first, _ = finished("seed=0")
+    both, count = finished("-m", "seed=0,1", "resume=auto")
+    assert (both[:1], len(both), count) == (first, 2, 2)
+    assert finished("-m", "seed=0,1", "resume=auto") == (both, 2)
+    again, count = finished("-m", "seed=0", "resume=never")
+    assert again != first
+    assert count == 3
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """The folder of a run with the files that could be taken for a configuration."""
+    folder = tmp_path / "runs" / "search-darts"
+    folder.mkdir(parents=True)
+    (folder / "fingerprint.json").write_text("{}")
+    (folder / "config.yaml").write_text("epochs: 1\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--config-path", "{folder}", "--config-name", "config"],
+        ["--config-dir={folder}", "--config-name=config"],
+        ["seed=1", "-cd", "runs/search-darts", "-cn", "config"],
+        ["-m", "--config-path", "{folder}", "--config-name", "config", "seed=0,1"],
+    ],
+)
+def test_a_run_folder_is_no_folder_of_configuration_files(ltnas, run_folder, flags):
+    done = ltnas("search", *(flag.format(folder=run_folder) for flag in flags))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "runs/search-darts is a run folder, not a folder of configuration files" in line
+    assert "runs/search-darts/provenance.json; to go on with it, add resume=" in line
+
+
+def test_a_configuration_file_that_is_none_of_the_command(ltnas, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("epochs: 1\n")
+    done = ltnas("search", "--config-dir", "own", "--config-name", "mine")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        "ltnas: --config-name mine: this file is no configuration of ltnas.search"
+    )
+    assert "experiment=mine" in line
+
+
+def test_flags_of_hydra_may_follow_keys(ltnas, tmp_path):
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "mine.yaml").write_text("# @package _global_\nepochs: 7\n")
+    words = ("seed=3", "--config-dir", "own", "experiment=mine", "--cfg", "job", "channels=4")
+    done = ltnas("search", *words)
+    assert done.returncode == 0, done.stderr
+    shown = OmegaConf.create(done.stdout)
+    assert (shown.seed, shown.epochs, shown.channels) == (3, 7, 4)
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,24 @@ def test_classes_with_too_few_images_are_capped_and_the_wanted_counts_are_kept(l
     assert step.counts == [500] * 5 + [250] * 4 + [100]
 
 
+@pytest.mark.parametrize(
+    ("imbalance", "train", "shortens"),
+    [
+        (Imbalance("exp", 0.1), (110, 60, 20, 10), True),
+        (Imbalance("balance"), (110, 60, 20, 10), True),
+        (Imbalance("natural"), (110, 60, 20, 10), False),
+        (Imbalance("exp", 0.1), (50, 50, 50, 50), False),
+        (Imbalance("exp", 0.1), (147, 143, 142, 144), False),
+        (Imbalance("exp", 0.1), (100, 89, 100, 100), True),
+    ],
+)
+def test_a_rule_that_drops_images_of_a_long_tailed_source(load, imbalance, train, shortens):
+    tail = load(imbalance, train, train)
+    assert tail.available == list(train)
+    assert tail.imbalance == imbalance.name
+    assert tail.shortens_tail is shortens
+
+
 def test_natural_keeps_everything(load):
     train, test = (40, 7, 1), (3, 5, 0)
     tail = load(Imbalance("natural"), train, test)

@@ -324,14 +324,115 @@ def test_parquet_images_are_scaled(parquet, load):
     assert load("cifar10_parquet", parquet, image_size=5).train.images.shape == (6, 3, 5, 5)
 
 
-def test_parquet_class_names_are_those_of_the_hub(parquet, load):
-    names = ["ape", "bee", "cow"]
-    schema = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
-    pq.write_table(
-        table(range(4), [2, 0, 1, 0], metadata={"huggingface": json.dumps(schema)}),
-        parquet / "train-00000-of-00002.parquet",
-    )
-    assert load("cifar10_parquet", parquet).classes == tuple(names)
+def of_the_hub(names):
+    """Return the metadata of a file whose schema gives names to the classes."""
+    features = {"label": {"names": names, "_type": "ClassLabel"}}
+    return {"huggingface": json.dumps({"info": {"features": features}})}
+
+
+@pytest.fixture
+def named(parquet):
+    """Function that writes class names into the schema of the first training file."""
+
+    def _named(*names, labels=(2, 0, 1, 0), file="train-00000-of-00002.parquet"):
+        pq.write_table(table(range(4), labels, metadata=of_the_hub(names)), parquet / file)
+
+    return _named
+
+
+def test_parquet_class_names_are_those_of_the_hub(parquet, named, load):
+    named("ape", "bee", "cow")
+    assert load("cifar10_parquet", parquet).classes == ("ape", "bee", "cow")
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"), [(("ape", "bee", "cow", "dog"), "dog"), (("x", "y", "z", *"abc"), "a")]
+)
+def test_last_classes_of_a_schema_without_images_are_missed_by_name(
+    parquet, named, failure, names, missing
+):
+    named(*names)
+    message = failure("cifar10_parquet", parquet)
+    assert f"data=cifar10_parquet has no training image of class {missing}: add one" in message
+
+
+def test_a_parquet_label_beyond_the_names_of_the_schema(parquet, named, failure):
+    named("ape", "bee")
+    message = failure("cifar10_parquet", parquet)
+    assert f"{parquet / 'train-00000-of-00002.parquet'} names 2 classes" in message
+    assert "labels up to 2" in message
+    assert "correct the labels" in message
+
+
+def test_parquet_files_with_different_class_names(parquet, named, failure):
+    named("ape", "bee", "cow")
+    named("bee", "ape", "cow", file="test-00000-of-00001.parquet")
+    message = failure("cifar10_parquet", parquet)
+    assert "train-00000-of-00002.parquet" in message
+    assert "test-00000-of-00001.parquet have different class names" in message
+
+
+@pytest.mark.parametrize("source", ["cifar10_parquet", "cifar10"])
+def test_two_classes_of_one_name(parquet, named, failure, monkeypatch, source):
+    named("ape", "bee", "ape")
+    calls = fake_cifar10(monkeypatch, names=("ape", "bee", "ape", *"defghij"))
+    message = failure(source, parquet)
+    assert bool(calls) == (source == "cifar10")
+    assert f"data={source} has 2 classes with the name 'ape' (numbers 0, 2)" in message
+    assert "give each class a name of its own" in message
+
+
+@pytest.mark.parametrize(
+    ("lacks", "words"),
+    [
+        (["train-00001-of-00003"], "has no train-00001-of-00003.parquet: download it"),
+        (["train-00000-of-00003"], "has no train-00000-of-00003.parquet: download it"),
+        (["test-00001-of-00002"], "has no test-00001-of-00002.parquet: download it"),
+        (
+            ["train-00001-of-00003", "train-00002-of-00003"],
+            "has no train-00001-of-00003.parquet and 1 more of 3 files: download it",
+        ),
+    ],
+)
+def test_a_parquet_file_that_is_missing_is_named(tmp_path, failure, load, lacks, words):
+    names = [
+        *(f"train-0000{i}-of-00003" for i in range(3)),
+        *(f"test-0000{i}-of-00002" for i in (0, 1)),
+    ]
+    for name in names:
+        pq.write_table(table(range(2), [0, 1]), tmp_path / f"{name}.parquet")
+    assert len(load("cifar10_parquet", tmp_path).train.labels) == 6
+    for name in lacks:
+        (tmp_path / f"{name}.parquet").unlink()
+    assert failure("cifar10_parquet", tmp_path) == f"{tmp_path} {words}"
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        ("train-00002-of-00003", "train-00000-of-00002.parquet and train-00002-of-00003.parquet"),
+        ("train-00001-of-00002-1f", "two files of one number: remove one of them"),
+        ("train-00002-of-00002", "files are numbered from 0 to 1: remove or rename it"),
+    ],
+)
+def test_parquet_files_whose_numbers_contradict_each_other(parquet, failure, added, words):
+    pq.write_table(table(range(2), [0, 1]), parquet / f"{added}.parquet")
+    message = failure("cifar10_parquet", parquet)
+    assert message.startswith(f"{parquet} has ")
+    assert f"{added}.parquet" in message
+    assert words in message
+
+
+def test_parquet_files_are_numbered_within_their_own_name(parquet, load):
+    for number in range(3):
+        name = f"train-more-0000{number}-of-00003-9e3f.parquet"
+        pq.write_table(table(range(2), [0, 1]), parquet / name)
+    assert len(load("cifar10_parquet", parquet).train.labels) == 12
+
+
+def test_a_missing_parquet_file_with_a_checksum_in_its_name(parquet, failure):
+    pq.write_table(table(range(2), [0, 1]), parquet / "train-more-0-of-2-9e3f.parquet")
+    assert "has no train-more-1-of-2-*.parquet: download it" in failure("cifar10_parquet", parquet)
 
 
 def test_ten_unnamed_parquet_classes_are_those_of_cifar10(tmp_path, load):
@@ -435,7 +536,7 @@ def test_parquet_of_one_class(tmp_path, failure):
 # --- CIFAR-10 and digits --------------------------------------------------------------------------
 
 
-def fake_cifar10(monkeypatch, error=None):
+def fake_cifar10(monkeypatch, error=None, names=None):
     """Replace torchvision's CIFAR-10 by a small data set or an error; return the calls."""
     calls = []
 
@@ -448,7 +549,7 @@ def fake_cifar10(monkeypatch, error=None):
         return SimpleNamespace(
             data=pixels,
             targets=[number % 10 for number in range(count)],
-            classes=[f"class {number}" for number in range(10)],
+            classes=names or [f"class {number}" for number in range(10)],
         )
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", build)

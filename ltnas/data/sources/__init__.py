@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ltnas.config import Data
 from ltnas.data.images import Source
 from ltnas.data.sources.cifar10 import load_cifar10
@@ -16,8 +18,8 @@ def load_source(data: Data) -> Source:
     """Load the data set that the configuration names.
 
     Raises:
-        UserError: files are missing or broken, there are fewer than two classes, a class has no
-            training image, there is no test image, or image sizes differ.
+        UserError: files are missing or broken, there are fewer than two classes, two classes have
+            one name, a class has no training image, there is no test image, or image sizes differ.
         ValueError: the name of the source is unknown.
     """
     cache = cache_folder(data.cache)
@@ -42,6 +44,13 @@ def _check(name: str, source: Source) -> None:
         raise UserError(
             f"data={name} has only one class ({source.classes[0]}): classification needs at least "
             "two"
+        )
+    name_of_two = next((name for name, n in Counter(source.classes).items() if n > 1), None)
+    if name_of_two is not None:
+        numbers = [i for i, other in enumerate(source.classes) if other == name_of_two]
+        raise UserError(
+            f"data={name} has {len(numbers)} classes with the name {name_of_two!r} (numbers "
+            f"{', '.join(map(str, numbers))}): give each class a name of its own"
         )
     counts = source.train.labels.bincount(minlength=len(source.classes))
     if not counts.all():

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ltnas.data.cache import cached, files_key
 from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources.decode import Opener, decode
+from ltnas.data.sources.shards import check_shards
 from ltnas.errors import UserError
 
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
+Tables = dict[Path, Any]
+"""Tables of Parquet files by their paths; pyarrow has no types."""
 
 
 def load_parquet(root: str, size: int | None, cache: Path) -> Source:
@@ -33,11 +37,13 @@ def load_parquet(root: str, size: int | None, cache: Path) -> Source:
         cache: cache folder of the user.
 
     Raises:
-        UserError: the folder or a file is missing, truncated, or of another layout.
+        UserError: the folder or a file is missing, truncated, or of another layout, or labels and
+            class names contradict one another.
     """
     folder = Path(root).expanduser()
     train, test = (_files(folder, part) for part in ("train", "test"))
-    key = files_key([*train, *test], size=size)
+    # The value of `names` changes with the rule by which classes get their names.
+    key = files_key([*train, *test], size=size, names="schema")
     return cached(cache, "parquet", key, lambda: _load(train, test, size))
 
 
@@ -48,21 +54,21 @@ def _files(folder: Path, part: str) -> list[Path]:
     files = sorted(folder.glob(f"{part}-*.parquet"))
     if not files:
         raise UserError(f"data.root={folder} has no {part}-*.parquet: set the folder that has it")
+    check_shards(files)
     return files
 
 
 def _load(train: list[Path], test: list[Path], size: int | None) -> Source:
     # All files are read and checked before the first image is decoded.
     tables = {file: _read(file) for file in (*train, *test)}
-    names = _class_names(tables[train[0]])
+    parts = [{file: tables[file] for file in files} for files in (train, test)]
+    labels = [_labels(part) for part in parts]
+    classes = _class_names(tables, 1 + max(max(part) for part in labels))
     train_images, test_images = (
-        _images({file: tables[file] for file in files}, size) for files in (train, test)
+        LabelledImages(_images(part, size), torch.tensor(numbers, dtype=torch.int64))
+        for part, numbers in zip(parts, labels, strict=True)
     )
-    classes = int(max(part.labels.max() for part in (train_images, test_images))) + 1
-    # Names that do not match the labels, such as CIFAR-10's for other data, are not used.
-    if len(names) != classes:
-        names = tuple(str(number) for number in range(classes))
-    return Source(train_images, test_images, names)
+    return Source(train_images, test_images, classes)
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -89,16 +95,10 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
     return table
 
 
-def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
-    """Decode the images of some files, in the order of files and rows."""
-    items: list[tuple[str, Opener]] = []
+def _labels(tables: Tables) -> list[int]:
+    """Return the class numbers of the images of some files, in the order of files and rows."""
     labels: list[int] = []
     for file, table in tables.items():
-        column = "img" if "img" in table.column_names else "image"
-        for row, image in enumerate(table.column(column).to_pylist()):
-            # An image without bytes, such as a mere path, fails in decoding with its name.
-            encoded = (image or {}).get("bytes") or b""
-            items.append((f"{file} row {row}", partial(io.BytesIO, encoded)))
         for row, label in enumerate(table.column("label").to_pylist()):
             if label is None or label < 0:
                 raise UserError(
@@ -106,15 +106,60 @@ def _images(tables: dict[Path, Any], size: int | None) -> LabelledImages:
                     "file with labels"
                 )
             labels.append(label)
-    if not items:
+    if not labels:
         raise UserError(f"{next(iter(tables))} has no rows: download it again")
-    return LabelledImages(decode(items, size), torch.tensor(labels, dtype=torch.int64))
+    return labels
 
 
-def _class_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - pyarrow has no types
-    """Return the names that the hub stores in the schema, or else those of CIFAR-10."""
+def _images(tables: Tables, size: int | None) -> Tensor:
+    """Decode the images of some files, in the order of files and rows, uint8 [N, 3, H, W]."""
+    items: list[tuple[str, Opener]] = []
+    for file, table in tables.items():
+        column = "img" if "img" in table.column_names else "image"
+        for row, image in enumerate(table.column(column).to_pylist()):
+            # An image without bytes, such as a mere path, fails in decoding with its name.
+            encoded = (image or {}).get("bytes") or b""
+            items.append((f"{file} row {row}", partial(io.BytesIO, encoded)))
+    return decode(items, size)
+
+
+def _class_names(tables: Tables, classes: int) -> tuple[str, ...]:
+    """Return the names that the schema of the files gives to the classes.
+
+    Without names in the schema, ten classes are called as those of CIFAR-10, and other numbers of
+    classes by their numbers.
+
+    Args:
+        tables: tables of all files by their paths.
+        classes: largest label plus one; a schema may have more names, for classes without images.
+
+    Raises:
+        UserError: files have different names, or there are labels without a name.
+    """
+    schemas = {file: names for file, table in tables.items() if (names := _schema_names(table))}
+    if not schemas:
+        numbers = tuple(str(number) for number in range(classes))
+        return CIFAR10_CLASSES if classes == len(CIFAR10_CLASSES) else numbers
+    (file, names), *others = schemas.items()
+    for other, other_names in others:
+        if other_names != names:
+            raise UserError(
+                f"{file} and {other} have different class names in their schemas: use files of "
+                "one data set"
+            )
+    if classes > len(names):
+        raise UserError(
+            f"{file} names {len(names)} classes in its schema, but there are labels up to "
+            f"{classes - 1}: labels are numbered from 0; add the names that are missing, or "
+            "correct the labels"
+        )
+    return names
+
+
+def _schema_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - pyarrow has no types
+    """Return the class names in the schema of a file, as the hub stores them; else ()."""
     try:
         features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
-        return tuple(features["label"]["names"])
+        return tuple(str(name) for name in features["label"]["names"])
     except (KeyError, TypeError, ValueError):
-        return CIFAR10_CLASSES
+        return ()
