@@ -14,7 +14,7 @@ from ltnas.cli.words import compose_beside, task_words, words_of
 from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
-from ltnas.data.long_tail import load_long_tail
+from ltnas.data.long_tail import data_checksum, load_long_tail
 from ltnas.retrain import retrain
 from ltnas.runs.once import once
 from ltnas.search import search
@@ -44,11 +44,11 @@ def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
             check_sizes(config, training)
         return search(config)
 
-    folder = once(searching, checked)
+    folder = once(searching, checked, data_checksum)
     if training is None:
         return folder
     print(f"found: {folder}", flush=True)
-    return once(replace(training, genotype=str(folder)), retrain)
+    return once(replace(training, genotype=str(folder)), retrain, data_checksum)
 
 
 def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:

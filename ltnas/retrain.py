@@ -68,7 +68,7 @@ def retrain(config: RetrainConfig) -> Path:
         check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
-    with open_run(config, name) as folder:
+    with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
         network = build_network(config, genotype, long_tail)
         run = _Training(config, accelerator, network, long_tail, console)

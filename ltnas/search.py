@@ -77,7 +77,7 @@ def search(config: SearchConfig) -> Path:
     check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
-    with open_run(config, name) as folder:
+    with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
         if config.selection.reads_weights:
             _train_supernet(config, accelerator, long_tail, folder, console)

@@ -19,6 +19,7 @@ from ltnas import config as c
 from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
 from ltnas.cli.words import words_of
+from ltnas.data.long_tail import data_checksum
 from ltnas.errors import UserError
 from ltnas.pipeline import PENDING, once, pipeline, training_of
 from ltnas.runs.fingerprint import fingerprint
@@ -166,7 +167,8 @@ def test_jobs_that_share_a_search_wait_for_it(tmp_path):
 
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(once(searching, run))) for _ in range(3)
+        threading.Thread(target=lambda: found.append(once(searching, run, data_checksum)))
+        for _ in range(3)
     ]
     for thread in threads:
         thread.start()

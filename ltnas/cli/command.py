@@ -152,6 +152,13 @@ def refuse_processes(trainer: c.Trainer) -> None:
     )
 
 
+def data_checksum(config: c.Run) -> str:
+    """Load the data set of a run, which imports torch, and return its checksum."""
+    from ltnas.data.long_tail import data_checksum
+
+    return data_checksum(config)
+
+
 def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> None:
     """Call a command, and print its run folder.
 
@@ -164,6 +171,6 @@ def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> 
     if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
         config.resume = "auto"  # a task that is queued again is the same command
     alone = in_sweep and config.resume == "auto" and config.trainer.processes == 1
-    folder = once(config, command) if alone else command(config)
+    folder = once(config, command, data_checksum) if alone else command(config)
     if rank(config.trainer.processes) == 0:
         print(folder, flush=True)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltnas.config.requirements import require, require_choice, require_seed
+from ltnas.config.requirements import (
+    paths_to_text,
+    require,
+    require_choice,
+    require_seed,
+)
 
 
 @dataclass
@@ -72,6 +77,7 @@ class Data:
     """Classes with more training images are many-shot; None: the first third of the log range."""
 
     def __post_init__(self) -> None:
+        paths_to_text(self, "root", "cache")
         require_choice("data.source", self.source, tuple(SOURCES))
         require(
             self.root is not None or not SOURCES[self.source],

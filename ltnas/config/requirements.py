@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ltnas.errors import UserError
 
 
@@ -19,3 +21,11 @@ def require_seed(key: str, value: int) -> None:
 def require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a `UserError` that lists the choices unless `value` is one of them."""
     require(value in choices, f"{key}={value} is not known: choose one of {', '.join(choices)}")
+
+
+def paths_to_text(config: object, *names: str) -> None:
+    """Replace paths in the named fields of a configuration by their texts."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, os.PathLike):
+            setattr(config, name, os.fspath(value))

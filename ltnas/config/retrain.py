@@ -20,7 +20,7 @@ from ltnas.config.objective import (
     VectorScaling,
 )
 from ltnas.config.optimisers import WeightOptimiser
-from ltnas.config.requirements import require, require_choice
+from ltnas.config.requirements import paths_to_text, require, require_choice
 from ltnas.config.run import Run
 from ltnas.config.sampler import SAMPLERS, Sampler
 
@@ -92,6 +92,7 @@ class RetrainConfig(Run):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        paths_to_text(self, "genotype")
         self._check_network()
         require(
             isinstance(self.objective, Classification),

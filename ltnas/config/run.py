@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 
 from ltnas.config.data import Data, Imbalance
 from ltnas.config.optimisers import WeightOptimiser
-from ltnas.config.requirements import require, require_choice, require_seed
+from ltnas.config.requirements import (
+    paths_to_text,
+    require,
+    require_choice,
+    require_seed,
+)
 
 
 @dataclass
@@ -86,6 +91,7 @@ class Run:
     """Folder in which each run creates its own folder."""
 
     def __post_init__(self) -> None:
+        paths_to_text(self, "resume", "runs")
         require(
             self.precision != "16-mixed",
             "precision=16-mixed is not offered: its loss scaling would reach both optimisers and "

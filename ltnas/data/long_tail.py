@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +65,16 @@ class LongTail:
         """
         is_balanced = min(self.available) >= 0.9 * max(self.available)
         return not is_balanced and sum(self.counts) < sum(self.available)
+
+    @property
+    def content_checksum(self) -> str:
+        """Checksum of training and test images, labels and class names, wherever they come from."""
+        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        for part in (self.train, self.test):
+            for tensor in (part.images, part.labels):
+                digest.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().numpy().ravel().data)
+        return digest.hexdigest()
 
     @property
     def image_size(self) -> int:
@@ -130,6 +142,15 @@ def _normalisation(data: Data, images: Tensor) -> Normalisation:
         mean.append(float((share * values).sum()))
         std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))
     return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std))
+
+
+def data_checksum(config: Run) -> str:
+    """Load the data set of a run and return the checksum of its content.
+
+    Raises:
+        UserError: see `load_long_tail`.
+    """
+    return load_long_tail(config.data, config.imbalance).content_checksum
 
 
 def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any
 
 from ltnas.runs.fingerprint import translated
 from ltnas.runs.folder import FAILURE, run_folders
+from ltnas.runs.locks import is_locked
 
 NOT_OF_A_GROUP = ("seed", "genotype")
 """Settings in which the runs of one row of a table may differ."""
@@ -96,7 +96,7 @@ def state_of(
     folder: Path, settings: dict[str, str]
 ) -> tuple[str, dict[str, str], dict[str, Any], str]:
     """Return state, settings, empty metrics and reason of a run without a result."""
-    if is_busy(folder):
+    if is_locked(folder / ".lock"):
         return "running", settings, {}, ""
     path = folder / FAILURE
     if not path.exists():
@@ -125,15 +125,3 @@ def wrong_with(metrics: object) -> str:
 def known(value: object) -> bool:
     """Return True if a result is a finite number; groups without classes have none."""
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def is_busy(folder: Path) -> bool:
-    """Return True if a process works in a run folder."""
-    try:
-        with (folder / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -4,8 +4,8 @@ A fingerprint is a flat JSON object: the version of this format, the command, an
 on the command line those settings that are not the defaults. An axis appears by the name of its
 value, for example `"relaxation": "sigmoid"`, and the constants of this value only where they differ
 from the value's own defaults. Thus a class can be renamed, and a field with a default added,
-without making stored fingerprints differ from new ones. Two runs are the same if their
-fingerprints are equal.
+without making stored fingerprints differ from new ones. Paths are absolute. See
+`ltnas.runs.comparison` for when two runs are the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ltnas.config import RetrainConfig, Run, SearchConfig
 from ltnas.config.axis import choices, name_of, table_of
 from ltnas.runs.fingerprint_0_1_0 import is_of_0_1_0, settings_of_0_1_0
 from ltnas.runs.folder import RunFolder
+from ltnas.runs.paths import resolved
 
 Settings = dict[str, Any]
 """Settings by dotted keys."""
@@ -26,6 +27,8 @@ VERSION = 2
 """Version of the format of fingerprint files."""
 COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConfig}
 """Configuration class of each command that makes run folders."""
+CHECKSUMS = "checksums"
+"""Key of fingerprint files for the checksums of what the paths lead to; no setting."""
 FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache"}
 """Keys that a resumed run may change, because the result does not depend on them."""
 
@@ -41,7 +44,8 @@ def fingerprint(config: Run) -> Settings:
         if declared.name in names:
             settings[declared.name] = names[declared.name]
         settings |= dotted(declared.name, getattr(config, declared.name))
-    return without_defaults("retrain" if isinstance(config, RetrainConfig) else "search", settings)
+    command = "retrain" if isinstance(config, RetrainConfig) else "search"
+    return without_defaults(command, resolved(settings))
 
 
 def without_defaults(command: str, settings: Settings) -> Settings:
@@ -99,7 +103,8 @@ def _default(declared: Field[Any]) -> Any:  # noqa: ANN401 - a field has any typ
 def translated(data: object) -> Settings | None:
     """Return the content of a fingerprint file as a fingerprint of this version.
 
-    Runs of version 0.1.0 are recognised; None for anything else, such as a later version.
+    Runs of version 0.1.0 are recognised; None for anything else, such as a later version. Paths
+    are as they were written.
     """
     if not isinstance(data, dict):
         return None
@@ -108,12 +113,20 @@ def translated(data: object) -> Settings | None:
         settings = settings_of_0_1_0(data)
         return settings and without_defaults(command, settings)
     known = data.get("version") == VERSION and data.get("command") in COMMANDS
-    return data if known else None
+    return {key: data[key] for key in data if key != CHECKSUMS} if known else None
 
 
 def stored_fingerprint(folder: Path) -> Settings | None:
     """Return the fingerprint of a run folder; None if it has none that this version can read."""
-    return translated(RunFolder(folder).read_json("fingerprint.json"))
+    settings = translated(RunFolder(folder).read_json("fingerprint.json"))
+    return settings and resolved(settings)
+
+
+def stored_checksums(folder: Path) -> Mapping[str, str]:
+    """Return the checksums that a run folder has of what its paths led to, by the paths' keys."""
+    data = RunFolder(folder).read_json("fingerprint.json")
+    checksums = data.get(CHECKSUMS) if isinstance(data, dict) else None
+    return checksums if isinstance(checksums, dict) else {}
 
 
 def differences(stored: Settings, wanted: Settings) -> list[str]:

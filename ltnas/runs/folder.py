@@ -92,8 +92,18 @@ class RunFolder:
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """Yield all run folders in and below a folder."""
+    """Yield all run folders in and below a folder, each once; links are followed.
+
+    Folders precede links, so that a folder is yielded by its own path rather than by a link.
+    """
+    visited: set[str] = set()
     for path, subfolders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(path)
+        if real in visited:  # links may lead in a circle
+            subfolders.clear()
+            continue
+        visited.add(real)
         if "fingerprint.json" in files:
             subfolders.clear()  # the stages of a run are part of it
             yield Path(path)
+        subfolders.sort(key=lambda name: (os.path.islink(os.path.join(path, name)), name))

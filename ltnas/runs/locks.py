@@ -32,6 +32,18 @@ def lock(file: IO[bytes], wait: bool) -> bool:
     return True
 
 
+def is_locked(path: Path) -> bool:
+    """Return True if a process holds the lock of a file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no such file, or no lock on this file system
+        return False
+    return False
+
+
 def shared_file(path: Path) -> IO[bytes]:
     """Open a file, creating it where needed, that all users of its folder can lock."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ltnas.config import Run
 from ltnas.errors import UserError
+from ltnas.runs.comparison import DataChecksum
 from ltnas.runs.fingerprint import fingerprint
 from ltnas.runs.folder import run_folders
 from ltnas.runs.locks import lock, shared_file
@@ -19,16 +20,21 @@ from ltnas.runs.resume import finished_run
 Config = TypeVar("Config", bound=Run)
 
 
-def once(config: Config, run: Callable[[Config], Path]) -> Path:
+def once(config: Config, run: Callable[[Config], Path], data_checksum: DataChecksum) -> Path:
     """Return the folder of a finished run of this configuration, or run it now.
 
     With `resume=never` finished runs are not looked for.
+
+    Args:
+        config: configuration of the run.
+        run: function that runs it and returns the run folder.
+        data_checksum: see `finished_run`.
     """
     if config.resume == "never":
         return run(config)
     with alone(config):
         runs = run_folders(Path(config.runs).expanduser())
-        return finished_run(config, sorted(runs)) or run(config)
+        return finished_run(config, sorted(runs), data_checksum) or run(config)
 
 
 @contextmanager

@@ -148,7 +148,7 @@ def _macro(data: dict[str, Any]) -> object:
     return data.get("macro", "darts")
 
 
-def load_genotype(where: str) -> tuple[Genotype, dict[str, Any]]:
+def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
     """Load a genotype.
 
     Args:
@@ -160,6 +160,7 @@ def load_genotype(where: str) -> tuple[Genotype, dict[str, Any]]:
     Raises:
         UserError: there is no such genotype, or it is damaged or made for another macro-network.
     """
+    where = str(where)
     published = _published_files().get(where.lower())
     text = _read(where) if published is None else published.read_text(encoding="utf-8")
     try:

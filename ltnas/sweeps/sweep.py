@@ -28,12 +28,23 @@ def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
         configs: configuration of each job, in the same order.
     """
     folders: dict[str, list[Path]] = {}
+    checksums: dict[str, str] = {}
+
+    def checksum(config: Run) -> str:
+        """Return the checksum of a run's data set, which jobs may share."""
+        from ltnas.data.long_tail import data_checksum  # imports torch
+
+        key = repr((config.data, config.imbalance))
+        if key not in checksums:
+            checksums[key] = data_checksum(config)
+        return checksums[key]
+
     for job, config in zip(jobs, configs, strict=True):
         if "resume=never" in job.overrides:
             continue
         if config.runs not in folders:
             folders[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))
-        finished = finished_run(config, folders[config.runs])
+        finished = finished_run(config, folders[config.runs], checksum)
         if finished is not None:
             job.state, job.folder = "done before", str(finished)
 

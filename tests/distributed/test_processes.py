@@ -94,7 +94,8 @@ from ltnas.config import SearchConfig, Trainer
 from ltnas.errors import UserError
 from ltnas.runs.resume import open_run
 try:
-    with open_run(SearchConfig(trainer=Trainer(devices=2), resume={resume!r}), "run") as folder:
+    config = SearchConfig(trainer=Trainer(devices=2), resume={resume!r})
+    with open_run(config, "run", "0123") as folder:
         print(folder.path.absolute(), folder.writes)
 except UserError as error:
     raise SystemExit(f"refused: {{error}}")

@@ -93,8 +93,8 @@ def stored(folder, text):
 
 def test_defaults_leave_nothing_to_be_stored():
     assert fingerprint(c.SearchConfig()) == {"version": 2, "command": "search"}
-    assert fingerprint(c.RetrainConfig(genotype="x")) == {
-        **{"version": 2, "command": "retrain", "genotype": "x"},
+    assert fingerprint(c.RetrainConfig(genotype="darts_v2")) == {
+        **{"version": 2, "command": "retrain", "genotype": "darts_v2"},
     }
 
 

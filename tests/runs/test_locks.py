@@ -7,6 +7,7 @@ from pathlib import Path
 
 from composed import composed
 
+from ltnas.data.long_tail import data_checksum
 from ltnas.runs.locks import lock, shared_file
 from ltnas.runs.once import once
 
@@ -55,11 +56,11 @@ def test_what_has_finished_is_not_run_again(tmp_path):
         folder.mkdir()
         return folder
 
-    first = once(config, run)
-    assert once(config, run) != first  # it left no result
+    first = once(config, run, data_checksum)
+    assert once(config, run, data_checksum) != first  # it left no result
 
     from ltnas.search import search
 
-    found = once(config, search)
-    assert once(config, run) == found
+    found = once(config, search, data_checksum)
+    assert once(config, run, data_checksum) == found
     assert len(calls) == 2

@@ -30,6 +30,8 @@ from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
 NAME = "search-darts-exp0.1-s0"
+DATA = "0123"
+"""Checksum of a data set."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +68,7 @@ def unlocked(folder):
 def test_folders_differ_when_the_clock_does_not(config, clock, monkeypatch):
     moments = iter([1, 1, 1, 2])
     monkeypatch.setattr(resume.time, "time_ns", lambda: next(moments))
-    first, second = open_run(config, NAME), open_run(config, NAME)
+    first, second = open_run(config, NAME, DATA), open_run(config, NAME, DATA)
     assert first.path.name == f"{NAME}-20250101-000000-000000001"
     assert second.path.name == f"{NAME}-20250101-000000-000000002"
     assert list(moments) == []
@@ -78,7 +80,7 @@ def test_folders_of_threads_differ(config, clock, monkeypatch):
 
     def work():
         start.wait()
-        found.append(open_run(config, NAME).path)
+        found.append(open_run(config, NAME, DATA).path)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -92,14 +94,14 @@ def test_folders_of_threads_differ(config, clock, monkeypatch):
 def test_folder_that_cannot_be_made(config, tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match=r"runs=.*no folder can be made there"):
-        open_run(config, NAME)
+        open_run(config, NAME, DATA)
 
 
 def test_other_processes_of_a_run_write_nothing(config, monkeypatch):
     config.trainer = c.Trainer(devices=2)
-    first = open_run(config, NAME)
+    first = open_run(config, NAME, DATA)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    other = open_run(config, NAME)
+    other = open_run(config, NAME, DATA)
     assert other.path == first.path.absolute()
     other.write_text("note.txt", "mine")
     assert not (first.path / "note.txt").exists()
@@ -214,13 +216,13 @@ def test_search_that_runs_out_of_disk_keeps_its_checkpoint(tmp_path):
 # --- found again --------------------------------------------------------------------------------
 
 
-def resumed(config, where):
-    return open_run(replace(config, resume=str(where)), NAME)
+def resumed(config, where, checksum=DATA):
+    return open_run(replace(config, resume=str(where)), NAME, checksum)
 
 
-def refusal(config, where):
+def refusal(config, where, checksum=DATA):
     with pytest.raises(UserError) as caught:
-        resumed(config, where)
+        resumed(config, where, checksum)
     message = str(caught.value)
     assert message.startswith(f"resume={where} ")
     assert "\n" not in message
@@ -228,7 +230,7 @@ def refusal(config, where):
 
 
 def test_resume_of_a_folder(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     again = resumed(config, folder.path)
     assert again.path == folder.path
     assert again.lock is not None
@@ -240,7 +242,7 @@ def test_resume_of_no_folder(config, tmp_path):
 
 
 def test_resume_with_another_configuration(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     other = replace(config, epochs=3)
     assert "another configuration (epochs was 40, now 3)" in refusal(other, folder.path)
     other = replace(config, weights=c.WeightOptimiser(clip=1.0))
@@ -261,7 +263,7 @@ def test_resume_with_another_configuration(config):
 
 
 def test_resume_with_what_does_not_change_the_result(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     other = replace(
         config,
         trainer=c.Trainer("cpu", threads=1),
@@ -273,7 +275,7 @@ def test_resume_with_what_does_not_change_the_result(config):
 
 
 def test_resume_of_a_finished_run(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     folder.write_json("metrics.json", {})
     assert "has finished: start anew without resume" in refusal(config, folder.path)
 
@@ -291,7 +293,7 @@ sys.stdin.read()
 
 
 def test_resume_of_a_busy_run(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder.path)],
         stdin=subprocess.PIPE,
@@ -310,7 +312,7 @@ def test_resume_of_a_busy_run(config):
 
 def made(config, clock, moment):
     clock["now"] = f"20250101-{moment:06}"
-    return unlocked(open_run(config, NAME))
+    return unlocked(open_run(config, NAME, DATA))
 
 
 def test_auto_takes_the_newest_unfinished_run_of_the_configuration(config, clock):
@@ -331,16 +333,17 @@ def test_auto_takes_the_newest_unfinished_run_of_the_configuration(config, clock
 def test_auto_begins_a_run_where_there_is_none(config):
     first = resumed(config, "auto")
     assert stored_fingerprint(first.path) == {"version": 2, "command": "search"}
+    assert first.read_json("fingerprint.json")["checksums"] == {"data.root": DATA}
     assert resumed(replace(config, seed=1), "auto").path != first.path
 
 
 def test_never_takes_no_run_up(config):
-    folder = unlocked(open_run(config, NAME))
-    assert open_run(config, NAME).path != folder.path
+    folder = unlocked(open_run(config, NAME, DATA))
+    assert open_run(config, NAME, DATA).path != folder.path
 
 
 def test_what_a_killed_process_left_half_written_is_removed(config):
-    folder = unlocked(open_run(config, NAME))
+    folder = unlocked(open_run(config, NAME, DATA))
     stage = folder.path / "pretrain"
     stage.mkdir()
     stale = [path / ".checkpoint.ckpt.123.partial" for path in (folder.path, stage)]
@@ -384,7 +387,7 @@ def test_folders_with_blanks_and_umlauts_and_several_users(tmp_path, commands):
 
 
 def failing(config, error):
-    with open_run(config, NAME):
+    with open_run(config, NAME, DATA):
         raise error
 
 
@@ -395,7 +398,7 @@ def test_why_a_run_has_failed_is_kept_until_it_goes_on(config):
             failing(config, error)
         (folder,) = Path(config.runs).iterdir()
         assert (folder / "failure.txt").read_text() in ("no room", "ValueError")
-    with open_run(config, NAME) as again:
+    with open_run(config, NAME, DATA) as again:
         assert again.path == folder
         assert not (folder / "failure.txt").exists()
 

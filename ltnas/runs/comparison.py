@@ -1,0 +1,93 @@
+"""Comparison of a run that is asked for with those that are stored.
+
+Two runs are the same if their settings are equal, and their paths lead to the same data set and
+genotype: the checksum of the content decides, so that files may be moved. Folders of older
+versions have no checksums; for them the absolute path decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ltnas.config import Run
+from ltnas.errors import UserError
+from ltnas.runs.fingerprint import (
+    CHECKSUMS,
+    Settings,
+    differences,
+    fingerprint,
+    stored_checksums,
+    stored_fingerprint,
+)
+from ltnas.runs.paths import PATHS, genotype_checksum
+
+DataChecksum = Callable[[Run], str]
+"""Function that loads the data set of a configuration and returns its checksum."""
+
+
+class WantedRun:
+    """A run that is asked for.
+
+    Args:
+        config: configuration of the run.
+        data_checksum: checksum of the data set, or a function that computes it where needed.
+    """
+
+    def __init__(self, config: Run, data_checksum: str | DataChecksum) -> None:
+        self.config, self.data_checksum = config, data_checksum
+        self.settings: Settings = fingerprint(config)
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """Checksums of what the paths lead to, by the keys of the paths."""
+        checksums = {
+            "data.root": self._checksum_of_data(),
+            "genotype": genotype_checksum(self.settings.get("genotype", "")),
+        }
+        return {key: checksum for key, checksum in checksums.items() if checksum is not None}
+
+    def _checksum_of_data(self) -> str | None:
+        if isinstance(self.data_checksum, str):
+            return self.data_checksum
+        try:
+            return self.data_checksum(self.config)
+        except UserError:  # the data set cannot be loaded: only the paths can be compared
+            return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the fingerprint file of a new run folder."""
+        return {**self.settings, CHECKSUMS: self.checksums}
+
+    def is_in(self, folder: Path) -> bool:
+        """Return True if a folder holds this run, finished or not."""
+        stored = stored_fingerprint(folder)
+        if stored is None or _without_paths(stored) != _without_paths(self.settings):
+            return False
+        return all(self._leads_to_the_same(key, stored, folder) for key in PATHS)
+
+    def differences(self, folder: Path, stored: Settings) -> list[str]:
+        """Return the differences of the stored run from this one, as `epochs was 40, now 50`."""
+        same = {key for key in PATHS if self._leads_to_the_same(key, stored, folder)}
+        now = {**self.settings, **{key: stored[key] for key in same & set(stored)}}
+        before = {**stored, **{key: now[key] for key in same & set(now)}}
+        contents = [
+            f"the content of {key} has changed"
+            for key in PATHS
+            if key not in same and before.get(key) == now.get(key)
+        ]
+        return [*differences(before, now), *contents]
+
+    def _leads_to_the_same(self, key: str, stored: Settings, folder: Path) -> bool:
+        """Return True if a path of the stored run leads to the same as that of this run."""
+        is_same_path = stored.get(key) == self.settings.get(key)
+        if is_same_path and not isinstance(self.data_checksum, str):
+            return True  # without loading the data set
+        checksum = stored_checksums(folder).get(key)
+        return is_same_path if checksum is None else checksum == self.checksums.get(key)
+
+
+def _without_paths(settings: Settings) -> Settings:
+    return {key: value for key, value in settings.items() if key not in PATHS}
