@@ -22,6 +22,7 @@ def gradients(loss: Tensor, parameters: Tensors, average: Average) -> Tensors:
     It is zero for parameters that the loss does not depend on. No other gradient is computed.
     """
     values = list(parameters.values())
+    # Zeros instead of None, because all ranks must exchange the same tensors.
     raw = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
     return dict(zip(parameters, average(raw), strict=True))
 
@@ -66,9 +67,12 @@ def second_order(
         average: average of gradients over ranks.
     """
     # The virtual step w -> w'.
+    # The architecture is constant here: this pass needs the gradients of the weights alone.
     fixed = {name: parameter.detach() for name, parameter in architecture.items()}
     current = _leaves(weights)
     step = gradients(training_loss(current, fixed), current, average)
+    # The step of the optimiser, except that the gradient is not clipped (as in the authors' code).
+    # New tensors instead of changes in place, which would be undone only up to rounding.
     virtual = {
         name: weight.detach()
         - rate * (step[name] + weight_decay * weight.detach() + momentum * velocity.get(name, 0.0))
@@ -77,12 +81,15 @@ def second_order(
     virtual = _leaves(virtual)
 
     # Gradients of the validation loss at w', in the weights and in the architecture.
-    both = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
-    direction = {name: both[name] for name in weights}
+    grads = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
+    direction = {name: grads[name] for name in weights}
+    # One norm over all weights together; a gradient of zero would divide by zero.
     norm = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction.values()), torch.zeros(())))
     epsilon = (perturbation / norm.clamp_min(1e-30)).to(next(iter(direction.values())).dtype)
 
     # Central difference of the training loss's gradient along that direction.
+    # The difference replaces the product with a Hessian of weights by architecture parameters,
+    # which would need a second backward pass through the training loss.
     def at(sign: float) -> Tensors:
         moved = {
             name: weight.detach() + sign * epsilon * direction[name]
@@ -92,7 +99,7 @@ def second_order(
 
     plus, minus = at(1.0), at(-1.0)
     return {
-        name: both[name] - rate * (plus[name] - minus[name]) / (2 * epsilon)
+        name: grads[name] - rate * (plus[name] - minus[name]) / (2 * epsilon)
         for name in architecture
     }
 

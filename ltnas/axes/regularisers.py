@@ -16,6 +16,8 @@ Regularise = Callable[[MixingWeights], Tensor]
 
 def zero_one_l1(weights: MixingWeights) -> Tensor:
     """Return -mean |w - 1/2| over all operations, edges and kinds (arXiv 2406.16949, eq. 6)."""
+    # The slope is largest near 1/2, but 0 at exactly 1/2, where all sigmoid gates start: the
+    # objective alone chooses the direction of the first step.
     return -(_flat(weights) - 0.5).abs().mean()
 
 
@@ -26,6 +28,7 @@ def zero_one_l2(weights: MixingWeights) -> Tensor:
 
 def _flat(weights: MixingWeights) -> Tensor:
     """Return the weights of all kinds of cell as one vector."""
+    # [kinds * edges * operations]: one mean over both cells, as in the code of FairDARTS.
     return torch.cat([values.flatten() for values in weights.values()])
 
 

@@ -24,6 +24,7 @@ class Relaxation(nn.Module):
 
     def expected(self, parameters: Tensors) -> Tensors:
         """Return the mixing weights without noise, which selection and plots read."""
+        # Relaxations without noise have nothing to average over.
         weights: Tensors = self(parameters)
         return weights
 
@@ -80,5 +81,6 @@ def initial_parameters(
         Parameters by kind of cell, [edges, operations].
     """
     return nn.ParameterDict(
+        # The order of the kinds is the order of random draws, and so part of what a seed means.
         {kind: nn.Parameter(deviation * torch.randn(edges, operations)) for kind in kinds}
     )

@@ -58,6 +58,7 @@ def share(schedule: c.Schedule, epoch: int, epochs: int) -> float:
     Raises:
         TypeError: the schedule is not a value on the axis.
     """
+    # Below 1 even in the last epoch. `Confident` counts epochs from 1 and reaches 1 (B-DARTS).
     p = epoch / epochs
     match schedule:
         case c.Constant():
@@ -136,6 +137,7 @@ def weight_rate(config: c.WeightOptimiser, epoch: int, epochs: int) -> float:
         ValueError: the decay has an unknown name.
     """
     if config.decay == "steps":
+        # The factor is applied once for each moment that has passed.
         steps_taken = sum(epoch / epochs >= moment for moment in config.steps)
         rate = config.learning_rate * config.factor**steps_taken
     elif config.decay == "cosine":
@@ -143,4 +145,5 @@ def weight_rate(config: c.WeightOptimiser, epoch: int, epochs: int) -> float:
     else:
         raise ValueError(f"{config.decay} is not a decay of the learning rate")
     warm = config.warmup_epochs
+    # Counted from 1, so that the first epoch has a rate above 0.
     return rate * (epoch + 1) / warm if epoch < warm else rate

@@ -30,6 +30,8 @@ def strongest(row: Tensor, operations: Sequence[str]) -> tuple[float, str]:
         row: mixing weights of the edge, [operations].
         operations: names of the candidate operations.
     """
+    # DARTS leaves `none` out (section 2.4): its strength is not determined, since it only scales a
+    # node that is normalised afterwards.
     candidates = [
         (float(weight), name)
         for weight, name in zip(row, operations, strict=True)
@@ -46,6 +48,7 @@ def top2(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
         operations: names of the candidate operations.
     """
     chosen = []
+    # Rows of the mixing weights are edges (node, source).
     layout = edges(nodes_of(weights))
     for node in range(2, 2 + nodes_of(weights)):
         incoming = [
@@ -73,6 +76,7 @@ def threshold_edge(weights: Tensor, operations: Sequence[str], threshold: float)
     """Return the two strongest operations of every edge that reach the threshold (FairDARTS)."""
     chosen = []
     for row, (node, source) in enumerate(edges(nodes_of(weights))):
+        # In ascending order, so that the strongest are the last.
         candidates = sorted(
             (float(weight), name)
             for weight, name in zip(weights[row], operations, strict=True)
@@ -96,6 +100,7 @@ def random_genotype(operations: Sequence[str], nodes: int, seed: int) -> Genotyp
             ]
         )
 
+    # Normal cell first: the order of draws is part of what a seed means.
     return Genotype(draw(), draw())
 
 
@@ -118,6 +123,7 @@ def select(
     notes: list[str] = []
     cells = {}
     for kind in KINDS:
+        # [edges, operations]; the choice is made on the CPU, since it reads single numbers.
         values = weights[kind].detach().cpu()
         chosen = _select_edges(config, values, operations)
         if not _reaches_output(chosen):
@@ -155,5 +161,6 @@ def entropy(weights: Tensor) -> float:
     Args:
         weights: [edges, operations]; each edge is scaled to sum to one.
     """
+    # Sigmoid gates do not sum to one, but the entropy is that of a distribution.
     shares = weights / weights.sum(-1, keepdim=True)
     return float(torch.special.entr(shares).sum(-1).mean())

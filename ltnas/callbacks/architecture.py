@@ -24,6 +24,7 @@ class ArchitectureHistory(L.Callback):
         """Add this epoch to both files."""
         assert isinstance(module, SearchModule)
         supernet, epoch = module.network.supernet, trainer.current_epoch
+        # Computed once an epoch, and shared with the history.
         mixing, genotype, _ = module.architecture()
         for kind, values in mixing.items():
             for (node, source), row in zip(edges(supernet.nodes), values.tolist(), strict=True):
@@ -39,6 +40,7 @@ class ArchitectureHistory(L.Callback):
                         }
                     )
         self.genotypes.append({"epoch": epoch, **genotype.to_json()})
+        # The whole file each time: a file that is renamed into place cannot be appended to.
         self.folder.write_text("architecture.csv", to_csv(self.rows))
         self.folder.write_json("genotypes.json", self.genotypes)
 

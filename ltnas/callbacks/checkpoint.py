@@ -24,5 +24,6 @@ class EpochCheckpoint(L.Callback):
         if not trainer.is_global_zero:
             trainer.save_checkpoint(self.path)  # all ranks take part, only rank 0 writes
             return
+        # An interrupted write must not destroy the only checkpoint.
         with atomically(self.path) as partial:
             trainer.save_checkpoint(partial)

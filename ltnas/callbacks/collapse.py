@@ -39,6 +39,8 @@ class CollapseWatch(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Check the newest epoch, warn at the first collapse, and log the state."""
         if self.collapse is None:
+            # A function of the rows alone, so that a resumed run decides as one that was never
+            # interrupted.
             self.collapse = collapsed(self.history.rows, self.rule)
             if self.collapse is not None and trainer.is_global_zero:
                 advice = "" if self.stop else f": {ADVICE}, or stop_on_collapse=true"

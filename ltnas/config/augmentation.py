@@ -21,6 +21,7 @@ class PlainAugmentation(Augmentation):
 class RandAugment(Augmentation):
     """Operations drawn from a set of fourteen (Cubuk et al. 2020)."""
 
+    # The defaults of torchvision, whose scale of strengths ends at 30.
     count: int = 2
     """Number of operations applied to each image."""
     magnitude: int = 9

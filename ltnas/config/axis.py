@@ -21,6 +21,8 @@ def axis(values: Mapping[str, type[Value]], default: str) -> Value:
         values: table of the axis.
         default: name of the value that a configuration has if it names none.
     """
+    # The table travels with the field, so that command line, help and fingerprints need no other
+    # list.
     return field(default_factory=values[default], metadata={"values": values})
 
 

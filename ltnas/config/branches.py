@@ -27,6 +27,7 @@ class OneBranch(Branches):
 class TwoBranches(Branches):
     """A conventional and a re-balancing branch (BBN, Zhou et al. 2020)."""
 
+    # BBN shares everything but the last residual block (section 4.1).
     depth: int = 1
     """Number of cells at the end that each branch has for itself, beside its classifier: 0 or 1."""
     mixing: str = "parabolic"

@@ -21,6 +21,7 @@ class LinearClassifier(Classifier):
 class CosineClassifier(Classifier):
     """Cosines between features and learned vectors (Cao et al. 2019)."""
 
+    # The scale s of the LDAM code.
     scale: float = 30.0
     """Factor of the cosines; without one the softmax of cosines stays close to uniform."""
 

@@ -63,6 +63,7 @@ class Data:
     """Mean of each channel for pixels in [0, 1]; None: measured on the training subset."""
     std: list[float] | None = None
     """Standard deviation of each channel; None: measured on the training subset."""
+    # Crop and flip as in DARTS.
     crop_padding: int = 4
     """Pixels of padding on each side before the random crop; 0: no crop."""
     flip: bool = True
@@ -71,6 +72,7 @@ class Data:
     """Seed of the long-tailed subset and of the halves; 0 gives the images of Cao et al."""
     cache: str | None = None
     """Folder in which decoded images are kept; None: the user's cache folder."""
+    # Not the usual 20 and 100 images: they do not separate ten classes of hundreds of images.
     few_below: int | None = None
     """Classes with fewer training images are few-shot; None: the last third of the log range."""
     many_above: int | None = None
@@ -95,6 +97,7 @@ class Data:
         require_seed("data.subset_seed", self.subset_seed)
         if self.many_above is not None and self.few_below is not None:
             require(
+                # A class of n images is in both groups if many_above < n < few_below.
                 self.few_below <= self.many_above + 1,
                 f"data.few_below={self.few_below} data.many_above={self.many_above}: a class would "
                 "be both few- and many-shot; few_below must not be the larger",

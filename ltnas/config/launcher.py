@@ -21,6 +21,7 @@ class GpusLauncher:
     """Number of jobs at a time on a machine without GPUs; None: one for every two cores."""
 
     def __post_init__(self) -> None:
+        # CUDA hides a device of an invalid name, and all after it, without an error.
         for device in self.devices or []:
             require(
                 re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", str(device)) is not None,

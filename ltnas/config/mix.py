@@ -11,6 +11,7 @@ from ltnas.config.requirements import require
 class Mix:
     """Base of the values on the mix axis."""
 
+    # Uniform shares, as Zhang et al. and Yun et al. use on CIFAR-10.
     alpha: float = 1.0
     """Parameter of the distribution Beta(alpha, alpha) from which shares are drawn."""
 

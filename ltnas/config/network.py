@@ -28,6 +28,8 @@ class ResNet32(NetworkChoice):
 
     def __post_init__(self) -> None:
         require(
+            # Two convolutions a block in three stages of n blocks, the first convolution and the
+            # classifier.
             self.depth >= 8 and self.depth % 6 == 2,
             f"network.depth={self.depth} must be 6 n + 2: 8, 14, 20, 32, 44, 56, ...",
         )

@@ -24,6 +24,7 @@ class Classification(Objective):
     """Class weights: `none`, `inverse_frequency` (n^-exponent) or `effective_number`."""
     exponent: float = 1.0
     """Exponent of the inverse frequency."""
+    # The largest beta that Cui et al. try; LDAM-DRW takes it too.
     beta: float = 0.9999
     """beta of the effective number (1 - beta^n) / (1 - beta) (Cui et al. 2019, equation 2)."""
     start: float = 0.0
@@ -97,6 +98,7 @@ class LdamDrw(Ldam):
     """LDAM, with class weights in the last fifth of the epochs (Cao et al. 2019, algorithm 1)."""
 
     reweight: str = "effective_number"
+    # Epoch 160 of 200 in the paper.
     start: float = 0.8
 
 
@@ -106,6 +108,7 @@ class VectorScaling(Classification):
 
     tau: float = 1.0
     """Factor of the log frequency that is added to a logit."""
+    # Published settings for CIFAR-10-LT lie between 0.05 and 0.2.
     gamma: float = 0.1
     """Exponent of n over the largest n, which multiplies a logit."""
 
@@ -132,6 +135,8 @@ class BalancedSoftmax(VectorScaling):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(
+            # log n and the log frequency differ by a constant, which no softmax sees: tau has to be
+            # 1.
             self.tau == 1 and self.gamma == 0,
             f"objective.tau={self.tau} objective.gamma={self.gamma} with balanced_softmax: it has "
             "no constants; take objective=vector_scaling",
@@ -157,6 +162,7 @@ class GradientHarmonising(Classification):
 class LabelAwareSmoothing(Classification):
     """Label smoothing that grows with the class count (MiSLAS, Zhong et al. 2021)."""
 
+    # For an imbalance of 1:100; Zhong et al. take 0.2 for 1:50 and 0.1 for 1:10.
     head: float = 0.3
     """Smoothing of the largest class: probability that its target gives to other classes."""
     tail: float = 0.0
@@ -177,6 +183,7 @@ class MixtureConsistency(InverseFrequency):
     the epochs that is over. Needs `mix=mixup_and_cutmix`.
     """
 
+    # n^-1.2 as in the GLMC code; the width below is our choice.
     exponent: float = 1.2
     consistency: float = 4.0
     """Weight of the agreement of both views in the loss."""
@@ -195,6 +202,9 @@ class MixtureConsistency(InverseFrequency):
 class BarlowTwins(Objective):
     """Redundancy reduction between two views, without labels (Zbontar et al. 2021)."""
 
+    # Of the authors' code. Its projector of 8192 outputs is for batches of 2048: independent
+    # outputs have squared correlations of about 1 / B, so that the second sum of the loss, lambda D
+    # (D - 1) / B, would drown the first in batches of 64.
     off_diagonal_weight: float = 0.0051
     """lambda of equation 1: weight of the off-diagonal correlations."""
     hidden: int = 512
@@ -205,6 +215,7 @@ class BarlowTwins(Objective):
     """True to standardise over the batch; False is the literal equation 9 of arXiv 2406.16949."""
     min_crop_area: float = 0.2
     """Smallest area of the resized crop, as a share of the image."""
+    # Colours as in the paper's code, without its blur and solarisation.
     jitter: float = 0.4
     """Strength of brightness and contrast changes; saturation has half of it, hue a quarter."""
     jitter_probability: float = 0.8

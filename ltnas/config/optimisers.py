@@ -11,6 +11,7 @@ from ltnas.config.requirements import require, require_choice
 class WeightOptimiser:
     """SGD with momentum on the network weights; its rate follows a cosine or steps by epoch."""
 
+    # Rates, momentum, decay and clip are those of the search in the DARTS code.
     learning_rate: float = 0.025
     """Learning rate of the first epoch after the warm-up."""
     final_learning_rate: float = 0.001
@@ -26,6 +27,7 @@ class WeightOptimiser:
     """Number of first epochs in which the rate grows linearly to its value without warm-up."""
     decay: str = "cosine"
     """`cosine`, or `steps`: the rate is multiplied by `factor` at each share in `steps`."""
+    # Epochs 160 and 180 of 200, as in the code of LDAM-DRW.
     steps: list[float] = field(default_factory=lambda: [0.8, 0.9])
     """Shares of the epochs at which `decay=steps` reduces the rate."""
     factor: float = 0.01
@@ -60,6 +62,7 @@ class WeightOptimiser:
 class ArchitectureOptimiser:
     """Adam on the architecture parameters."""
 
+    # Constants of DARTS. FairDARTS has a rate of 3e-3 and beta1 of 0.9.
     learning_rate: float = 3e-4
     """Learning rate of the first epoch; the schedule axis moves it."""
     beta1: float = 0.5

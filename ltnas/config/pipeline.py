@@ -44,12 +44,17 @@ class PipelineConfig(SearchConfig):
         return SearchConfig(**{key.name: getattr(self, key.name) for key in fields(SearchConfig)})
 
 
-def as_the_search(config: RetrainConfig, search: SearchConfig, said: set[str]) -> RetrainConfig:
+def as_the_search(
+    config: RetrainConfig, search: SearchConfig, training_keys: set[str]
+) -> RetrainConfig:
     """Return the training's configuration with the search's values of the `SHARED` keys.
 
     Args:
         config: configuration of the training.
         search: configuration of the search.
-        said: keys that the user set for the training alone; they keep their values.
+        training_keys: keys that the user set for the training alone; they keep their values.
     """
-    return replace(config, **{key: getattr(search, key) for key in SHARED if key not in said})
+    # A key that was set as retrain.KEY keeps its value.
+    return replace(
+        config, **{key: getattr(search, key) for key in SHARED if key not in training_keys}
+    )

@@ -22,6 +22,7 @@ class NoRegulariser(Regulariser):
 class ZeroOneL1(Regulariser):
     """-mean |w - 1/2| (arXiv 2406.16949, equation 6)."""
 
+    # The paper gives the form of the term and no weight.
     weight: float = 1.0
 
 

@@ -11,6 +11,7 @@ from ltnas.config.requirements import require
 class Relaxation:
     """Base of the values on the relaxation axis."""
 
+    # Of DARTS: operations start with almost equal weights.
     initial_deviation: float = 1e-3
     """Standard deviation of the normal distribution that architecture parameters start from."""
 
@@ -30,6 +31,7 @@ class Softmax(Relaxation):
 class Sigmoid(Relaxation):
     """An independent sigmoid gate for each operation (FairDARTS); all gates start half open."""
 
+    # As in the code of FairDARTS: 1/2 is the point where the zero-one loss prefers no side.
     initial_deviation: float = 0.0
 
 

@@ -31,6 +31,7 @@ class ClassifierStage:
 
     epochs: int = 0
     """Number of epochs of the second stage; 0: no second stage."""
+    # cRT on CIFAR in the code of Zhang et al. (2021).
     learning_rate: float = 0.1
     """Learning rate of the stage's first epoch."""
     fresh: bool = True
@@ -69,6 +70,8 @@ class RetrainConfig(Run):
     """Sampler of the images of the second stage."""
     adjust: float = 0.0
     """tau of logit adjustment after training; 0: none."""
+    # Sizes and constants of training as in DARTS (section 3.2), but 150 epochs instead of 600, as
+    # in arXiv 2406.16949.
     epochs: int = 150
     channels: int = 36
     cells: int = 20

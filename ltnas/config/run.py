@@ -71,6 +71,7 @@ class Run:
     weights: WeightOptimiser = field(default_factory=WeightOptimiser)
     seed: int = 0
     """Seed of initial weights, order of images and augmentation."""
+    # The search of arXiv 2406.16949, section IV: DARTS with 40 epochs instead of 50.
     epochs: int = 40
     """Number of epochs of the run."""
     batch_size: int = 64
@@ -108,6 +109,7 @@ class Run:
             f"of trainer.devices={self.trainer.devices} times trainer.nodes={self.trainer.nodes}",
         )
         require(
+            # `FactorizedReduce` concatenates two convolutions with half of the channels each.
             self.channels >= 2 and self.channels % 2 == 0,
             f"channels={self.channels} must be even and 2 or more: reduction cells build their "
             "output from two halves",

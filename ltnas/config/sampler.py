@@ -61,6 +61,7 @@ class SameSampler(Sampler):
     """For the architecture step: the sampler of the weight step."""
 
 
+# A loss weighs classes by the counts of its stream, so that no sampler corrects imbalance twice.
 SAMPLERS: dict[str, type[Sampler]] = {
     "instance_balanced": InstanceSampler,
     "class_balanced": ClassBalancedSampler,

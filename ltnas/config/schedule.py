@@ -32,6 +32,8 @@ class Constant(Schedule):
 class Heterogeneous(Schedule):
     """(1 - p^2)^kappa: our reading of arXiv 2406.07028, whose text gives no formula."""
 
+    # With 1 the rate follows the share of the conventional branch of BBN, so that it is small when
+    # the re-balancing branch dominates.
     kappa: float = 1.0
     """Exponent; larger values reduce the rate earlier."""
 

@@ -35,6 +35,7 @@ class Collapse:
     """Share of skip connections in the normal cell's operations from which on they are too many."""
     patience: int = 3
     """Number of successive epochs with too many skip connections that make a collapse."""
+    # A measurement costs twenty-four gradients: every fifth epoch, about a fortieth of the time.
     hessian_every: int = 5
     """Number of epochs between measurements of the Hessian's largest eigenvalue; 0: none."""
 
@@ -53,6 +54,7 @@ class Collapse:
 class SearchConfig(Run):
     """Configuration of `python -m ltnas.search`."""
 
+    # The defaults are first-order DARTS; a scheme's file only picks other values of the axes.
     scheme: str = "darts"
     """Name of the scheme, for tables and folder names."""
     space: Space = field(default_factory=Space)
@@ -80,6 +82,8 @@ class SearchConfig(Run):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Combinations that would run but give no meaningful genotype are refused here, before data
+        # is loaded.
         zero_one = isinstance(self.regulariser, ZeroOneL1 | ZeroOneL2)
         require(
             not (zero_one and isinstance(self.relaxation, Softmax)),

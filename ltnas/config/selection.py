@@ -23,6 +23,7 @@ class Top2(Selection):
 class ThresholdSparse(Selection):
     """`Top2` without the operations below the threshold (FairDARTS)."""
 
+    # Of FairDARTS. With the rate of arXiv 2406.16949 (3e-4, 40 epochs) a gate reaches at most 0.87.
     threshold: float = 0.85
     """Smallest mixing weight of an operation in the genotype."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ltnas.config.requirements import require, require_choice
 
+# A changed order would change checkpoints and ties: of equal weights the first operation counts.
 OPERATIONS = (
     "none",
     "max_pool_3x3",
@@ -43,6 +44,7 @@ class Space:
             "something",
         )
         require(
+            # States 2 to 31, the last that a genotype's file may name.
             1 <= self.nodes <= 30,
             f"space.nodes={self.nodes} must lie in [1, 30]: a cell needs at least one node",
         )

@@ -18,6 +18,7 @@ class GlobalBatchNorm(nn.Module):
     def __init__(self, layer: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
         self.eps = layer.eps
+        # None stands for a cumulative average in PyTorch, which is not offered here.
         self.momentum = 0.1 if layer.momentum is None else layer.momentum
         self.track_running_stats = layer.track_running_stats
         self.weight, self.bias = layer.weight, layer.bias
@@ -59,6 +60,7 @@ def synchronise_batch_norm(model: nn.Module, accelerator: str) -> None:
         model: module whose descendants are replaced.
         accelerator: kind of device, such as `cpu` or `cuda`.
     """
+    # A list, because the loop changes the tree of modules.
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):

@@ -25,12 +25,14 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        # `all_reduce` overwrites its argument, which belongs to autograd.
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        # Collectives need dense tensors, and a gradient may be an expanded one.
         total = gradients[0].contiguous().clone()
         dist.all_reduce(total)
         return total

@@ -45,6 +45,7 @@ def rank(processes: int) -> int:
     """
     if processes == 1:
         return 0
+    # Lightning sets LOCAL_RANK for the processes that it starts; without it this is the first one.
     name = "RANK" if by_torchrun() else "SLURM_PROCID" if by_srun() else "LOCAL_RANK"
     return int(os.environ.get(name, "0"))
 
@@ -84,6 +85,7 @@ def tell_folder(folder: str | None, processes: int) -> None:
         processes: number of processes of the run.
     """
     if folder is not None:
+        # Processes that Lightning starts later inherit the environment.
         os.environ[FOLDER_VARIABLE] = folder
     if processes > 1 and (by_torchrun() or by_srun()):
         store = _shared_store(processes)
@@ -105,6 +107,7 @@ def told_folder(processes: int) -> str:
         return os.environ[FOLDER_VARIABLE]
     store = _shared_store(processes)
     folder = str(store.get(FOLDER_KEY).decode())
+    # The first process waits for this key.
     store.set(f"{FOLDER_KEY}/{rank(processes)}", "read")
     if folder == NO_FOLDER:
         raise SystemExit(2)

@@ -71,6 +71,7 @@ def load_official_supernet(
     """
     settings = f"channels={channels}, cells={cells} and num_classes={num_classes}"
     _check_counts(channels, cells, num_classes)
+    # On the meta device, which draws no initial weights: all of them are replaced.
     with torch.device("meta"):
         network = build_search_network(
             operations=list(OPERATIONS),
@@ -84,10 +85,10 @@ def load_official_supernet(
     alphas = {"normal": alphas_normal, "reduce": alphas_reduce}
     ours = {}
     for name, parameter in network.architecture_parameters().items():
-        found, needed = tuple(alphas[name].shape), tuple(parameter.shape)
+        given, needed = tuple(alphas[name].shape), tuple(parameter.shape)
         require(
-            found == needed,
-            f"alphas_{name} has the shape {found}: give the {needed} tensor of a DARTS search",
+            given == needed,
+            f"alphas_{name} has the shape {given}: give the {needed} tensor of a DARTS search",
         )
         ours[f"architecture.{name}"] = alphas[name].detach()
     return _filled(network, state_dict, settings, ours=ours)
@@ -126,6 +127,7 @@ def load_official_network(
     )
     _check_counts(channels, cells, num_classes)
     cell_genotypes = _genotype(genotype)
+    # Only the ImageNet network has two stems, `stem0` and `stem1`.
     imagenet = any(_bare(name).startswith("stem0.") for name in state_dict)
     stem, official_stem = ("imagenet", "stem0") if imagenet else ("cifar", "stem")
     with torch.device("meta"):
@@ -183,6 +185,7 @@ def _filled(
     """
     tensors = dict(ours or {})
     theirs = {_bare(name): tensor for name, tensor in state_dict.items()}
+    # Names and shapes that the checkpoint must have, from those of the model.
     shapes = {name: t.shape for name, t in model.state_dict().items() if name not in tensors}
     names = {
         name: [_official_name(plain, stem) for plain in plain_names(name, OPERATIONS, NODES)]
@@ -193,15 +196,18 @@ def _filled(
         for name, parts in names.items()
         for official in parts
     }
+    # Fill in the counters of old checkpoints, check everything, then stack and load.
     for official in needed:
         if official.endswith(COUNTER):
             theirs.setdefault(official, torch.tensor(0))
     _check_fit(theirs, needed, settings)
     _check_pools(theirs, names)
     tensors |= stack(theirs, names)
+    # The dtype of the checkpoint, so that float64 weights stay exact.
     model.to_empty(device="cpu").to(theirs["classifier.weight"].dtype)
     model.load_state_dict(tensors)
     if isinstance(model, Network):
+        # A buffer that no checkpoint has, and that `to_empty` leaves uninitialised.
         model.set_drop_path(0.0)
     return model
 
@@ -305,4 +311,5 @@ def _official_edges(pairs: Sequence[Any]) -> list[list[Any]]:
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise UserError(f"genotype: {pair!r} is not a pair of an operation and its source")
+    # Two edges for each node, so that a pair's position gives its node.
     return [[name, 2 + index // 2, source] for index, (name, source) in enumerate(pairs)]

@@ -78,6 +78,8 @@ class Kernels:
     def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> None:
         """Run a kernel; a tensor is passed as its address, None as a null pointer."""
         self.functions[name, dtype](
+            # Nothing about shapes or strides reaches the kernel with an address: tensors must be
+            # dense, or their strides are arguments of their own.
             *(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments)
         )
 
@@ -92,6 +94,7 @@ def kernels() -> Kernels | None:
     if os.environ.get(SWITCH) == "off":
         return None
     try:
+        # Results do not depend on the kernels beyond rounding, so that a failure is only a note.
         path = build_library()
     except BuildError as error:
         _report(f"built ({error})")

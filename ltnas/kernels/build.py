@@ -16,6 +16,7 @@ from ltnas.runs.user_cache import cache_folder
 
 COMPILERS = ("c++", "g++", "clang++")
 """Compilers in the order in which they are tried, after the one that `CXX` names."""
+# -march=native ties a library to the processor's instruction sets, which are part of its key.
 FLAGS = ("-O3", "-march=native", "-std=gnu++17", "-fopenmp", "-shared", "-fPIC")
 SECONDS = 180.0
 """Time limit of a build, seconds; a build takes about ten."""
@@ -62,6 +63,7 @@ def _key(source: str, compiler: str) -> str:
 def _processor() -> str:
     """Return the processor's instruction sets, which -march=native depends on."""
     with contextlib.suppress(OSError):
+        # The flags of the first core; on ARM the line begins with Features.
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):
                 return line
@@ -102,6 +104,7 @@ def _compile(compiler: str, code: Path, library: Path) -> None:
         # The compiler also writes temporary files of its own, beside those in the cache folder.
         raise BuildError(f"{FULL}: {library.parent.parent} or {tempfile.gettempdir()}")
     lines = [line.replace(f"{code.parent}/", "") for line in done.stderr.splitlines() if line]
+    # Not simply the first line, which may be a warning or only say where a file was included.
     errors = [line for line in lines if "error" in line]
     no_output = f"{compiler} ended with exit code {done.returncode}"
     raise BuildError(next(iter([*errors, *lines]), no_output))

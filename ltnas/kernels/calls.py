@@ -43,6 +43,7 @@ def to_channels_last(x: Tensor) -> Tensor:
     PyTorch sets the strides of sides of length 1 as it likes; here they always fit the shape.
     """
     channels, height, width = x.shape[1:]
+    # A permutation of a channels-last tensor is dense: nothing is copied.
     y = x.permute(0, 2, 3, 1)
     strides = (height * width * channels, width * channels, channels, 1)
     if y.is_contiguous():

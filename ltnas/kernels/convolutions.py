@@ -45,6 +45,8 @@ class Geometry:
         thinned = self.stride == 2 and self.dilation == 2
         step = 2 if thinned else 1
         stride, dilation = (1, 1) if thinned else (self.stride, self.dilation)
+        # Multiply-adds: k^2 of the depthwise convolution and C of the pointwise one for each
+        # output.
         work = batch * height * width * channels * edges * (self.kernel**2 + channels)
         return Shape(
             images=batch,
@@ -106,6 +108,7 @@ def unit_forward(
     smaller = height // geometry.stride, width // geometry.stride
     out = x.new_empty(stacked // channels, batch, *smaller, channels)
     sums = x.new_empty(2, stacked, dtype=torch.float64) if measure else None
+    # A null pointer tells the kernel that the input is not normalised.
     normalisation = before or IDENTITY
     run_kernel(
         "unit_forward",
@@ -146,6 +149,7 @@ def unit_backward(
     grad_pointwise = torch.empty_like(pointwise) if needs_weights else None
     sums = None
     if before is not None:
+        # Sums that the backward pass of the normalisation before this unit needs, [edges, 2, C].
         sums = x.new_empty(stacked // channels, 2, channels, dtype=torch.float64)
     mean, inverse, scale, _ = after.normalisation
     run_kernel(

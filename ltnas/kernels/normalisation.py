@@ -83,6 +83,7 @@ def moments(x: Tensor) -> Tensor:
 
 def count_batch(layers: Sequence[nn.BatchNorm2d]) -> None:
     """Increment `num_batches_tracked` of layers in training, as `nn.BatchNorm2d` does."""
+    # All counts in one call, instead of one small operation for each layer.
     counts = [x.num_batches_tracked for x in layers if x.training and x.track_running_stats]
     known = [count for count in counts if count is not None]
     if known:
@@ -132,6 +133,7 @@ def normalised_backward(backward: NormalisationBackward, grad_input: Tensor) -> 
         x.dtype,
         *(pixels(x), x.shape[3], len(grads), addresses(grads), pixel_stride(grads[0])),
         *(x, pixel_stride(x), scale, mean, inverse, backward.sums),
+        # About four operations for each element and edge.
         *(grad_input, threads_for(grad_input.numel() * len(grads) * 4)),
     )
 
@@ -145,6 +147,7 @@ def mix(terms: Sequence[Term], out: Tensor, add: bool, shift: Tensor | None = No
         add: True to add the sum to `out`.
         shift: constant of each channel, float64 [C].
     """
+    # The kernel reads all sources of a pixel before it writes the sum: one pass over memory.
     sources, scales, means, inverses = zip(*terms, strict=True)
     run_kernel(
         "mix",
@@ -164,6 +167,7 @@ def mix_products(grad: Tensor, terms: Sequence[Term], sums: Sequence[Tensor]) ->
         terms: terms that the node sums.
         sums: one [2, C] for each term, overwritten.
     """
+    # The gradient is read once for all terms. Scales are no part of these sums.
     sources, _, means, inverses = zip(*terms, strict=True)
     run_kernel(
         "mix_products",

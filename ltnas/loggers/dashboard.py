@@ -135,6 +135,8 @@ def link(run: Any, genotype: str) -> None:  # noqa: ANN401
     run.config.update({"genotype_artifact": name}, allow_val_change=True)
     if not run.offline:
         try:
+            # Fails if the search was sent to another project, or not at all; the training is valid
+            # anyway.
             run.use_artifact(f"{name}:latest")
         except (wandb.errors.CommError, ValueError) as error:
             missing = f"{name} (not found: {error})"

@@ -40,6 +40,8 @@ def build_criterion(config: c.Classification, counts: Tensor, scale: float) -> C
     Raises:
         TypeError: the objective has no such loss.
     """
+    # Subclasses share a loss: InverseFrequency, ClassBalanced and MixtureConsistency are
+    # cross-entropies, LogitAdjusted and BalancedSoftmax are VS losses, and LdamDrw is LDAM.
     match config:
         case c.CrossEntropy():
             return CrossEntropy()
@@ -116,6 +118,7 @@ def margins(counts: Tensor, largest: float) -> Tensor:
         counts: number of images of each class, [C].
         largest: margin of the smallest class.
     """
+    # Divided by the largest, so that `largest` is the margin of the smallest class.
     relative = counts.double() ** -0.25
     return largest * relative / relative.max()
 
@@ -138,12 +141,14 @@ class VectorScaling(Criterion):
 
     def __init__(self, counts: Tensor, tau: float, gamma: float) -> None:
         super().__init__()
+        # Buffers follow the module to its device. They are not saved, since counts give them.
         factors = (counts.double() / counts.max()) ** gamma
         self.register_buffer("factors", factors.float(), persistent=False)
         self.register_buffer("terms", (tau * log_priors(counts)).float(), persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every image, [B]; predictions use the unadjusted logits."""
+        # [B, C] times [C] plus [C]
         adjusted = logits * self.factors.to(logits.dtype) + self.terms.to(logits.dtype)
         return F.cross_entropy(adjusted, labels, reduction="none")
 
@@ -177,13 +182,16 @@ class GradientHarmonising(Criterion):
         loss = F.cross_entropy(logits, labels, reduction="none")
         # Bin of each image, [B], and images of all ranks in each bin, [bins].
         place = (-torch.expm1(-loss.detach()) * self.bins).long().clamp(0, self.bins - 1)
+        # Without gradient: the density is a weight, not part of the loss.
         counts = sum_over_ranks(place.bincount(minlength=self.bins).to(self.running.dtype))
         present = counts > 0  # bins that are not empty, [bins]
+        # Bins without images keep their running count, as a batch says nothing about them.
         smoothed = counts
         if self.momentum > 0:
             smoothed = self.momentum * self.running + (1 - self.momentum) * counts
             if self.training:
                 self.running.copy_(torch.where(present, smoothed, self.running))
+        # One weight for each bin, [bins].
         weights = counts.sum() / (smoothed.clamp_min(1e-6) * present.sum())
         return loss * weights[place].to(loss.dtype)
 
@@ -226,5 +234,6 @@ def smoothing(counts: Tensor, head: float, tail: float) -> Tensor:
         tail: epsilon of the smallest class.
     """
     n = counts.double()
+    # Equal counts have no largest class: all get the smoothing of the tail.
     reach = (n.max() - n.min()).clamp_min(1e-12)
     return tail + (head - tail) * torch.sin((n - n.min()) / reach * math.pi / 2)

@@ -55,8 +55,10 @@ def effective_number(counts: Tensor, beta: float) -> Tensor:
         return inverse_frequency(n, 1.0)
     if beta == 0:
         return torch.ones_like(n)
+    # expm1 keeps the digits of 1 - beta^n where beta^n is close to 1.
     return _with_mean_one((1 - beta) / -torch.expm1(n * math.log(beta)))
 
 
 def _with_mean_one(weights: Tensor) -> Tensor:
+    # The mean over classes (Cui et al. 2019), not over the images of a batch.
     return weights / weights.mean()

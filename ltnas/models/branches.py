@@ -56,6 +56,7 @@ class BranchedModel(nn.Module):
         """Set the probability with which `DropPath` drops an operation's output for an image."""
         for module in self.modules():
             if isinstance(module, DropPath):
+                # A number instead of this tensor would make torch.compile compile the cells again.
                 module.probability.fill_(probability)
 
     def branch_features(self, images: Tensor, branch: int) -> Tensor:
@@ -70,6 +71,7 @@ class BranchedModel(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Return the pooled features of all branches, [B, feature_size], of [B, 3, H, W] images."""
         trunk = self.trunk(images)
+        # [B, C, H', W'] to [B, C].
         first = self.tail(trunk, 0).mean((2, 3))
         if self.branch_depth is None:
             return first

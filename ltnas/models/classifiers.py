@@ -28,10 +28,12 @@ class CosineClassifier(nn.Module):
         super().__init__()
         self.scale: float = scale
         self.weight = nn.Parameter(torch.empty(classes, features))
+        # As nn.Linear draws its weights; their length does not matter here.
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits in [-scale, scale], [B, C], of features [B, D]."""
+        # [B, D] and [C, D], both of length 1 along D.
         cosines: Tensor = F.linear(F.normalize(features), F.normalize(self.weight))
         return self.scale * cosines
 
@@ -52,6 +54,7 @@ def simplex(features: int, classes: int, generator: torch.Generator) -> Tensor:
     """
     if features < classes:
         raise ValueError(f"a simplex of {classes} classes needs {classes} features, not {features}")
+    # QR decomposition makes the columns of a random matrix orthonormal.
     random = torch.randn(features, classes, dtype=torch.float64, generator=generator)
     basis, _ = torch.linalg.qr(random)  # U, [features, C]
     centred = torch.eye(classes, dtype=torch.float64) - 1 / classes
@@ -89,6 +92,7 @@ class SimplexClassifier(nn.Module):
 def make_classifier(config: c.Classifier) -> MakeClassifier:
     """Return the constructor of a value on the classifier axis."""
     match config:
+        # Before CosineClassifier, from which its configuration is derived.
         case c.SimplexClassifier():
             return lambda features, classes: SimplexClassifier(features, classes, config.scale)
         case c.CosineClassifier():
@@ -102,6 +106,7 @@ def make_classifier(config: c.Classifier) -> MakeClassifier:
 def describe_classifier(config: c.Classifier) -> dict[str, str | float]:
     """Return a value on the classifier axis in plain types."""
     match config:
+        # Before CosineClassifier, as above.
         case c.SimplexClassifier():
             return {"kind": "simplex", "scale": config.scale}
         case c.CosineClassifier():

@@ -19,6 +19,7 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     """
     counts = {"parameters": 0, "auxiliary_parameters": 0}
     for name, parameter in model.named_parameters():
+        # FairDARTS counts it for six of its seven published networks, DARTS does not.
         auxiliary = name.startswith("auxiliary_head.")
         counts["auxiliary_parameters" if auxiliary else "parameters"] += parameter.numel()
     return counts

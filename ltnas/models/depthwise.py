@@ -31,6 +31,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
         stride: stride, 1 or 2.
         dilation: distance between the taps, 1 or 2.
     """
+    # First identity of the module's docstring; a stride-1 convolution has the fast gradient.
     if stride == 2 and dilation == 2:
         x, stride, dilation = x[:, :, ::2, ::2].contiguous(memory_format=LAST), 1, 1
     # Elsewhere, and in compiled code, PyTorch's own gradient is fast and correct.
@@ -59,6 +60,7 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight = ctx.saved_tensors
+        # Autograd may pass on a gradient in another layout; convolutions are faster channels-last.
         grad = gradients[0].contiguous(memory_format=LAST)
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
@@ -76,6 +78,7 @@ def input_gradient(
     Its kernel is flipped; at stride 2 the gradient is spread out with zeros between its pixels.
     """
     if stride == 2:
+        # [B, C, H, W]: the gradient at even pixels, and zeros at pixels that no output starts from.
         spread = torch.zeros_like(x)
         spread[:, :, ::2, ::2] = grad
         grad = spread
@@ -86,6 +89,7 @@ def weight_gradient(
     x: Tensor, weight: Tensor, grad: Tensor, *, stride: int, dilation: int
 ) -> Tensor:
     """Return the gradient of the weights, by 3x3 kernels without dilation wherever possible."""
+    # Odd sizes do not split into four images of one size.
     if dilation == 2 and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0 and stride == 1:
         x, grad, dilation = _split_parities(x), _split_parities(grad), 1
     kernel = weight.shape[-1]
@@ -135,6 +139,7 @@ def _gradient_5x5(x: Tensor, grad: Tensor) -> Tensor:
     The middle row and column are part of two of them.
     """
     # Each 3x3 kernel is a corner of the 5x5 one; shift the padded input to it.
+    # [B, C, H + 4, W + 4], which has the inputs of all 25 taps.
     padded, (height, width) = F.pad(x, (2, 2, 2, 2)), grad.shape[2:]
     gradient = x.new_empty(x.shape[1], 1, 5, 5)
     for top in (0, 2):

@@ -63,9 +63,11 @@ class PlainExecutor:
                 elif weight is None:
                     sums[node] = sums[node] + term
                 else:
+                    # One pass over the memory of the node, instead of a product and a sum.
                     sums[node] = torch.addcmul(sums[node], term, weight.to(term.dtype))
         last = self.nodes + 1
         states.append(sums[last] if last in sums else self._zeros(first))
+        # [B, nodes * C, H', W']
         return torch.cat(states[2:], dim=1)
 
     def _zeros(self, state: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ def backward(
         Gradients of the inputs, of the mixing weights and of the parameters; None for those that
         are not needed.
     """
+    # float64 [terms, C] twice, float64 [2, inner channels], and outputs [edges, B, H', W', C].
     mean, inverse, inner, *outputs = saved
     normalisations = TermNormalisations(layout, weights, mean, inverse)
     states = [*inputs, *out.split(layout.channels, dim=3)]  # [B, H, W, C] each
@@ -76,11 +77,13 @@ def backward(
     # Gradients of the states are sums over the edges that leave them, completed from the last
     # state to the first. Then the edges into a state can be passed.
     grads = [*map(torch.zeros_like, inputs), *grad_out.split(layout.channels, dim=3)]
+    # What the backward pass through a normalisation needs of each term (`NormalisationBackward`).
     sums = torch.zeros(layout.term_count, 2, layout.channels, dtype=torch.float64)
     grad_parameters: list[Tensor | None] = [None] * len(parameters)
     for number in reversed(range(len(states))):
         state, grad = states[number], grads[number]
         grad_pools: Pools = {}
+        # In the architecture step nothing needs the gradient of an input that comes from the stem.
         needed = needs_parameters or number >= 2 or needs_inputs[number]
         for candidate in layout.leaving(number) if needed else []:
             step = _CandidateBackward(
@@ -112,6 +115,8 @@ def backward(
                     step.identity(grad)
         if grad_pools:
             _add_pools(grad_pools, state, layout.stride(number), grad)
+        # The gradient of this state is complete now, and so are the products that the mixing
+        # weights and the normalisations of the terms into it need.
         entering = layout.entering(number)
         if entering:
             sums_of_terms = sums.unbind(0)
@@ -120,6 +125,7 @@ def backward(
 
     # A mixing weight scales a normalised term, so its gradient is the sum of grad * normalised.
     grad_weights = torch.zeros_like(weights)
+    # Every term has its own place in the matrix, so that assignment loses nothing.
     grad_weights[layout.rows, layout.columns] = sums[:, 1].sum(1).to(weights.dtype)
     pairs = zip(grads[:2], needs_inputs, strict=True)
     return [grad if need else None for grad, need in pairs], grad_weights, grad_parameters
@@ -168,6 +174,7 @@ class _CandidateBackward:
             inner: mean and inverse deviation of the channels between two units.
             grad_state: gradient of the state, which is increased.
         """
+        # The gradient enters at the terms, whose normalisation is the last of the chain.
         units, norms = units_and_norms(self.candidate, inner, self.normalisations)
         after = NormalisationBackward(self.grads, outputs[-1], norms[-1], self.sums)
         gradients: list[Tensor | None] = []

@@ -46,6 +46,8 @@ class NativeExecutor:
 
     def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
         """See `CellExecutor.run`."""
+        # Autograd only follows tensors that are arguments, so the parameters are passed beside the
+        # layout.
         parameters = self.layout.parameters()
         out: Tensor = _Cell.apply(self.layout, first, second, weights, *parameters)
         count_batch(self.layout.norms())
@@ -62,10 +64,12 @@ class _Cell(torch.autograd.Function):
         weights: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
+        # [B, C, H, W] to [B, H, W, C]
         inputs = [to_channels_last(first), to_channels_last(second)]
         out, saved = forward(layout, inputs, weights, [p.contiguous() for p in parameters])
         ctx.layout, ctx.count = layout, len(parameters)
         result = out.permute(0, 3, 1, 2)  # [B, H', W', nodes * C] to [B, nodes * C, H', W']
+        # The output contains the intermediate nodes, so these are not saved a second time.
         ctx.save_for_backward(*inputs, weights, result, *parameters, *saved)
         return result
 
@@ -88,4 +92,5 @@ class _Cell(torch.autograd.Function):
             needs_parameters=any(ctx.needs_input_grad[4:]),
         )
         grads = (None if x is None else x.permute(0, 3, 1, 2) for x in grad_inputs)
+        # In the order of the arguments of `forward`; the layout has no gradient.
         return (None, *grads, grad_weights, *grad_parameters)

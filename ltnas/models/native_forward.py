@@ -40,6 +40,7 @@ def forward(
     Returns:
         The concatenated nodes, [B, H', W', nodes * C], and the tensors that `backward` needs.
     """
+    # [B, H, W, C] inputs and one [B, H', W', nodes * C] output for all nodes.
     step = 2 if layout.reduction else 1
     batch, height, width = inputs[0].shape[:3]
     out_channels = layout.nodes * layout.channels
@@ -95,9 +96,12 @@ def _convolutions(
 ) -> list[Tensor]:
     """Return the output of each unit before its normalisation, [edges, B, H', W', C]."""
     outputs: list[Tensor] = []
+    # The first unit reads the state, [B, H, W, C]; the second one the output of the first, [edges,
+    # B, H', W', C], which it normalises while it reads.
     x, before = state, None
     units, norms = units_and_norms(candidate, inner, normalisations)
     for index, (unit, normalisation) in enumerate(zip(units, norms, strict=True)):
+        # Two weights for each unit: [edges * C, 1, k, k] and [edges * C, C, 1, 1].
         depthwise, pointwise = parameters[2 * index : 2 * index + 2]
         measure = measures(unit.norm)
         x, sums = unit_forward(

@@ -50,6 +50,7 @@ def module_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
     """
     match module:
         case Convolutions():
+            # The last one normalises the terms, the one before it the channels between two units.
             return [unit.norm for unit in module.chain()]
         case Reduce() | Pool():
             return [module.norm]
@@ -88,7 +89,8 @@ class CellLayout:
     ) -> None:
         self.nodes, self.channels, self.reduction = nodes, channels, reduction
         self.candidates: list[Candidate] = []
-        # Positions of the previous candidate's tensors.
+        # Positions of the previous candidate's tensors in flat lists, because an autograd function
+        # takes and saves tensors in one sequence.
         terms = parameters = saved = inner = slice(0, 0)
         for source in sources:
             for name, module in source.candidates.items():

@@ -38,6 +38,7 @@ class TermNormalisations:
     ) -> None:
         self.layout = layout
         mixing = weights.detach()[layout.rows, layout.columns].double()  # [terms]
+        # [terms, C], with memory for each channel, because kernels get the address of a row.
         self.scale = mixing[:, None].expand(-1, layout.channels).contiguous()
         self.mean = torch.zeros_like(self.scale) if mean is None else mean
         self.inverse = torch.ones_like(self.scale) if inverse is None else inverse
@@ -90,6 +91,7 @@ def compute_pools(candidates: Sequence[Candidate], state: Tensor) -> Pools:
     for candidate in candidates:
         if isinstance(candidate.module, Pool):
             maximum, mean = pool_forward(state, candidate.module.stride)
+            # The kernel computes both in one pass, even where only one of them is a candidate.
             return {"max": maximum, "avg": mean}
     return {}
 
@@ -111,6 +113,7 @@ def units_and_norms(
     """
     assert isinstance(candidate.module, Convolutions)
     units = candidate.module.chain()
+    # A `dil_conv` has one unit, and only the normalisation of its terms.
     mean, inverse = inner[:, candidate.inner]
     norms = [Normalisation(mean, inverse), normalisations.normalisation(candidate)]
     return units, norms[-len(units) :]

@@ -54,6 +54,7 @@ class Cell(nn.Module):
         Returns:
             The concatenated output nodes, [B, len(outputs) * channels, H'', W''].
         """
+        # [B, channels, H', W'] each.
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
         # Node by node, as an edge may only be computed when its source is complete.
@@ -63,6 +64,7 @@ class Cell(nn.Module):
                 states[edge.node] = drop_path(term, partial)
             else:
                 states[edge.node] = term if partial is None else partial + term
+        # Only the nodes that the genotype concatenates; FairDARTS may leave some out.
         return torch.cat([states[node] for node in self.outputs], dim=1)
 
 
@@ -88,9 +90,8 @@ class AuxiliaryHead(nn.Module):
         last: list[nn.Module] = [] if imagenet else [nn.BatchNorm2d(768)]
         self.features = nn.Sequential(
             nn.ReLU(),
-            nn.AvgPool2d(
-                5, stride=2 if imagenet else 3, count_include_pad=False
-            ),  # 8 or 7 pixels to 2
+            # 8 or 7 pixels to 2.
+            nn.AvgPool2d(5, stride=2 if imagenet else 3, count_include_pad=False),
             nn.Conv2d(channels, 128, 1, bias=False),
             nn.BatchNorm2d(128),
             nn.ReLU(),
@@ -194,6 +195,7 @@ class Network(BranchedModel):
         outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
         self.feature_size = outputs[-1] * self.branches
         self.classifier = classifier(self.feature_size, classes)
+        # The second reduction cell, as in DARTS.
         self.auxiliary_cell = 2 * cells // 3
         self.auxiliary_head = (
             AuxiliaryHead(outputs[self.auxiliary_cell], classes, imagenet, classifier)

@@ -78,6 +78,7 @@ class _Operation(torch.autograd.Function):
                 pointwise=pointwise,
                 measure=measure,
             )
+            # float64 [C] each, written by `statistics`.
             mean, inverse = torch.empty(2, layer.num_features, dtype=torch.float64)
             norms.append(Normalisation(mean, inverse, *(value.double() for value in learned)))
             statistics(layer, sums, pixels(output), norms[-1])
@@ -94,6 +95,8 @@ class _Operation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        # In the order in which `forward` saved them: for each unit one input, four parameters and
+        # four tensors of its normalisation, and one more tensor, the last output.
         count = len(ctx.geometries)
         inputs = ctx.saved_tensors[: count + 1]
         parameters = ctx.saved_tensors[count + 1 : 5 * count + 1]

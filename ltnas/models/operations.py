@@ -119,6 +119,7 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
         case "none":
             return Zero(stride)
         case "max_pool_3x3":
+            # Not normalised, unlike the pools of the supernet (as in DARTS).
             return nn.MaxPool2d(3, stride, padding=1)
         case "avg_pool_3x3":
             return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
@@ -136,8 +137,8 @@ class DropPath(nn.Module):
     """Drop an operation's output for random images in training (Larsson et al. 2017).
 
     Outputs that are kept are divided by the probability of keeping them. The probability of
-    dropping is a tensor, so that changing it causes neither a new
-    compilation nor a synchronisation.
+    dropping is a tensor, so that changing it causes neither a new compilation nor a
+    synchronisation.
     """
 
     probability: Tensor

@@ -118,6 +118,7 @@ class _Normalised(torch.autograd.Function):
         constant = None if shift is None else shift.double()
         mix([Term(output, factor, mean, inverse)], out, add=False, shift=constant)
         ctx.affine = scale is not None
+        # The output before its normalisation: the gradient of a normalisation needs its input.
         ctx.save_for_backward(state, kernel, output, mean, inverse, factor)
         return out.permute(0, 3, 1, 2)
 
@@ -128,6 +129,7 @@ class _Normalised(torch.autograd.Function):
         grad = to_channels_last(gradients[0])
         sums = torch.empty(2, output.shape[3], dtype=torch.float64)
         mix_products(grad, [Term(output, factor, mean, inverse)], [sums])
+        # Gradients of the normalisation and of the convolution are one pass over memory.
         norm = Normalisation(mean, inverse, factor)
         _, needs_x, needs_weight, *_ = ctx.needs_input_grad
         grad_x, grad_weight = rectified_backward(

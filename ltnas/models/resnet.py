@@ -74,11 +74,10 @@ class ResNet(BranchedModel):
         self.blocks = nn.ModuleList(Block(*shape) for shape in shapes)
         self.rebalancing_block = Block(*shapes[-1]) if branch_depth == 1 else None
         self.feature_size = 4 * width * self.branches
+        # Initialisation of He et al. (2015), as in the paper.
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight
-                )  # initialisation of He et al. 2015, as in the paper
+                nn.init.kaiming_normal_(module.weight)
         self.classifier = classifier(self.feature_size, classes)
 
     def compilable(self) -> Iterable[nn.Module]:

@@ -27,6 +27,7 @@ def save_network(folder: RunFolder, network: BranchedModel, description: dict[st
         description: result of `describe_network`, and `preprocessing` with `mean`, `std`,
             `image_size` and `classes`.
     """
+    # safetensors stores dense tensors only.
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with atomically(folder.path / WEIGHTS) as partial:
         partial.write_bytes(save(tensors))  # raises OSError, which `save_file` does not
@@ -55,6 +56,7 @@ def load_network(run_folder: str | Path) -> BranchedModel:
             "ltnas.retrain printed"
         ) from error
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        # PyTorch lists every tensor that does not fit; the first line is enough for a message.
         reason = str(error).splitlines()[0]
         raise UserError(f"{folder} holds a damaged network ({reason}): train it again") from error
     network.preprocessing = description["preprocessing"]

@@ -35,6 +35,7 @@ class SearchNetwork(BranchedModel):
         architecture: nn.ParameterDict,
     ) -> None:
         super().__init__()
+        # Both branches have the same architecture parameters; only weights are separate.
         self.branch_depth = supernet.branch_depth
         self.feature_size = supernet.state_channels * self.branches
         self.supernet, self.classifier = supernet, classifier
@@ -77,6 +78,7 @@ class SearchNetwork(BranchedModel):
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
         """See `Supernet.trunk`."""
+        # In each pass anew: a functional call may have replaced the architecture parameters.
         return self.supernet.trunk(images, self.mixing_weights())
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:

@@ -52,6 +52,8 @@ class Source(nn.Module):
         self.rows: dict[str, list[int]] = {}
         self.candidates = nn.ModuleDict()
         for column, name in enumerate(operations):
+            # Without `none`, which adds zero; its mixing weight still lowers those of the others in
+            # a softmax.
             present = [(row, node) for row, node in leaving if mask[row][column]]
             if name == "none" or not present:
                 continue
@@ -77,6 +79,7 @@ class Source(nn.Module):
             state: the state, [B, C, H, W].
             weights: mixing weights, [edges, operations].
         """
+        # [B, C, H, W]: every convolution of an edge begins with ReLU, which is computed once.
         rectified = F.relu(state)
         # The state once for each edge, [B, count * C, H, W], by the number of edges.
         repeated: dict[int, Tensor] = {}
@@ -91,12 +94,15 @@ class Source(nn.Module):
                 terms += [(node, value, w) for node, w in zip(targets, mixing, strict=True)]
                 continue
             # One factor for each channel of the stacked output, [edges * C].
+            # A copy and never an expanded tensor: the backward pass of batch normalisation reads
+            # outside of a scale with stride 0 (torch 2.15, CPU, channels-last).
             scale = torch.stack(mixing).repeat_interleave(self.channels)
             count = len(targets)
             if isinstance(candidate, Convolutions) and count not in repeated:
                 repeated[count] = torch.cat([rectified] * count, 1) if count > 1 else rectified
             reduces = isinstance(candidate, Reduce)
             value = candidate(rectified if reduces else repeated[count], scale)
+            # In place: the backward pass of a normalisation needs its input, not its output.
             stacked[targets] = stacked[targets].add_(value) if targets in stacked else value
         for targets, value in stacked.items():
             parts = value.split(self.channels, 1)

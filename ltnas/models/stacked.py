@@ -23,6 +23,7 @@ def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
         x: input, [B, channels, H, W].
         scale: factor of each channel, [channels]; None: 1.
     """
+    # Distributed training replaces layers by synchronised ones, which take no scale.
     if scale is None or type(layer) is not nn.BatchNorm2d:
         y: Tensor = layer(x)
         return y if scale is None else y * scale.to(y.dtype).view(1, -1, 1, 1)
@@ -36,6 +37,7 @@ def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
         x,
         running_mean=layer.running_mean if has_running else None,
         running_var=layer.running_var if has_running else None,
+        # The mixing weight: its gradient is that of a learned scale, without another pass.
         weight=scale,
         bias=torch.zeros_like(scale),
         training=use_batch,
@@ -100,8 +102,10 @@ class Convolutions(nn.Module):
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
         """Map a rectified, stacked input to the scaled outputs of the edges."""
         first, *others = self.units
+        # The mixing weight belongs to the last normalisation alone.
         y: Tensor = first(x, None if others else scale)
         for unit in others:
+            # In place: the backward pass of a normalisation needs its input, not its output.
             y = unit(F.relu(y, inplace=True), scale)
         return y
 
@@ -132,6 +136,7 @@ class Reduce(nn.Module):
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
         """Map a rectified state [B, C, H, W], not stacked, to [B, edges * C, H / 2, W / 2]."""
+        # Pixels are selected before the convolution; see `FactorizedReduce`.
         first = F.conv2d(x[:, :, ::2, ::2], self.conv_1)
         second = F.conv2d(x[:, :, 1::2, 1::2], self.conv_2)
         return normalise(self.norm, self.join(first.contiguous(), second.contiguous()), scale)

@@ -32,6 +32,7 @@ def plain_names(name: str, operations: Sequence[str], nodes: int) -> list[str]:
     if match is None:
         return [name.removeprefix("supernet.")]
     cell, state, operation, rest = match.groups()
+    # A plain mixed operation numbers its candidates by the columns of the mixing weights.
     column, inner = operations.index(operation), _inner_name(operation, rest)
     return [
         f"{cell}.mixed.{row}.operations.{column}.{inner}"
@@ -60,6 +61,7 @@ def stack(plain: Mapping[str, Tensor], names: Mapping[str, Sequence[str]]) -> di
         names: for each stacked tensor's name, the names of its plain ones.
     """
     return {
+        # [filters, ...] of each edge to [edges * filters, ...], in the order of the edges.
         name: plain[parts[0]] if _is_shared(name) else torch.cat([plain[part] for part in parts])
         for name, parts in names.items()
     }

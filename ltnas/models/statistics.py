@@ -19,6 +19,7 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
     """
     layers = _layers_with_statistics(model)
     for layer in layers:
+        # PyTorch then normalises by the batch in training mode and leaves the buffers alone.
         layer.track_running_stats = False
     try:
         yield

@@ -50,6 +50,7 @@ class SupernetCell(nn.Module):
             for state in range(nodes + 1)
         ]
         self.sources = nn.ModuleList(sources)
+        # In order of preference.
         self.executors: tuple[CellExecutor, ...] = (
             NativeExecutor(sources, nodes, plan.channels, plan.reduction),
             PlainExecutor(sources, nodes, plan.reduction),
@@ -119,6 +120,7 @@ class Supernet(nn.Module):
             return SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)])
 
         self.cells = nn.ModuleList(make(plan) for plan in plans)
+        # After the cells: the order of construction is the order of random draws.
         self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
         self.kinds = [kind(plan.reduction) for plan in plans]
         self.state_channels = plans[-1].channels * nodes
@@ -146,6 +148,7 @@ class Supernet(nn.Module):
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, state_channels, H', W']."""
+        # At branch depth 0 both branches use the last cell.
         rebalancing = self.rebalancing_cell if branch else None
         cell = rebalancing or self.cells[-1]
         assert isinstance(cell, SupernetCell)

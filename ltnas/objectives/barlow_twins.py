@@ -27,6 +27,7 @@ def cross_correlation(first: Tensor, second: Tensor, center: bool) -> Tensor:
     """
     count = len(first) * ranks()
     if center:
+        # Each view by itself: statistics of both together would not be those of equation 2.
         first, second = (z - sum_over_ranks(z.sum(0)) / count for z in (first, second))
     # Reciprocal standard deviations, [D], and mean products, [D, D].
     scales = [(sum_over_ranks((z * z).sum(0)) / count + EPSILON).rsqrt() for z in (first, second)]
@@ -43,6 +44,7 @@ def barlow_twins_loss(correlation: Tensor, off_diagonal_weight: float) -> Tensor
     """
     diagonal = correlation.diagonal()
     on = ((1 - diagonal) ** 2).sum()
+    # All squares less those of the diagonal, without a mask of [D, D].
     off = (correlation**2).sum() - (diagonal**2).sum()
     return on + off_diagonal_weight * off
 
@@ -50,6 +52,7 @@ def barlow_twins_loss(correlation: Tensor, off_diagonal_weight: float) -> Tensor
 def projector(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Return the projector, a perceptron with two hidden layers (section 2.2)."""
     return nn.Sequential(
+        # No bias in front of batch normalisation, which would subtract it.
         nn.Linear(inputs, hidden, bias=False),
         nn.BatchNorm1d(hidden),
         nn.ReLU(),
@@ -91,6 +94,7 @@ class BarlowTwins(Objective):
         with torch.autocast(first.device.type, enabled=False):
             correlation = cross_correlation(first, second, self.center)
             loss = barlow_twins_loss(correlation, self.off_diagonal_weight)
+        # The probe: labels reach the classifier and nothing before it.
         logits = model.classifier(features.detach())
         labels = batch.labels.repeat(2)
         return Losses(loss, F.cross_entropy(logits, labels), logits.detach()[: len(batch.labels)])

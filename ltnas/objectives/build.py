@@ -49,6 +49,7 @@ def build_objective(
                 off_diagonal_weight=config.off_diagonal_weight,
                 center=config.center,
             )
+        # Before Classification, from which it is derived.
         case c.MixtureConsistency():
             return MixtureConsistency(
                 plain=_classification(c.CrossEntropy(), counts, classifier, 0.0),
@@ -62,6 +63,7 @@ def build_objective(
             conventional = _classification(config, counts, classifier, auxiliary)
             if rebalanced is None:
                 return conventional
+            # The same loss twice: each branch has the class frequencies of its own stream.
             return TwoBranches(conventional, _classification(config, rebalanced, classifier, 0.0))
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
@@ -114,6 +116,7 @@ def build_views(
                 jitter_probability=config.jitter_probability,
                 grey_probability=config.grey_probability,
             )
+            # One description, whose parameters are drawn for each view.
             return (twin, twin)
         case c.Classification():
             view = PlainView(

@@ -31,6 +31,7 @@ class Classification(Objective):
     ) -> None:
         super().__init__()
         self.criterion, self.start, self.auxiliary_weight = criterion, start, auxiliary_weight
+        # Not saved: the counts of the stream give them again.
         self.register_buffer("weights", weights.float(), persistent=False)
         self.weighs = start == 0
 
@@ -58,6 +59,7 @@ class Classification(Objective):
         """
         if batch.partner is None:
             return self.loss(logits, batch.labels)
+        # [B], or one number for all images.
         share = batch.partner.shares[view]
         first, second = (self.losses(logits, x) for x in (batch.labels, batch.partner.labels))
         return (share * first + (1 - share) * second).mean()

@@ -18,6 +18,7 @@ def disagreement(predicted: Tensor, target: Tensor) -> Tensor:
         predicted: p, [B, D].
         target: z, [B, D]; receives no gradient.
     """
+    # Without the stopped gradient all projections could become equal (Chen and He 2021).
     return -F.cosine_similarity(predicted, target.detach(), dim=1).mean()
 
 
@@ -75,6 +76,7 @@ class MixtureConsistency(Objective):
         plain, weighted = self.classifier(features), model.classifier(features)  # [2 B, C]
         projected = self.projector(features)  # [2 B, width]
         predicted = self.predictor(projected)  # [2 B, width]
+        # Sums of losses in fp32 even if the features are bf16.
         loss = features.new_zeros((), dtype=torch.promote_types(features.dtype, torch.float32))
         view_logits = zip(plain.chunk(2), weighted.chunk(2), strict=True)
         for view, (plain_logits, weighted_logits) in enumerate(view_logits):
@@ -84,5 +86,6 @@ class MixtureConsistency(Objective):
         first, second = (p.to(loss.dtype) for p in predicted.chunk(2))
         targets = [z.to(loss.dtype) for z in projected.chunk(2)]
         consistency = disagreement(first, targets[1]) + disagreement(second, targets[0])
+        # The classifier that is kept, on the first view.
         logits = weighted.detach()[: len(batch.labels)]
         return Losses(loss + self.consistency * consistency, None, logits)

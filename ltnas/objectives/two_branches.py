@@ -39,7 +39,10 @@ class TwoBranches(Objective):
         conventional = model.branch_features(batch.views[0], 0)
         rebalancing = model.branch_features(partner.views[0], 1)
         m = share.to(conventional.dtype)
+        # [B, C]
         logits = model.classifier(2 * torch.cat([m * conventional, (1 - m) * rebalancing], 1))
+        # The share is that of the stream and not a function of progress here, so that a random one
+        # is the same on all ranks and in all passes of a second-order step.
         loss = share * self.conventional.loss(logits, batch.labels)
         loss = loss + (1 - share) * self.rebalancing.loss(logits, partner.labels)
         return Losses(loss, None, logits.detach())

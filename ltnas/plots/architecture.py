@@ -16,6 +16,7 @@ Curves = dict[tuple[int, int], dict[str, list[float]]]
 def plot_architecture(folder: RunFolder) -> None:
     """Draw architecture.csv to architecture.png: one panel for each edge of each kind of cell."""
     curves = read_curves(folder)
+    # The 14 edges of a cell with four nodes fill two rows.
     columns = min(7, max(len(edges) for edges in curves.values()))
     rows = [-(-len(edges) // columns) for edges in curves.values()]  # rounded up
     figure = new_figure(1.75 * columns, 1.5 * sum(rows) + 1.0)

@@ -37,6 +37,7 @@ def positions(cell: CellGenotype) -> dict[int | str, tuple[float, float]]:
     )
     places: dict[int | str, tuple[float, float]] = {0: (0.0, 0.75), 1: (0.0, -0.75)}
     for index, node in enumerate(nodes):
+        # Heights alternate, so that arrows between neighbouring nodes do not lie on one line.
         places[node] = (1.6 + 1.6 * index, (1.15, -1.15, 0.45, -0.45)[index % 4])
     places["out"] = (1.6 + 1.6 * len(nodes), 0.0)
     return places

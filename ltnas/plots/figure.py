@@ -30,6 +30,7 @@ def new_figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # Not pyplot, which keeps every figure alive and may look for a display.
     figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -27,6 +27,7 @@ def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - ma
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for panel, (kind, edges) in zip(panels, curves.items(), strict=True):
         operations = list(next(iter(edges.values())))
+        # [edges, operations]
         table = [[row[name][epoch] for name in operations] for row in edges.values()]
         image = panel.imshow(table, cmap="Blues", vmin=0, vmax=largest, aspect="auto")
         panel.set_title(TITLES[kind], loc="left", color=INK, fontsize=12)
@@ -36,6 +37,7 @@ def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - ma
         panel.set_yticks(range(len(places)), places, fontsize=8, color=INK)
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)
+    # One bar for all panels, whose colour scales are the same.
     bar = figure.colorbar(image, ax=list(panels), shrink=0.8, pad=0.02)
     bar.set_label(f"mixing weight after epoch {epoch + 1}", fontsize=9, color=INK)
     bar.outline.set_visible(False)

@@ -41,9 +41,11 @@ def _caveats_of_rows(rows: list[Row]) -> list[str]:
 def _caveats_of_imbalance(imbalance: str, rows: list[Row]) -> list[str]:
     lines = []
     alike = [row for row in rows if row.imbalance == imbalance]
+    # Trainings of fixed networks need no random genotype beside them.
     searched = [row for row in alike if any(run.settings.get("genotype") for run in row.runs)]
     if searched and not any(row.scheme == BASELINE for row in alike):
         lines.append(f"{imbalance}: no random genotype to compare with (scheme={BASELINE})")
+    # Accuracies of different training images are not comparable, even at the same imbalance.
     checksums = {run.metrics["data"]["subset_checksum"] for row in alike for run in row.runs}
     if len(checksums) > 1:
         subsets = ", ".join(sorted(checksums))

@@ -30,4 +30,5 @@ def history(path: Path, column: str) -> list[float]:
             values = [float(line[column]) for line in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
+    # A run that diverges has NaN from some epoch on, which JSON cannot hold.
     return list(takewhile(math.isfinite, values))

@@ -11,6 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 8, 10, 24
 
 def colour(index: int) -> str:
     """Return the CSS colour of a series by its index; neighbouring indices differ clearly."""
+    # The golden angle: successive hues never come close to each other.
     return f"hsl({(index * 137.5 + 212) % 360:.0f} 58% 52%)"
 
 
@@ -24,6 +25,7 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
     flat = [value for values in series.values() for value in values]
     if not flat:
         return ""
+    # At least five percentage points high, so that noise does not fill the figure.
     low, high = min(flat), max(max(flat), min(flat) + 0.05)
     epochs = max(len(values) for values in series.values())
 

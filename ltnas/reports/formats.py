@@ -52,6 +52,7 @@ def cells(rows: list[Row], plus_minus: str = "±") -> list[list[str]]:
 
 def markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table, with numbers aligned to the right."""
+    # A bar in a cell would start a new column.
     head, *body = [[cell.replace("|", "\\|") for cell in line] for line in cells(rows)]
     rule = ["---", "---", *["---:"] * (len(head) - 2)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body)) + "\n"
@@ -84,6 +85,7 @@ def rows_csv(rows: list[Row]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    # All rows have the same numbers, those that `rows` averages over seeds.
     keys = list(rows[0].values) if rows else []
     numbers = [f"{key}_{kind}" for key in keys for kind in ("mean", "deviation")]
     writer.writerow(["scheme", "label", "imbalance", "seeds", "paper", *numbers])

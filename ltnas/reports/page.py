@@ -75,6 +75,7 @@ def data(rows: list[Row], runs: list[Run]) -> str:
         "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
         "searches": searches_alone(rows, runs),
     }
+    # `</script>` in a name would end the script; \u003c is the same character in JSON.
     return json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
 
 

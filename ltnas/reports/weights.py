@@ -23,6 +23,7 @@ def mixing_weights(folder: Path) -> dict[str, Any] | None:
     """
     try:
         curves = read_curves(RunFolder(folder))
+        # All edges of all kinds have the same candidates, so the first edge names them.
         names = list(next(iter(next(iter(curves.values())).values())))
         cells = {
             kind: {

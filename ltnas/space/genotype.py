@@ -75,6 +75,7 @@ class Genotype:
 
 def cell_genotype(edges: Sequence[Edge]) -> CellGenotype:
     """Return a cell with edges in the order of their nodes; it outputs all nodes with an input."""
+    # The sort is stable, so that the edges into a node keep their order.
     ordered = tuple(sorted(edges, key=lambda edge: edge.node))
     return CellGenotype(ordered, tuple(sorted({edge.node for edge in ordered})))
 
@@ -199,6 +200,7 @@ def live_edges(cell: CellGenotype) -> list[Edge]:
 
     The thresholds of FairDARTS may leave a node without an input; edges that leave it are dead.
     """
+    # Every edge leads to a later node, so one pass over the nodes in ascending order is enough.
     alive = {0, 1}  # the inputs of the cell
     for node in sorted({edge.node for edge in cell.edges}):
         if any(edge.node == node and edge.source in alive for edge in cell.edges):
@@ -213,6 +215,7 @@ def output_nodes(cell: CellGenotype) -> list[int]:
         UserError: no node is left.
     """
     entered = {edge.node for edge in live_edges(cell)}
+    # In the order of `concat`, which decides the order of channels in published weights.
     nodes = [node for node in cell.concat if node in entered]
     if not nodes:
         raise UserError(

@@ -19,6 +19,8 @@ def edges(nodes: int) -> list[tuple[int, int]]:
     Args:
         nodes: number of intermediate nodes.
     """
+    # Node by node, as in the authors' code: rows of architecture parameters and names of weights in
+    # published checkpoints depend on this order.
     return [(node, source) for node in range(2, 2 + nodes) for source in range(node)]
 
 
@@ -27,6 +29,7 @@ def reductions(cells: int) -> set[int]:
 
     They are at a third and at two thirds of the depth.
     """
+    # As in the authors' code; for very few cells the two numbers may be the same cell.
     return {cells // 3, 2 * cells // 3}
 
 

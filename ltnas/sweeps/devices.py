@@ -31,6 +31,7 @@ def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -
     if gpus:
         return [
             Place(f"gpu {gpu}", {"CUDA_VISIBLE_DEVICES": str(gpu)})
+            # All GPUs once, then again: the first jobs are on different GPUs.
             for _ in range(jobs_per_gpu)
             for gpu in gpus
         ]
@@ -57,5 +58,6 @@ def visible_gpus() -> list[str]:
     if shutil.which("nvidia-smi") is None:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    # `nvidia-smi -L` also lists the MIG instances below each GPU, in indented lines.
     lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
     return [str(number) for number in range(len(lines))]

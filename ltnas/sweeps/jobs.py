@@ -77,10 +77,12 @@ class Job:
         assert self.process is not None
         code = self.process.wait()
         self.seconds = time.monotonic() - self.started
+        # The last line of a command's output is its run folder.
         lines = self.text().splitlines()
         folder = lines[-1] if lines and not code else ""
         if folder and (Path(folder) / "metrics.json").is_file():
             self.folder = folder
+        # A negative exit code is the number of a signal.
         if code < 0:
             killed = signal.Signals(-code).name
             memory = ", perhaps because memory ran out" if killed == "SIGKILL" else ""
@@ -146,6 +148,7 @@ class Job:
         elif self.stage[0] != stage:
             self.stage = (stage, now, done)
         _, since, before = self.stage
+        # Seconds for each epoch of this stage so far, times the epochs that are left.
         return (now - since) / (done - before) * (epochs - done) if done > before else None
 
     def failure(self) -> str:

@@ -64,11 +64,13 @@ def sweep(jobs: Sequence[Job], places: Sequence[Place], command: Sequence[str]) 
     for place in places:
         free.put(place)
     with Board(jobs) as board:
+        # A thread for each place; it only waits for the process of its job.
         pool = ThreadPoolExecutor(len(places))
         try:
             waiting = [job for job in jobs if job.state == "waiting"]
             futures = [pool.submit(_run, job, free, command, board) for job in waiting]
             for future in futures:
+                # An interrupt arrives here, in the main thread.
                 future.result()
         except KeyboardInterrupt:
             stop(jobs)
@@ -98,6 +100,7 @@ def _run(job: Job, free: queue.SimpleQueue[Place], command: Sequence[str], board
     """Run one job on the next free place."""
     place = free.get()
     try:
+        # False if the sweep was interrupted while the job waited for a place.
         if job.start(command, place):
             board.print_state(job)
             job.wait()

@@ -39,6 +39,7 @@ def board(jobs: Sequence[Job], lines: int) -> Group:
         lines: height of the terminal in lines.
     """
     room = max(1, lines - 3)
+    # The most urgent jobs get the lines; within the table jobs keep their numbers' order.
     chosen = sorted(jobs, key=lambda job: URGENT.index(job.state))[:room]
     states = Counter(job.state for job in jobs)
     counts = ", ".join(f"{states[state]} {state}" for state in URGENT if states[state])

@@ -59,11 +59,13 @@ class Learner(nn.Module):
         weights = list(self.weights().values())
         if not self.objective.probes:
             return [weights]
+        # Compared by identity: `in` would compare tensors element by element.
         probe = {id(parameter) for parameter in self.model.classifier.parameters()}
         parts = [
             [parameter for parameter in weights if (id(parameter) in probe) is inside]
             for inside in (False, True)
         ]
+        # A simplex classifier has no parameters, and an empty group has no norm.
         return [part for part in parts if part]
 
     def forward(self, batch: Batch, of_architecture: bool = False) -> Losses:
@@ -73,6 +75,6 @@ class Learner(nn.Module):
             batch: images and labels.
             of_architecture: True for the objective of the architecture step.
         """
-        own = self.architecture_objective if of_architecture else None
-        losses: Losses = (own or self.objective)(self.model, batch)
+        objective = self.architecture_objective if of_architecture else None
+        losses: Losses = (objective or self.objective)(self.model, batch)
         return losses

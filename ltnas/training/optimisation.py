@@ -16,6 +16,8 @@ def weight_optimiser(
     parameters: Iterable[nn.Parameter], config: WeightOptimiser
 ) -> torch.optim.SGD:
     """Return SGD with momentum on the weights."""
+    # SGD adds weight decay to the gradient before momentum. The virtual step of `second_order` has
+    # the same formula, so that a change here must be made there too.
     return torch.optim.SGD(
         parameters,
         lr=config.learning_rate,
@@ -29,6 +31,7 @@ def architecture_optimiser(
     parameters: Iterable[nn.Parameter], config: ArchitectureOptimiser
 ) -> torch.optim.Adam:
     """Return Adam, with weight decay added to the gradient as in DARTS."""
+    # Not AdamW: its decoupled decay is another quantity than the 1e-3 of DARTS.
     return torch.optim.Adam(
         parameters,
         lr=config.learning_rate,
@@ -63,6 +66,8 @@ def descend(
 
 def set_gradients(loss: Tensor, groups: list[list[nn.Parameter]]) -> None:
     """Set the gradient of each parameter to that of the loss, averaged over ranks."""
+    # Unlike `backward`, `grad` computes no gradients of other parameters. Parameters that the loss
+    # does not depend on get zeros, because all ranks must exchange the same tensors.
     parameters = [parameter for group in groups for parameter in group]
     raw = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     for parameter, gradient in zip(parameters, mean_over_ranks(raw), strict=True):
@@ -82,6 +87,8 @@ def clipped_step(
 
 def average_of(model: nn.Module, decay: float) -> AveragedModel:
     """Return a moving average of weights and statistics: decay * old + (1 - decay) * new."""
+    # Without `use_buffers` the average would be tested with the running statistics of the current
+    # weights.
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
@@ -110,6 +117,7 @@ def sharpness_aware_descend(
         parameter.grad for group in groups for parameter in group if parameter.grad is not None
     ]
     before = [weight.clone() for weight in weights]
+    # One norm over all groups; 1e-12 avoids a division by zero.
     moves = torch._foreach_mul(uphill, radius / (torch.nn.utils.get_total_norm(uphill) + 1e-12))
     torch._foreach_add_(weights, list(moves))
     # The gradient there, applied at the old weights. These are copied back, because subtracting

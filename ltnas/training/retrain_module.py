@@ -83,6 +83,8 @@ class RetrainModule(MeasuringModule):
         super().on_train_epoch_start()
         self.learner.set_progress(self.current_epoch / self.epochs)
         epoch = self.current_epoch
+        # Computed instead of stepped by a scheduler, whose state would have to be restored on
+        # resuming.
         set_rate(self.trainer.optimizers[0], weight_rate(self.weights_config, epoch, self.epochs))
         self.learner.model.train(self.trains_trunk)  # a fixed trunk keeps its running statistics
         self.learner.model.set_drop_path(linear_ramp(epoch, self.epochs, self.drop_path))
@@ -103,6 +105,7 @@ class RetrainModule(MeasuringModule):
             )
         else:
             descend(losses.total, groups, optimiser, clip)
+        # Once a step, as the decay of the average is per step.
         if self.average is not None:
             self.average.update_parameters(self.learner.model)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()

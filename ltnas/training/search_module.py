@@ -133,6 +133,7 @@ class SearchModule(MeasuringModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore test results, and rename the tensors of a checkpoint of ltnas 0.1.0."""
         super().on_load_checkpoint(checkpoint)
+        # Version 0.1.0 had no `SearchNetwork`: the parts of the supernet were those of the model.
         checkpoint["state_dict"] = {
             SUPERNET_0_1.sub(r"\1supernet.\2", name): value
             for name, value in checkpoint["state_dict"].items()
@@ -140,6 +141,8 @@ class SearchModule(MeasuringModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return SGD on the weights and Adam on the architecture parameters."""
+        # Two optimisers without common parameters: SGD on the architecture parameters would fit
+        # them to the training images of the weights, with momentum and decay that are not theirs.
         return [
             weight_optimiser(self.learner.weights().values(), self.weights_config),
             architecture_optimiser(self.network.architecture.values(), self.architecture_config),
@@ -155,10 +158,12 @@ class SearchModule(MeasuringModule):
         super().on_train_epoch_start()
         self.curvature, self._architecture = {}, None
         self.learner.set_progress(self.current_epoch / self.epochs)
+        # Rates are computed instead of stepped by a scheduler, whose state would have to be
+        # restored when a run resumes.
         rate = weight_rate(self.weights_config, self.current_epoch, self.epochs)
         first = self.architecture_config.learning_rate
-        own = scheduled(self.schedule, self.current_epoch, self.epochs, first)
-        for optimiser, value in zip(self._optimisers(), (rate, own), strict=True):
+        architecture_rate = scheduled(self.schedule, self.current_epoch, self.epochs, first)
+        for optimiser, value in zip(self._optimisers(), (rate, architecture_rate), strict=True):
             set_rate(optimiser, value)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
@@ -167,16 +172,17 @@ class SearchModule(MeasuringModule):
         # The same noise on all ranks and in all passes of the step; no stream has such a key.
         self.network.relaxation.draw(generator(self.seed, 0, self.current_epoch, index, 2))
 
-        # Architecture step.
-        upon = self._architecture_gradient(batches)
+        # Architecture step, on images of its own half of the training set (DARTS, section 2.3).
+        gradient = self._architecture_gradient(batches)
         for name, parameter in self.learner.architecture().items():
-            parameter.grad = upon[name]
+            parameter.grad = gradient[name]
         architecture_optimiser.step()
         architecture_optimiser.zero_grad(set_to_none=True)
 
-        # Weight step.
+        # Weight step, at the new architecture parameters.
         self._weight_step(batches["weights"], weight_optimiser)
 
+        # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches
         if last and self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0:
             self.curvature = {"largest_eigenvalue": self._curvature(batches["architecture"])}
@@ -186,11 +192,15 @@ class SearchModule(MeasuringModule):
 
         On half a batch, as float64 takes twice the memory.
         """
+        # float64, because the kernels can be differentiated only once: Hessian-vector products are
+        # differences of gradients, and in float32 they need steps over which the gradients of ReLU
+        # and max pooling jump.
         learner = copy.deepcopy(self.learner).double().requires_grad_(False)
         half = batch.first(max(2, len(batch.labels) // 2)).double()
         parameters = {
             name: value.detach().double() for name, value in self.learner.architecture().items()
         }
+        # Lanczos iteration works on one vector of all parameters, [sum of edges * operations].
         names, sizes = list(parameters), [value.numel() for value in parameters.values()]
 
         def gradient(at: Tensor) -> Tensor:
@@ -198,9 +208,10 @@ class SearchModule(MeasuringModule):
                 name: part.view_as(parameters[name]).requires_grad_()
                 for name, part in zip(names, at.detach().split(sizes), strict=True)
             }
+            # True selects the objective of the architecture step.
             losses: Losses = functional_call(learner, values, (half, True))
-            upon = gradients(losses.objective, values, mean_over_ranks)
-            return torch.cat([upon[name].flatten() for name in names])
+            partials = gradients(losses.objective, values, mean_over_ranks)
+            return torch.cat([partials[name].flatten() for name in names])
 
         at = torch.cat([value.flatten() for value in parameters.values()])
         return largest_eigenvalue(gradient, at, derived_seed(self.seed, self.current_epoch))
@@ -216,6 +227,8 @@ class SearchModule(MeasuringModule):
         """
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
+            # The parameters are arguments of the call, so that moved weights can be tried out while
+            # the module keeps its own.
             arguments = (batch, of_architecture)
             with context():
                 losses: Losses = functional_call(self.learner, weights | architecture, arguments)
@@ -234,6 +247,8 @@ class SearchModule(MeasuringModule):
             if regularise is None:
                 return value
             # The architecture's names in the learner end with the kind of cell.
+            # The relaxation gets the tensors that the gradient is taken of, not the module's
+            # parameters.
             kinds = self.network.architecture.keys()
             parameters = dict(zip(kinds, architecture.values(), strict=True))
             return value + regularise(self.network.relaxation(parameters))
@@ -265,6 +280,7 @@ class SearchModule(MeasuringModule):
 
         Runs in fp32: finite differences lose precision in bf16.
         """
+        # SGD has no momentum buffers before its first step; a missing one counts as zero.
         optimiser = self._optimisers()[0]
         buffers = {
             name: optimiser.state.get(parameter, {}).get("momentum_buffer")

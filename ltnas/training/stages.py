@@ -108,6 +108,7 @@ def _classifier_alone(config: c.RetrainConfig, folder: RunFolder) -> Stage:
         objective=config.crt_objective,
         sampler=config.crt_sampler,
         branches=c.OneBranch(),
+        # All other settings of the optimiser, also its decay, are those of the stage with labels.
         weights=replace(config.weights, learning_rate=config.crt.learning_rate, warmup_epochs=0),
         adjust=config.adjust,
         trains_trunk=False,

@@ -95,6 +95,8 @@ def build_trainer(
     _silence_lightning()
     backend = "gloo" if accelerator == "cpu" else "nccl"
     several = config.trainer.processes > 1
+    # Lightning only runs the loop. Precision is absent because modules choose the context of each
+    # pass (`autocast`), and some passes of a search are in fp32.
     return L.Trainer(
         accelerator=accelerator,
         devices=config.trainer.devices,
@@ -106,10 +108,13 @@ def build_trainer(
         callbacks=callbacks,
         plugins=_cluster(config.trainer.processes),
         logger=logger or False,
+        # `EpochCheckpoint` saves at the end of epochs only: Lightning's resume within an epoch
+        # repeats batches without a warning.
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        # Every rank draws the whole batch and takes its rows, so nothing may split the data again.
         use_distributed_sampler=False,
     )
 
@@ -138,6 +143,7 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
     if resume is not None:
         _check_whole(resume)
     try:
+        # `weights_only`: checkpoints hold tensors and plain types, and loading one runs no code.
         trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     except SIGTERMException as error:
         raise Terminated from error
@@ -147,6 +153,8 @@ def fit(trainer: L.Trainer, module: MeasuringModule, data: LongTailData, checkpo
             raise KeyboardInterrupt from error
         raise
     except (RuntimeError, MemoryError) as error:
+        # When a process ends, all others fail in their next exchange, with errors that do not name
+        # it.
         if trainer.world_size > 1 and _lost_connection(error):
             if trainer.global_rank > 0:
                 raise SystemExit(2) from error  # the first process tells why
@@ -167,6 +175,7 @@ def _lost_connection(error: BaseException) -> bool:
 
 def _ended_rank(trainer: L.Trainer) -> str:
     """Return which of the other processes has ended and how, as far as this one can know."""
+    # Only the process that has started the others knows them; torchrun and srun start all of them.
     started: list[Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
     for number, process in enumerate(started, 1):
         with suppress(TimeoutExpired):  # the connection breaks just before the process is gone
@@ -179,6 +188,7 @@ def _ended_rank(trainer: L.Trainer) -> str:
 def _check_whole(checkpoint: Path) -> None:
     """Raise a `UserError` if the checkpoint is damaged; torch does not verify checksums."""
     try:
+        # A damaged header may name an unknown compression, which raises NotImplementedError.
         with ZipFile(checkpoint) as archive:
             broken = archive.testzip()
     except (BadZipFile, NotImplementedError) as error:
@@ -193,6 +203,7 @@ def _check_whole(checkpoint: Path) -> None:
 def _explained(error: BaseException) -> BaseException:
     """Return a `UserError` for memory that ran out, and any other error unchanged."""
     text = str(error)
+    # PyTorch's CPU allocator raises a plain RuntimeError, which only its text tells from others.
     allocation = "can't allocate memory" in text or "not enough memory" in text
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or allocation:
         return UserError(
