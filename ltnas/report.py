@@ -57,7 +57,7 @@ def report(folders: list[Path], out: Path) -> Path:
         "index.html": page(rows, runs, notes),
     }
     for name, text in texts.items():
-        with atomically(out / name) as partial:
+        with atomically(out / name, "run the report again") as partial:
             partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     states = Counter(run.state for run in runs)
     print_rows(cells(rows))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, TINY
 from documents import commands as documented
+from PIL import Image
 
 SIZES = {argument.split("=")[0] for argument in TINY}
 PATHS = re.compile(r"^(data\.root|data\.mean|data\.std)=|^experiment=demo")
@@ -85,18 +86,20 @@ def test_documented_command(command, tmp_path, searched, commands):
     assert done.returncode == 0, done.stderr
 
 
-def test_documented_python(tmp_path, searched, monkeypatch):
+def test_documented_python(tmp_path, searched, monkeypatch, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
     words = [f"genotype={searched}", "auxiliary=0", "cutout=0", *TINY]
     done = run([sys.executable, "-m", "ltnas.retrain", *words], tmp_path)
     trained = tmp_path / done.stdout.splitlines()[-1]
     block = block.replace("runs/retrain-...", str(trained))
     block = block.replace("epochs=2", "epochs=1, limit_batches=1, channels=4, cells=3")
+    Image.new("L", (30, 20), 200).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(block, names)
     assert (names["folder"] / "genotype.json").exists()
-    assert len(names["network"].preprocessing["classes"]) == 10
+    assert names["logits"].shape == (1, 10)
+    assert capsys.readouterr().out.splitlines()[-1] == str(int(names["logits"].argmax()))
 
 
 def test_demo(tmp_path):

@@ -193,7 +193,8 @@ def test_metrics(run):
     assert metrics["crt_epochs"] == (name == "in_two_stages")
     assert metrics["data"]["subset_checksum"] == long_tail.checksum
     assert metrics["data"]["class_counts"] == long_tail.counts
-    assert set(metrics["provenance"]) == {"command", "commit", "versions", "device"}
+    assert set(metrics["provenance"]) == {"command", "commit", "versions", "device", "threads"}
+    assert metrics["provenance"]["threads"] == 1
     cost = [row for path in sorted(folder.rglob("cost.csv")) for row in rows(path)]
     assert len(cost) == config.epochs + config.pretrain_epochs + config.crt.epochs
     assert metrics["seconds"] == pytest.approx(sum(float(row["seconds"]) for row in cost), abs=0.2)

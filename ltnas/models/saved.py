@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
+from ltnas.data.augment import Normalisation
+from ltnas.data.sources.decode import decode_image
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
 from ltnas.models.build import described_network
 from ltnas.runs.atomic import atomically
 from ltnas.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 
@@ -40,6 +46,8 @@ def load_network(run_folder: str | Path) -> BranchedModel:
     The network's attribute `preprocessing` has the keys `mean` and `std` (of each channel, for
     pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits).
 
+    `prepare` makes the network's input of an image.
+
     Raises:
         UserError: the folder has no trained network, or the network is damaged.
     """
@@ -61,3 +69,26 @@ def load_network(run_folder: str | Path) -> BranchedModel:
         raise UserError(f"{folder} holds a damaged network ({reason}): train it again") from error
     network.preprocessing = description["preprocessing"]
     return network.eval()
+
+
+def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
+    """Return the input of a loaded network for one image, float [1, 3, size, size].
+
+    The image is scaled and cropped as images from folders are for the training, and normalised as
+    they were.
+
+    Args:
+        network: result of `load_network`.
+        image: image of any mode and size, or the path of one.
+
+    Raises:
+        UserError: the image cannot be read, or has more than 8 bits per channel.
+    """
+    preprocessing: Any = network.preprocessing
+    if isinstance(image, str | Path):
+        path = Path(image).expanduser()
+        pixels = decode_image(str(path), path, preprocessing["image_size"])
+    else:
+        pixels = decode_image("given", image, preprocessing["image_size"])
+    normalise = Normalisation(tuple(preprocessing["mean"]), tuple(preprocessing["std"]))
+    return normalise.standardise_bytes(pixels[None]).to(next(network.parameters()).device)

@@ -133,11 +133,18 @@ def differences(stored: Settings, wanted: Settings) -> list[str]:
     """Return the settings that differ between two fingerprints, as `epochs was 40, now 50`."""
     if stored["command"] != wanted["command"]:
         return [f"it was ltnas.{stored['command']}, now ltnas.{wanted['command']}"]
+    return [
+        f"{key} was {before}, now {now}" for key, (before, now) in changes(stored, wanted).items()
+    ]
+
+
+def changes(stored: Settings, wanted: Settings) -> dict[str, tuple[Any, Any]]:
+    """Return the values in two fingerprints of one command of each setting that differs."""
     before, now = (defaults(prints["command"], prints) | prints for prints in (stored, wanted))
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     # If an axis has another value, its constants mean something else: the name says enough.
-    return [
-        f"{key} was {before.get(key)}, now {now.get(key)}"
+    return {
+        key: (before.get(key), now.get(key))
         for key in changed
         if key.partition(".")[0] not in changed or "." not in key
-    ]
+    }

@@ -31,11 +31,25 @@ def commit() -> str:
 
 def device_name(trainer: Trainer) -> str:
     """Return the name of the GPU, or of the processor with the number of threads in use."""
+    if uses_gpu(trainer):
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    return f"{_processor()}, {threads(trainer)} threads"
+
+
+def uses_gpu(trainer: Trainer) -> bool:
+    """Return True if a run computes on a GPU."""
     import torch
 
-    if torch.cuda.is_available() and trainer.accelerator != "cpu":
-        return str(torch.cuda.get_device_name())
-    return f"{_processor()}, {trainer.threads or torch.get_num_threads()} threads"
+    return torch.cuda.is_available() and trainer.accelerator != "cpu"
+
+
+def threads(trainer: Trainer) -> int:
+    """Return the number of threads that a run uses on the CPU."""
+    import torch
+
+    return trainer.threads or torch.get_num_threads()
 
 
 def _processor() -> str:
@@ -61,4 +75,5 @@ def provenance(module: str, trainer: Trainer) -> dict[str, Any]:
             "lightning": lightning.__version__,
         },
         "device": device_name(trainer),
+        **({} if uses_gpu(trainer) else {"threads": threads(trainer)}),
     }

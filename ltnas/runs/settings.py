@@ -4,21 +4,112 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from ltnas.config import Run
+from ltnas.config import Run, Trainer
 from ltnas.config.axis import choices
+from ltnas.runs.fingerprint import Settings, changes, defaults, fingerprint, without_defaults
 from ltnas.runs.folder import RunFolder
-from ltnas.runs.provenance import provenance
+from ltnas.runs.paths import PATHS, resolved
+from ltnas.runs.provenance import device_name, provenance
+
+CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 
 
 def write_settings(folder: RunFolder, config: Run) -> None:
-    """Write config.yaml and provenance.json; a resumed run leaves the files of its first start."""
+    """Write config.yaml and provenance.json; a resumed run leaves the files of its first start.
+
+    Where they do not fit the resumed run, a note is printed: config.yaml was edited meanwhile,
+    which has no effect, or the run goes on on another device or with another number of threads.
+    """
+    if not folder.writes:
+        return
+    if (folder.path / PROVENANCE).exists():
+        _keep_config(folder, config)
+        _compare_device(folder, config.trainer)
+        return
+    _write_config(folder, config)
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    folder.write_json(PROVENANCE, provenance(spec.name if spec else "ltnas", config.trainer))
+
+
+def _write_config(folder: RunFolder, config: Run) -> None:
     from omegaconf import OmegaConf
 
-    if (folder.path / "provenance.json").exists():
-        return
     data: dict[str, Any] = {**asdict(config), "axes": choices(config)}
-    folder.write_text("config.yaml", OmegaConf.to_yaml(OmegaConf.create(data)))
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    folder.write_json("provenance.json", provenance(spec.name if spec else "ltnas", config.trainer))
+    folder.write_text(CONFIG, OmegaConf.to_yaml(OmegaConf.create(data)))
+
+
+def _keep_config(folder: RunFolder, config: Run) -> None:
+    """Write config.yaml anew if it was edited, so that it says what the run does."""
+    wanted = fingerprint(config)
+    edited = _edited_config(folder.path / CONFIG, wanted)
+    if not edited:
+        return
+    there = ", ".join(f"{key} is {value[0]}" for key, value in edited.items())
+    kept = " ".join(f"{key}={value[1]}" for key, value in edited.items())
+    print(
+        f"note: {folder.path / CONFIG} was edited ({there} there): the run goes on with {kept}, "
+        "and the file is written anew",
+        flush=True,
+    )
+    _write_config(folder, config)
+
+
+def _edited_config(path: Path, wanted: Settings) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ between a config.yaml and a fingerprint: there, and here.
+
+    Only settings that decide the result are compared, and paths by their last part, as the folder
+    of the command that wrote them is not known. A file that cannot be read, or is of version
+    0.1.0, has no differences.
+    """
+    written = _read_config(path)
+    if written is None:
+        return {}
+    stored = without_defaults(wanted["command"], resolved(written))
+    known = defaults(wanted["command"], wanted)
+    return {
+        key: values
+        for key, values in changes(stored, wanted).items()
+        if key in known and not (key in PATHS and _names(values[0]) == _names(values[1]))
+    }
+
+
+def _read_config(path: Path) -> Settings | None:
+    """Return the settings of a config.yaml by dotted keys, axes by their names; None without."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    try:
+        data = OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException):
+        return None
+    axes = data.pop("axes", None) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(axes, dict):
+        return None
+    settings: Settings = {str(key): name for key, name in axes.items()}
+    for key, value in ((str(key), value) for key, value in data.items()):
+        if isinstance(value, dict):
+            settings |= {f"{key}.{name}": constant for name, constant in value.items()}
+        elif key not in axes:
+            settings[key] = value
+    return settings
+
+
+def _names(path: object) -> str:
+    return Path(str(path)).name
+
+
+def _compare_device(folder: RunFolder, trainer: Trainer) -> None:
+    """Print a note if another device, or another number of threads, goes on with the run."""
+    stored = folder.read_json(PROVENANCE)
+    before = stored.get("device") if isinstance(stored, dict) else None
+    now = device_name(trainer)
+    if before not in (None, now):
+        print(
+            f"note: {folder.path} began on {before}, and goes on on {now}: its results will not "
+            "be bit-identical to those of an uninterrupted run",
+            flush=True,
+        )

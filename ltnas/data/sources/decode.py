@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ltnas.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Opener = Callable[[], IO[bytes] | str]
 """Function that returns an open file or a path, for `PIL.Image.open`."""
@@ -27,7 +32,7 @@ def decode(items: Sequence[tuple[str, Opener]], size: int | None) -> Tensor:
         UserError: an image is broken, or sizes differ and `size` is None.
     """
     with ThreadPoolExecutor() as pool:  # PIL releases the interpreter's lock while decoding
-        pixels = list(pool.map(lambda item: _decode_one(item[0], item[1], size), items))
+        pixels = list(pool.map(lambda item: decode_image(item[0], item[1](), size), items))
     shapes = {image.shape for image in pixels}
     if len(shapes) > 1:
         sizes = ", ".join(sorted(f"{shape[2]}x{shape[1]}" for shape in shapes)[:3])
@@ -38,23 +43,34 @@ def decode(items: Sequence[tuple[str, Opener]], size: int | None) -> Tensor:
     return torch.stack(pixels)
 
 
-def _decode_one(name: str, opener: Opener, size: int | None) -> Tensor:
-    """Return the pixels of one image, uint8 [3, H, W]."""
+def decode_image(
+    name: str, image: Image.Image | IO[bytes] | str | Path, size: int | None
+) -> Tensor:
+    """Return the pixels of one image of any mode, uint8 [3, H, W].
+
+    Args:
+        name: name for error messages.
+        image: image, open file or path.
+        size: see `decode`.
+
+    Raises:
+        UserError: the image is broken, or has more than 8 bits per channel.
+    """
     from PIL import Image, UnidentifiedImageError
     from torchvision.transforms.functional import center_crop, pil_to_tensor
     from torchvision.transforms.functional import resize as resize_side
 
     try:
-        with Image.open(opener()) as file:
+        with nullcontext(image) if isinstance(image, Image.Image) else Image.open(image) as file:
             if file.mode.startswith(("I", "F")):  # PIL would clip values above 255
                 raise ValueError(f"its mode {file.mode} has more than 8 bits per channel")
-            image = file.convert("RGB")
+            rgb = file.convert("RGB")
     except (
         *(OSError, UnidentifiedImageError, SyntaxError, ValueError),
         Image.DecompressionBombError,
     ) as error:
         raise UserError(f"image {name} cannot be read ({error}): replace or remove it") from error
-    if size is not None and image.size != (size, size):
-        image = center_crop(resize_side(image, size), size)
-    pixels: Tensor = pil_to_tensor(image)
+    if size is not None and rgb.size != (size, size):
+        rgb = center_crop(resize_side(rgb, size), size)
+    pixels: Tensor = pil_to_tensor(rgb)
     return pixels
