@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import arguments, table, write
+from ltnas.data.test_sets import all_images, headline, title
 
 METHODS = {
     "cross-entropy": ["recipe=cross_entropy"],
@@ -68,9 +69,14 @@ def trained(words: dict[str, str], imbalance: str, method: str, seed: int) -> di
 
 
 def row(imbalance: str, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return means and standard deviations over seeds, on the balanced test set, in [0, 1]."""
-    reports = [run["test"]["balanced"] for run in runs]
-    values = {key: [report[key] for report in reports] for key in SHOWN}
+    """Return means and standard deviations over seeds, on all test images, in [0, 1].
+
+    If these are not balanced, the accuracy is the mean of the classes' accuracies.
+    """
+    name = all_images(runs[0]["test"])
+    reports = [run["test"][name] for run in runs]
+    sources = {"accuracy": headline(name)}  # of all other numbers, themselves
+    values = {key: [report[sources.get(key, key)] for report in reports] for key in SHOWN}
     return {
         "imbalance": imbalance,
         "method": method,
@@ -120,9 +126,10 @@ def main() -> None:
         row(imbalance, method, [results[seed, imbalance, method] for seed in seeds])
         for imbalance, method in product(words["imbalances"].split(","), methods)
     ]
+    tested = title(all_images(done[0]["test"]))
     for imbalance in words["imbalances"].split(","):
         table(
-            f"{imbalance}: balanced test, %, mean and deviation of {len(seeds)} seeds",
+            f"{imbalance}: {tested}, %, mean and deviation of {len(seeds)} seeds",
             ("method", "all", "many", "medium", "few", "calibration"),
             [
                 [

@@ -6,10 +6,12 @@ import argparse
 import sys
 from typing import Any
 
+from ltnas.data.test_sets import BALANCED, UNBALANCED, headline
 from ltnas.errors import UserError
+from ltnas.loggers.charts import chart_name
 
 SECTIONS: dict[str, list[list[str]]] = {
-    "Balanced test set": [["accuracy"], ["many", "medium", "few"], ["macro_f1"]],
+    "All test images": [["accuracy"], ["many", "medium", "few"], ["macro_f1"]],
     "Long-tailed test set": [["accuracy"], ["many", "medium", "few"], ["calibration_error"]],
     "Training": [["loss"], ["accuracy"], ["learning_rate"]],
     "Architecture": [
@@ -28,7 +30,11 @@ PREFIXES = dict(
 )
 """Section of the dashboard -> prefix of its numbers' names on W&B."""
 PICTURES = ["architecture/cells", "architecture/weights"]
-TABLES = ["results/per_class_balanced", "results/confusion_balanced"]
+TABLES = [
+    f"results/{kind}_{name}"
+    for name in (BALANCED, UNBALANCED)
+    for kind in ("per_class", "confusion")
+]
 
 
 def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package has no types
@@ -52,10 +58,7 @@ def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package h
         workspaces.Section(
             name=name,
             is_open=True,
-            panels=[
-                panels.LinePlot(x="epoch", y=[f"{PREFIXES[name]}/{key}" for key in keys])
-                for keys in charts
-            ],
+            panels=[panels.LinePlot(x="epoch", y=numbers(PREFIXES[name], keys)) for keys in charts],
         )
         for name, charts in SECTIONS.items()
     ]
@@ -64,6 +67,18 @@ def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package h
     sections.insert(2, workspaces.Section(name="Cells", is_open=True, panels=pictures))
     sections.append(workspaces.Section(name="Classes", is_open=False, panels=tables))
     return workspaces.Workspace(entity=entity, project=project, name="ltnas", sections=sections)
+
+
+def numbers(prefix: str, keys: list[str]) -> list[str]:
+    """Return the names on W&B of the numbers that a chart shows.
+
+    A run has all test images under one of two names, and shows the number that ranks its results.
+    """
+    names = [f"{prefix}/{key}" for key in keys]
+    if prefix == f"test_{BALANCED}":
+        ranking = {headline(BALANCED): headline(UNBALANCED)}
+        names += [chart_name(f"{ranking.get(key, key)}_{UNBALANCED}") for key in keys]
+    return names
 
 
 def main() -> None:

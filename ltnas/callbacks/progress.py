@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from ltnas.callbacks.history import History
+from ltnas.data.test_sets import BALANCED
 from ltnas.training.monitor import MeasuringModule
 
 REFRESH = 1.0
@@ -86,10 +87,15 @@ class ProgressLine(L.Callback):
         )
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Show the test accuracy of the epoch, which the history holds by now."""
-        row = self.history.rows[-1]
+        """Show the test accuracy of the epoch, which the history holds by now.
+
+        It is the mean of the classes' accuracies if the test images are not balanced.
+        """
+        assert isinstance(module, MeasuringModule)
+        row, tests = self.history.rows[-1], module.tests
+        kind = "" if tests.name == BALANCED else " class-balanced"
         skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
-        self.test_summary = f"test {100 * row['accuracy_balanced']:.1f}%{skips}"
+        self.test_summary = f"test {100 * row[tests.headline]:.1f}%{kind}{skips}"
         if self.progress is None and trainer.is_global_zero:
             self.console.print(
                 f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "

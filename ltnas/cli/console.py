@@ -10,6 +10,7 @@ from rich.table import Table
 from ltnas.cli.plain_console import plain_console
 from ltnas.config import Trainer
 from ltnas.data.long_tail import LongTail
+from ltnas.data.test_sets import all_images, headline, title
 from ltnas.distributed.processes import rank
 
 
@@ -58,6 +59,8 @@ def percent(value: float | None) -> str:
 def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
     """Print the accuracy on both test sets: overall, by group of classes, and by class.
 
+    The first line is the number that ranks results on the set of all test images.
+
     Args:
         console: console to print to.
         reports: test report by test set, as in metrics.json.
@@ -67,18 +70,25 @@ def print_results(console: Console, reports: dict[str, Any], counts: list[int]) 
     table.add_column("")
     table.add_column("training images", justify="right")
     for name in reports:
-        table.add_column(f"{name.replace('_', '-')} test", justify="right")
+        table.add_column(title(name), justify="right")
 
     def row(label: str, images: str, *values: float | None, style: str = "") -> None:
         table.add_row(label, images, *(percent(value) for value in values), style=style)
 
     rows = list(reports.values())
-    row("all", f"{sum(counts):,}", *(report["accuracy"] for report in rows), style="bold")
+    first, images = headline(all_images(reports)), f"{sum(counts):,}"
+    if first != "accuracy":
+        row("macro accuracy", images, *(report[first] for report in rows), style="bold")
+    everything = ("all", images) if first == "accuracy" else ("all test images", "")
+    bold = "bold" if first == "accuracy" else ""
+    row(*everything, *(report["accuracy"] for report in rows), style=bold)
     for group in ("many", "medium", "few"):
         row(f"{group}-shot", "", *(report[group] for report in rows))
     for name, count in zip(rows[0]["per_class"], counts, strict=True):
         row(f"  {name}", f"{count:,}", *(report["per_class"][name] for report in rows))
     for key in ("macro_accuracy", "macro_f1", "calibration_error"):
+        if key == first:  # it is the first line
+            continue
         label = key.replace("_", " ").replace("f1", "F1")
         row(label, "", *(report[key] for report in rows))
     console.print(table)

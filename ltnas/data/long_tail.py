@@ -16,7 +16,7 @@ from ltnas.data.augment import Normalisation
 from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
-from ltnas.data.test_sets import Groups, TestSets, shot_groups
+from ltnas.data.test_sets import UNBALANCED, Groups, TestSets, name_of_all, shot_groups
 from ltnas.errors import UserError
 
 
@@ -83,8 +83,15 @@ class LongTail:
 
     @property
     def test_sets(self) -> TestSets:
-        """Balanced and long-tailed test set."""
-        return TestSets(len(self.classes), torch.from_numpy(self.test_indices), self.groups)
+        """Set of all test images and long-tailed test set.
+
+        Of an unbalanced test split, a long-tailed test set that is all of it is left out.
+        """
+        labels = self.test.labels
+        name = name_of_all(labels.bincount(minlength=len(self.classes)).tolist())
+        only_one = name == UNBALANCED and len(self.test_indices) == len(labels)
+        long_tailed = None if only_one else torch.from_numpy(self.test_indices)
+        return TestSets(len(self.classes), long_tailed, self.groups, name)
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:

@@ -1,10 +1,26 @@
-"""Test sets of a long-tailed data set, and its many-, medium- and few-shot classes."""
+"""Test sets of a long-tailed data set, and its many-, medium- and few-shot classes.
+
+The set of all test images is called `balanced` if it has about as many images of each class, as
+that of CIFAR-10, and `test` otherwise. Accuracy on an unbalanced set is mostly that of its large
+classes; results on it are therefore ranked by the mean of the classes' accuracies (macro accuracy).
+
+This module does not import torch, because reports need the names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BALANCED, UNBALANCED, LONG_TAILED = "balanced", "test", "long_tailed"
+"""Names of test sets: all test images if they are balanced, all if they are not, and a part of them
+that is reduced by the imbalance rule."""
+BALANCED_FROM = 0.9
+"""Smallest class over the largest from which on a test set counts as balanced."""
 
 Groups = dict[str, list[int]]
 """Class numbers of the groups `many`, `medium` and `few`."""
@@ -34,18 +50,50 @@ def shot_groups(counts: list[int], many_above: int | None, few_below: int | None
     return groups
 
 
+def name_of_all(counts: Sequence[int]) -> str:
+    """Return the name of the set of all test images.
+
+    Args:
+        counts: number of test images of each class, [C].
+    """
+    return BALANCED if min(counts) >= BALANCED_FROM * max(counts) else UNBALANCED
+
+
+def all_images(names: Collection[str]) -> str:
+    """Return the name of the set of all test images, of the names of all test sets of a result."""
+    return UNBALANCED if UNBALANCED in names else BALANCED
+
+
+def headline(name: str) -> str:
+    """Return the number of a test report that ranks results on the test set with this name."""
+    return "macro_accuracy" if name == UNBALANCED else "accuracy"
+
+
+def title(name: str) -> str:
+    """Return the name of a test set as text: `test`, `balanced test` or `long-tailed test`."""
+    return name if name == UNBALANCED else f"{name.replace('_', '-')} test"
+
+
 @dataclass(frozen=True)
 class TestSets:
     """Test sets that share one list of test images.
 
     Args:
         classes: number of classes.
-        long_tailed: positions of the long-tailed test set among all test images, int64 [N].
+        long_tailed: positions of the long-tailed test set among all test images, int64 [N]; None
+            if there is only the set of all test images.
         groups: classes of each shot group, see `shot_groups`.
+        name: name of the set of all test images, see `name_of_all`.
     """
 
     __test__ = False  # pytest would collect the class because of its name
 
     classes: int
-    long_tailed: Tensor
+    long_tailed: Tensor | None
     groups: Groups
+    name: str = BALANCED
+
+    @property
+    def headline(self) -> str:
+        """Column of the history that ranks results, for example `accuracy_balanced`."""
+        return f"{headline(self.name)}_{self.name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ltnas.data.test_sets import BALANCED, LONG_TAILED, UNBALANCED
+
 SECTIONS = {
     "train": "train",
     "learning": "train",
@@ -16,6 +18,12 @@ SECTIONS = {
     "peak": "cost",
 }
 """First word of a column of the history -> dashboard section; test sets have their own sections."""
+TEST_SECTIONS = {
+    BALANCED: f"test_{BALANCED}",
+    LONG_TAILED: f"test_{LONG_TAILED}",
+    UNBALANCED: "test",
+}
+"""Name of a test set, the last word of its columns -> dashboard section."""
 
 
 def chart_name(column: str) -> str:
@@ -23,8 +31,8 @@ def chart_name(column: str) -> str:
 
     `accuracy_balanced` becomes `test_balanced/accuracy`, `train_loss` becomes `train/loss`.
     """
-    for test_set in ("balanced", "long_tailed"):
+    for test_set, section in TEST_SECTIONS.items():
         if column.endswith(f"_{test_set}"):
-            return f"test_{test_set}/{column.removesuffix(f'_{test_set}')}"
-    section = SECTIONS.get(column.partition("_")[0])
-    return f"{section}/{column.removeprefix(f'{section}_')}" if section else column
+            return f"{section}/{column.removesuffix(f'_{test_set}')}"
+    group = SECTIONS.get(column.partition("_")[0])
+    return f"{group}/{column.removeprefix(f'{group}_')}" if group else column

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from ltnas.config import Run
 from ltnas.errors import UserError
-from ltnas.loggers.charts import SECTIONS
+from ltnas.loggers.charts import SECTIONS, TEST_SECTIONS
 from ltnas.runs.environment import SWEEP_VARIABLE
 from ltnas.runs.folder import RunFolder
 
@@ -131,5 +131,5 @@ def _count_in_epochs(logger: Any) -> None:  # noqa: ANN401 - wandb's run has no 
     logger.experiment.define_metric("epoch", hidden=True)
     # Lightning has set its step counter for "*"; of two matching patterns W&B may use either.
     logger.experiment.define_metric("*", step_metric="epoch", overwrite=True)
-    for section in sorted({*SECTIONS.values(), "test_balanced", "test_long_tailed"}):
+    for section in sorted({*SECTIONS.values(), *TEST_SECTIONS.values()}):
         logger.experiment.define_metric(f"{section}/*", step_metric="epoch")

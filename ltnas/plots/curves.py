@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import csv
 
+from ltnas.data.test_sets import BALANCED, LONG_TAILED, all_images, headline, title
 from ltnas.plots.figure import FAINT, INK, new_figure, save
 from ltnas.runs.folder import RunFolder
 
-COLOURS = {"train": "#22262b", "balanced": "#0072b2", "long_tailed": "#e69f00"}
+COLOURS = {"train": "#22262b", "test": "#0072b2", "long_tailed": "#e69f00"}
+"""Colour of the training, of all test images, and of the long-tailed test set."""
 
 
 def plot_curves(folder: RunFolder) -> None:
-    """Draw history.csv to curves.png: training loss on the left, accuracies on the right."""
+    """Draw history.csv to curves.png: training loss on the left, accuracies on the right.
+
+    On test images that are not balanced, the accuracy is the mean of the classes' accuracies.
+    """
     with (folder.path / "history.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     epochs = [int(row["epoch"]) + 1 for row in rows]
     figure = new_figure(9, 3.4)
     left, right = figure.subplots(1, 2)
-    lines = {  # panel -> label -> column of history.csv
-        left: {"train": "train_loss"},
-        right: {
-            "train": "train_accuracy",
-            "balanced": "accuracy_balanced",
-            "long_tailed": "accuracy_long_tailed",
-        },
-    }
-    for panel, columns in lines.items():
-        for label, column in columns.items():
+    lines = {left: [("train", "train", "train_loss")], right: accuracies(list(rows[0]))}
+    for panel, curves in lines.items():
+        for kind, label, column in curves:
             scale = 1 if panel is left else 100  # accuracies in per cent
-            values = [scale * float(row[column]) for row in rows]
-            name = label if label == "train" else f"{label.replace('_', '-')} test"
+            # Empty in epochs of an earlier version, which had other names.
+            values = [scale * float(row[column] or "nan") for row in rows]
             panel.plot(
                 epochs,
                 values,
-                color=COLOURS[label],
+                color=COLOURS[kind],
                 linewidth=1.8,
-                label=name,
+                label=label,
                 marker="o" if len(epochs) < 3 else "",
             )
         panel.set_title("training loss" if panel is left else "accuracy, %", loc="left", color=INK)
@@ -45,3 +43,15 @@ def plot_curves(folder: RunFolder) -> None:
         panel.xaxis.get_major_locator().set_params(integer=True)
     right.legend(frameon=False)
     save(figure, folder, "curves.png")
+
+
+def accuracies(columns: list[str]) -> list[tuple[str, str, str]]:
+    """Return colour, label and column of each curve of accuracies, of a history's columns."""
+    name = all_images([column.removeprefix("accuracy_") for column in columns])
+    label = title(name) if name == BALANCED else "test, mean over classes"
+    curves = [
+        ("train", "train", "train_accuracy"),
+        ("test", label, f"{headline(name)}_{name}"),
+        (LONG_TAILED, title(LONG_TAILED), f"accuracy_{LONG_TAILED}"),
+    ]
+    return [curve for curve in curves if curve[2] in columns]

@@ -17,7 +17,10 @@ from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
 PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+) .* test ([\d.]+)%", re.M)
-"""Line that a run prints after each epoch: stage, epoch, number of epochs, test accuracy."""
+"""Line that a run prints after each epoch: stage, epoch, number of epochs, test accuracy.
+
+The accuracy is the number that ranks results, macro accuracy if the test images are not balanced.
+"""
 
 
 @dataclass

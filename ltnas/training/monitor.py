@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ltnas.data.seeds import derived_seed
 from ltnas.data.stream import Batch
-from ltnas.data.test_sets import TestSets
+from ltnas.data.test_sets import LONG_TAILED, TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.errors import UserError
-from ltnas.training.evaluation import accuracy, calibration_error, confusion_matrix, report
+from ltnas.training.evaluation import calibration_error, confusion_matrix, report
 from ltnas.training.learner import Learner
 
 
@@ -21,7 +21,7 @@ class MeasuringModule(L.LightningModule):
     """Base of both modules: collects losses without waiting for the device, and tests.
 
     One pass over all test images after each epoch serves both test sets, as the long-tailed test
-    set is a part of the balanced one.
+    set is a part of them.
 
     Args:
         learner: model and objectives.
@@ -101,8 +101,11 @@ class MeasuringModule(L.LightningModule):
         collected = (self.predictions, self.labels, self.confidences)
         tested = [torch.cat(parts).cpu() for parts in collected]  # each [test images]
         self.predictions, self.labels, self.confidences = [], [], []
-        everything = torch.arange(len(tested[0]))
-        parts = {"balanced": everything, "long_tailed": self.tests.long_tailed.cpu()}
+        parts = {self.tests.name: torch.arange(len(tested[0]))}
+        if self.tests.long_tailed is not None:
+            parts[LONG_TAILED] = self.tests.long_tailed.cpu()
+        # Not those of a checkpoint either, which an earlier version may have named otherwise.
+        self.confusions, self.calibration_errors = {}, {}
         for name, part in parts.items():
             predictions, labels, confidences = (values[part] for values in tested)
             self.confusions[name] = confusion_matrix(predictions, labels, self.tests.classes)
@@ -130,8 +133,12 @@ class MeasuringModule(L.LightningModule):
         }
 
     def test_accuracies(self) -> dict[str, float]:
-        """Return the accuracy on both test sets, in [0, 1]."""
-        return {f"accuracy_{name}": accuracy(matrix) for name, matrix in self.confusions.items()}
+        """Return the accuracy on both test sets and the number that ranks results, in [0, 1]."""
+        return {
+            key: value
+            for key, value in self.test_numbers().items()
+            if key.startswith("accuracy_") or key == self.tests.headline
+        }
 
     def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Return the reports of both test sets, with these names of the classes."""

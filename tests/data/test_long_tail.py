@@ -165,6 +165,22 @@ def test_given_thresholds_make_the_groups(load):
     assert tail.groups == {"many": [0, 1], "medium": [2, 3, 4, 5, 6], "few": [7, 8, 9]}
 
 
+@pytest.mark.parametrize(
+    ("imbalance", "test", "name", "parts"),
+    [
+        (Imbalance("natural"), (100, 100, 100), "balanced", 2),
+        (Imbalance("exp", 0.1), (100, 95, 90), "balanced", 2),  # as nearly equal as MNIST is not
+        (Imbalance("exp", 0.1), (100, 95, 89), "test", 2),
+        (Imbalance("natural"), (100, 20, 5), "test", 1),
+        (Imbalance("natural"), (100, 100, 0), "test", 1),
+    ],
+)
+def test_the_test_images_are_called_balanced_only_if_they_are(load, imbalance, test, name, parts):
+    tests = load(imbalance, (50, 50, 50), test).test_sets
+    assert (tests.name, 1 + (tests.long_tailed is not None)) == (name, parts)
+    assert tests.headline == {"balanced": "accuracy_balanced", "test": "macro_accuracy_test"}[name]
+
+
 def test_digits_cut_to_a_tail():
     tail = load_long_tail(Data("digits"), Imbalance("exp", 0.1))
     labels = long_tail.load_source(Data("digits")).train.labels.numpy()

@@ -13,7 +13,7 @@ from PIL import Image
 from ltnas.config import OPERATIONS
 from ltnas.plots.architecture import plot_architecture, read_curves
 from ltnas.plots.cells import draw, plot_cells
-from ltnas.plots.curves import COLOURS, plot_curves
+from ltnas.plots.curves import COLOURS, accuracies, plot_curves
 from ltnas.plots.figure import OPERATION_COLOURS, PAPER
 from ltnas.runs.folder import RunFolder
 from ltnas.space.genotype import parse_genotype
@@ -159,6 +159,24 @@ def test_architecture(tmp_path, epochs, nodes, operations):
     for row in rows:
         edge = (row["node"], row["source"])
         assert curves[row["cell"]][edge][row["operation"]][row["epoch"]] == row["weight"]
+
+
+def test_curves_of_a_test_split_that_is_not_balanced(tmp_path):
+    rows = [
+        {
+            **{"epoch": epoch, "train_loss": 2.0, "train_accuracy": 0.1, "accuracy_test": 0.9},
+            **{"macro_accuracy_test": 0.4 + 0.1 * epoch},
+        }
+        for epoch in range(3)
+    ]
+    write(tmp_path, "history.csv", rows)
+    assert accuracies(list(rows[0])) == [
+        ("train", "train", "train_accuracy"),
+        ("test", "test, mean over classes", "macro_accuracy_test"),
+    ]
+    image = pixels(drawn(tmp_path, plot_curves, "curves.png", again=False)[0])
+    assert has(image, COLOURS["test"])
+    assert not has(image, COLOURS["long_tailed"])
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])

@@ -136,6 +136,12 @@ def test_the_table_shows_how_far_jobs_are(tmp_path):
     assert lines[3] == ["1", "running,", "1", "waiting"]
 
 
+def test_the_table_shows_the_accuracy_of_an_unbalanced_test_split(tmp_path):
+    job = Job(0, [], tmp_path / "0.txt")
+    job.output.write_text("retrain 2/9  loss 1.2  test 66.7% class-balanced skips 2\n")
+    assert job.progress() == ("retrain", 2, 9, "66.7")
+
+
 def test_of_many_jobs_those_that_run_are_shown(tmp_path):
     from rich.console import Console
 

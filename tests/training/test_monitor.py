@@ -44,6 +44,19 @@ def test_numbers_of_both_test_sets(kind):
     assert numbers["calibration_error_balanced"] == pytest.approx(float(gaps.mean()), abs=1e-6)
 
 
+def test_an_unbalanced_test_split_is_not_called_balanced():
+    module = Module(torch.nn.Linear(1, 1), TestSets(3, None, GROUPS, "test"), 0)
+    module.confusions = {"balanced": torch.eye(3)}  # of a checkpoint of an earlier version
+    module.validation_step(Batch((LOGITS,), LABELS), 0)
+    module.on_validation_epoch_end()
+    assert set(module.test_reports(("a", "b", "c"))) == {"test"}
+    # Three of four images, and one class of three halfway.
+    assert module.test_accuracies() == {
+        "accuracy_test": 0.75,
+        "macro_accuracy_test": pytest.approx((0.5 + 1 + 1) / 3),
+    }
+
+
 def test_logits_that_give_one_probability_are_told_apart():
     close = torch.tensor([[0.1, 0.1 + 1e-8]])
     assert close.softmax(1)[0, 0] == close.softmax(1)[0, 1]
