@@ -80,7 +80,7 @@ def _read_config(path: Path) -> Settings | None:
     """Return the settings of a config.yaml by dotted keys, axes by their names; None without."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError  # type: ignore[import-untyped]
+    from yaml import YAMLError
 
     try:
         data = OmegaConf.to_container(OmegaConf.load(path))
