@@ -11,7 +11,7 @@ from ltnas.cli.endings import readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
 from ltnas.reports.caveats import caveats
-from ltnas.reports.formats import cells, latex, markdown, rows_csv, runs_csv
+from ltnas.reports.formats import cells, in_markdown, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page, unfinished
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
@@ -50,7 +50,7 @@ def report(folders: list[Path], out: Path) -> Path:
     notes = caveats(rows, runs)
     listed = [*notes, *unfinished(runs)]
     texts = {
-        "report.md": markdown(rows) + "".join(f"\n- {line}" for line in listed) + "\n",
+        "report.md": markdown(rows) + "".join(f"\n- {in_markdown(line)}" for line in listed) + "\n",
         "report.tex": latex(rows),
         "report.csv": rows_csv(rows),
         "runs.csv": runs_csv(runs),

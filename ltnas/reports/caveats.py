@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ltnas.reports.rows import Row
+from ltnas.data.test_sets import BALANCED
+from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 
 ENOUGH_SEEDS = 3
@@ -29,6 +30,9 @@ def _caveats_of_rows(rows: list[Row]) -> list[str]:
         ],
         "searches not in these folders, their settings are unknown": [
             row for row in rows if row.lost_search
+        ],
+        "test split not balanced, class-balanced is the mean of the classes' accuracies": [
+            row for row in rows if row.tests != BALANCED
         ],
     }
     return [

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
+
+from ltnas.data.test_sets import BALANCED, UNBALANCED
 
 
 def curve(folders: Sequence[Path], column: str) -> list[float]:
@@ -27,7 +30,10 @@ def history(path: Path, column: str) -> list[float]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            values = [float(line[column]) for line in csv.DictReader(file)]
+            lines = csv.DictReader(file)
+            if column not in (lines.fieldnames or ()):  # version 0.1.0 called each test balanced
+                column = re.sub(f"_{UNBALANCED}$", f"_{BALANCED}", column)
+            values = [float(line[column]) for line in lines]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
     # A run that diverges has NaN from some epoch on, which JSON cannot hold.

@@ -19,7 +19,8 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
     """Return a figure with one curve over epochs for each series; empty text without values.
 
     Args:
-        series: name of each curve -> values in [0, 1], one for each epoch.
+        series: name of each curve -> values in [0, 1], one for each epoch; a curve without values
+            is not drawn, but keeps its colour.
         title: title of the figure, which names the quantity on the vertical axis.
     """
     flat = [value for values in series.values() for value in values]
@@ -35,6 +36,8 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
 
     drawn = []
     for index, (name, values) in enumerate(series.items()):
+        if not values:
+            continue
         # One epoch alone is drawn as a horizontal line.
         points = [*values, *values] if len(values) == 1 else values
         path = "L".join(place(epoch, value) for epoch, value in enumerate(points))

@@ -11,7 +11,10 @@ from ltnas.config import AXES, RetrainConfig, SearchConfig
 Settings = Mapping[str, str]
 """Settings that differ from the defaults, by dotted keys; those of a search under `search.`."""
 
-NOT_SAID = ("seed", "genotype", "command", "search.seed", "search.command")
+NOT_SAID = (
+    *("seed", "genotype", "command", "data.root"),
+    *("search.seed", "search.command", "search.data.root"),
+)
 """Keys that are never part of a label."""
 PLACES = {
     field.name: place
@@ -22,22 +25,20 @@ PLACES = {
 
 
 def told_apart(members: Sequence[Settings]) -> list[str]:
-    """Return for each configuration those of its settings in which the members differ.
-
-    Settings without a dot alone, values on axes for example, where these are enough.
-    """
+    """Return for each configuration all of its settings in which the members differ."""
     keys = {key for settings in members for key in settings if key not in NOT_SAID}
     varying = {key for key in keys if len(_values(key, members)) > 1}
-    differing = [[key for key in settings if key in varying] for settings in members]
-    short = [
-        spoken(settings, [key for key in keys if "." not in key.removeprefix("search.")] or keys)
-        for settings, keys in zip(members, differing, strict=True)
-    ]
-    counts = Counter(short)
-    return [
-        words if counts[words] == 1 else spoken(settings, keys)
-        for words, settings, keys in zip(short, members, differing, strict=True)
-    ]
+    return [spoken(settings, [key for key in settings if key in varying]) for settings in members]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return the names with a number after each that repeats an earlier one, as `darts (2)`."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})".strip())
+    return result
 
 
 def _values(key: str, members: Sequence[Settings]) -> set[str | None]:

@@ -7,22 +7,21 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ltnas import __version__
 from ltnas.reports import paper, published
 from ltnas.reports.curves import curve
-from ltnas.reports.formats import columns
-from ltnas.reports.rows import Row
+from ltnas.reports.formats import Cell, all_balanced, columns
+from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 from ltnas.reports.weights import mixing_weights
 
+TEXTS = ("scheme", "imbalance")
+"""Columns of the table that are sorted by their text; all others are sorted by a number."""
 SORTED_BY = {
-    "balanced": "accuracy_balanced",
-    "many": "many_balanced",
-    "medium": "medium_balanced",
-    "few": "few_balanced",
     "long-tailed": "accuracy_long_tailed",
     "parameters, M": "parameters",
     "MACs, M": "multiply_accumulates",
@@ -30,14 +29,9 @@ SORTED_BY = {
     "training": "seconds",
     "memory, GiB": "peak_memory_gib",
 }
-"""Column of the table -> number of a row that it is sorted by; other columns sort by text."""
-CURVES = {
-    "accuracy, balanced test set, %": "accuracy_balanced",
-    "few-shot accuracy, balanced test set, %": "few_balanced",
-    "accuracy, long-tailed test set, %": "accuracy_long_tailed",
-    "training loss": "train_loss",
-}
-"""Title of each learning curve -> column of the history that it shows."""
+"""Column of the table -> number of a row that it is sorted by; `sort_key` has the others."""
+Curves = dict[str, Callable[[Row], str]]
+"""Title of each learning curve -> function that returns the column of a row's histories."""
 DRAWN = 60
 """Number of rows whose cells are drawn; each adds a few hundred kilobytes to the page."""
 
@@ -68,15 +62,28 @@ def page(rows: list[Row], runs: list[Run], caveats: list[str]) -> str:
 
 def data(rows: list[Row], runs: list[Run]) -> str:
     """Return the data of the page's script as JSON without `<`, so that it holds no HTML tags."""
-    numbers = (*SORTED_BY, "seeds", "paper")
+    texts, curves = columns(rows), learning_curves(rows)
     content = {
-        "headings": [{"name": name, "number": name in numbers} for name in columns()],
-        "quantities": list(CURVES),
-        "rows": [row_data(row, index < DRAWN) for index, row in enumerate(rows)],
+        "headings": [{"name": name, "number": name not in TEXTS} for name in texts],
+        "quantities": list(curves),
+        "rows": [row_data(row, texts, curves, index < DRAWN) for index, row in enumerate(rows)],
         "searches": searches_alone(rows, runs),
     }
     # `</script>` in a name would end the script; \u003c is the same character in JSON.
     return json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def learning_curves(rows: list[Row]) -> Curves:
+    """Return the learning curves of a page with these rows."""
+    is_balanced = all_balanced(rows)
+    accuracy = "accuracy, balanced test set, %" if is_balanced else "class-balanced accuracy, %"
+    few = "balanced test set" if is_balanced else "all test images"
+    return {
+        accuracy: lambda row: row.headline,
+        f"few-shot accuracy, {few}, %": lambda row: row.on_all("few"),
+        "accuracy, long-tailed test set, %": lambda row: "accuracy_long_tailed",
+        "training loss": lambda row: "train_loss",
+    }
 
 
 def unfinished(runs: list[Run]) -> list[str]:
@@ -96,23 +103,39 @@ def items(lines: list[str], name: str, title: str) -> str:
     return f'<section class="{name}"><h2>{title}</h2><ul>{entries}</ul></section>'
 
 
-def row_data(row: Row, drawn: bool) -> dict[str, Any]:
+def sort_key(row: Row, heading: str, text: str) -> str | float | None:
+    """Return what a column of the table is sorted by: a number of the row, or its text."""
+    match heading:
+        case "seeds":
+            return len(row.runs)
+        case "paper":
+            return row.published
+        case "balanced" | "class-balanced":
+            return row.mean(row.headline)
+        case "many" | "medium" | "few":
+            return row.mean(row.on_all(heading))
+        case "test":
+            return row.mean(row.on_all("accuracy"))
+    return row.mean(SORTED_BY[heading]) if heading in SORTED_BY else text
+
+
+def row_data(row: Row, columns: dict[str, Cell], curves: Curves, drawn: bool) -> dict[str, Any]:
     """Return the data of a row: texts, sort keys, curves, cells and commands.
 
     Args:
         row: row of the table.
+        columns: columns of the table.
+        curves: learning curves of the page.
         drawn: include the drawing of its cells and its mixing weights.
     """
-    texts = {name: cell(row) for name, cell in columns().items()}
-    keys: dict[str, Any] = {name: row.mean(key) for name, key in SORTED_BY.items()}
-    keys |= {"seeds": len(row.runs), "paper": row.published}
+    texts = {name: cell(row) for name, cell in columns.items()}
     folders = [run.folder for run in row.runs]
     return {
         "name": f"{row.name} · {row.imbalance}",
         "seed": row.runs[0].metrics["seed"],
         "cells": list(texts.values()),
-        "keys": [keys.get(name, text) for name, text in texts.items()],
-        "curves": [curve(folders, column) for column in CURVES.values()],
+        "keys": [sort_key(row, name, text) for name, text in texts.items()],
+        "curves": [curve(folders, column(row)) for column in curves.values()],
         **(architecture(row.runs[0], next(iter(row.searches), None)) if drawn else {}),
         "commands": [run.metrics["provenance"]["command"] for run in row.runs],
     }

@@ -6,15 +6,15 @@ import html
 import json
 from collections import Counter, defaultdict
 
+from ltnas.data.test_sets import BALANCED, headline
 from ltnas.errors import UserError
 from ltnas.reports import figures, published
 from ltnas.reports.curves import curve
-from ltnas.reports.labels import told_apart
-from ltnas.reports.rows import Row
+from ltnas.reports.formats import all_balanced
+from ltnas.reports.labels import numbered, told_apart
+from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 from ltnas.space.genotype import parse_genotype
-
-TEST_SETS = {"balanced": "balanced test set", "long_tailed": "long-tailed test set"}
 
 
 def sections(rows: list[Row], runs: list[Run]) -> str:
@@ -48,17 +48,25 @@ def are_counts(value: object) -> bool:
 
 def supernets(runs: list[Run]) -> str:
     """Return fig. 7: the supernet's accuracy on both test sets over the epochs of the search."""
-    groups = named_searches(runs)
-    panels, names = "", []
-    for test_set, title in TEST_SETS.items():
-        curves = {
-            name: curve([run.folder for run in members], f"accuracy_{test_set}")
-            for name, members in sorted(groups.items())
-        }
-        series = {name: values for name, values in curves.items() if values}
-        names = list(series)
-        panels += figures.lines(series, title)
-    return _section("Accuracy of the supernet by epoch (fig. 7)", figures.legend(names), panels)
+    groups = dict(sorted(named_searches(runs).items()))
+    folders = {name: [run.folder for run in members] for name, members in groups.items()}
+    tests = {name: members[0].tests for name, members in groups.items()}
+    is_balanced = all(test == BALANCED for test in tests.values())
+    panels = {
+        "balanced test set" if is_balanced else "all test images, class-balanced": {
+            name: curve(folders[name], f"{headline(test)}_{test}") for name, test in tests.items()
+        },
+        "long-tailed test set": {
+            name: curve(folders[name], "accuracy_long_tailed") for name in tests
+        },
+    }
+    # All panels have the curves of the legend in the same order, and so in the same colours.
+    shown = [name for name in tests if any(series[name] for series in panels.values())]
+    drawn = "".join(
+        figures.lines({name: series[name] for name in shown}, title)
+        for title, series in panels.items()
+    )
+    return _section("Accuracy of the supernet by epoch (fig. 7)", figures.legend(shown), drawn)
 
 
 def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
@@ -75,30 +83,30 @@ def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
     named: dict[str, list[Run]] = {}
     for name, members in groups.items():
         words = told_apart([group[0].settings for group in members.values()])
-        for differing, group in zip(words, members.values(), strict=True):
-            label = f"{name} {differing}".strip()
-            # Labels can be equal if a run of another version lacks the setting that differs.
-            named[f"{label} ({len(named) + 1})" if label in named else label] = group
+        # Labels can be equal if a run of another version lacks the setting that differs.
+        labels = numbered([f"{name} {differing}".strip() for differing in words])
+        named |= dict(zip(labels, members.values(), strict=True))
     return named
 
 
 def losses(rows: list[Row]) -> str:
     """Return fig. 8: the accuracy that a scheme loses when its training data are long-tailed."""
     full = {
-        row.apart_from_imbalance: row.mean("accuracy_balanced")
+        row.apart_from_imbalance: row.mean(row.headline)
         for row in rows
         if row.imbalance == "balance"
     }
     lines = []
     for row in rows:
-        before, now = full.get(row.apart_from_imbalance), row.mean("accuracy_balanced")
+        before, now = full.get(row.apart_from_imbalance), row.mean(row.headline)
         if row.imbalance != "balance" and before is not None and now is not None:
             lines.append(
                 [row.name, row.imbalance, f"{100 * before:.2f}", f"{100 * now:.2f}",
                  f"{100 * (before - now):.2f}"]
             )  # fmt: skip
+    tested = "On the balanced test set" if all_balanced(rows) else "Class-balanced accuracy"
     hint = (
-        f"<p class=hint>On the balanced test set; in the paper {published.POINTS_LOST['name']} "
+        f"<p class=hint>{tested}; in the paper {published.POINTS_LOST['name']} "
         f"loses {published.POINTS_LOST['points_lost']} points.</p>"
     )
     heads = ["scheme", "imbalance", "balanced data, %", "long-tailed data, %", "points lost"]
@@ -113,10 +121,10 @@ def table(rows: list[Row]) -> str:
         for row in rows:
             if row.published is None or row.scheme != scheme:
                 continue
-            mean = row.mean("accuracy_balanced")
+            mean = row.mean(row.headline)
             if mean is None:
                 continue
-            deviation = row.deviation("accuracy_balanced")
+            deviation = row.deviation(row.headline)
             spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
             settings = row.protocol or "as in the paper"
             papers, ours = f"{100 * row.published:.2f}", f"{100 * mean:.2f}{spread}"

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltnas.data.test_sets import (
+    BALANCED,
+    LONG_TAILED,
+    UNBALANCED,
+    all_images,
+    headline,
+    name_of_all,
+)
 from ltnas.runs.fingerprint import translated
 from ltnas.runs.folder import FAILURE, run_folders
 from ltnas.runs.locks import is_locked
 
-NOT_OF_A_GROUP = ("seed", "genotype")
-"""Settings in which the runs of one row of a table may differ."""
+NOT_OF_A_GROUP = ("seed", "genotype", "data.root")
+"""Settings in which the runs of one row of a table may differ; data are told by their content."""
 NEEDED: dict[str, type | tuple[type, ...]] = {
     **{"kind": str, "scheme": str, "imbalance": str, "seed": int},
     **{"data.source": str, "data.subset_checksum": str},
@@ -24,9 +32,8 @@ NEEDED: dict[str, type | tuple[type, ...]] = {
 OF_A_TRAINING: dict[str, type | tuple[type, ...]] = {
     **{"parameters": int, "multiply_accumulates": int},
     **{"seconds": (int, float), "peak_memory_gib": (int, float)},
-    "test.balanced.accuracy": (int, float),
-    "test.long_tailed.accuracy": (int, float),
 }
+"""Keys of metrics.json that every result of a training has besides, with their types."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,26 @@ class Run:
         """Settings that are equal for runs that differ only in their seeds."""
         kept = {key: value for key, value in self.settings.items() if key not in NOT_OF_A_GROUP}
         names = {"kind": self.kind, "scheme": str(self.metrics.get("scheme", ""))}
-        return tuple(sorted((kept | names).items()))
+        return tuple(sorted((kept | names | {"images": self.images}).items()))
+
+    @property
+    def images(self) -> str:
+        """Text that tells the training and test images apart from those of other runs.
+
+        It consists of what metrics.json has of them, and not of the path that they were read from.
+        """
+        data = self.metrics.get("data", {})
+        keys = ("subset_checksum", "checksum", "classes", "test_images")
+        return json.dumps([*(data.get(key) for key in keys), self.tests])
+
+    @property
+    def tests(self) -> str:
+        """Name of the set of all test images: `balanced`, or `test` if they are not balanced."""
+        # A search has no test reports, but accuracies of its supernet with the same names.
+        tests, accuracies = (self.metrics.get(key) for key in ("test", "supernet_accuracy"))
+        names = list(tests) if isinstance(tests, dict) else []
+        columns = list(accuracies) if isinstance(accuracies, dict) else []
+        return all_images([*names, *(column.removeprefix("accuracy_") for column in columns)])
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
@@ -84,6 +110,8 @@ def read_run(folder: Path) -> Run:
         if not path.exists():
             return Run(folder, *state_of(folder, settings))
         metrics = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(metrics, dict):
+            metrics |= {"test": renamed(metrics["test"])} if "test" in metrics else {}
         reason = wrong_with(metrics)
     except (OSError, ValueError) as error:
         return Run(folder, "unreadable", {}, {}, str(error).splitlines()[0])
@@ -108,8 +136,7 @@ def wrong_with(metrics: object) -> str:
     """Return the reason why metrics.json cannot be used; empty if it can."""
     if not isinstance(metrics, dict):
         return "metrics.json is no object"
-    needed = NEEDED | (OF_A_TRAINING if metrics.get("kind") == "retrain" else {})
-    for key, types in needed.items():
+    for key, types in needed(metrics).items():
         value: Any = metrics
         for step in key.split("."):
             if not isinstance(value, dict) or step not in value:
@@ -120,6 +147,37 @@ def wrong_with(metrics: object) -> str:
     if metrics["kind"] not in ("search", "retrain"):
         return f"metrics.json is of a {metrics['kind']}, which is not known: of another version?"
     return ""
+
+
+def needed(metrics: dict[str, Any]) -> dict[str, type | tuple[type, ...]]:
+    """Return the keys that metrics.json must have, with their types."""
+    if metrics.get("kind") != "retrain":
+        return NEEDED
+    tests = metrics.get("test")
+    names = set(tests) if isinstance(tests, dict) else set()
+    name = all_images(names)
+    # An unbalanced test split may have no other long-tailed test set than itself.
+    names = {LONG_TAILED} if name == BALANCED else names & {LONG_TAILED}
+    scores = [f"test.{name}.{headline(name)}", *(f"test.{part}.accuracy" for part in names)]
+    return NEEDED | OF_A_TRAINING | dict.fromkeys(scores, (int, float))
+
+
+def renamed(tests: Any) -> Any:  # noqa: ANN401 - the content of a file
+    """Return the test reports of a result under the names of this version.
+
+    Version 0.1.0 called all test images `balanced`, and reported on a long-tailed test set even if
+    it was all of them. Reports that cannot be read are returned as they are.
+    """
+    try:
+        counts = [sum(row) for row in tests[BALANCED]["confusion"]]
+        if name_of_all(counts) == BALANCED:
+            return tests
+        names = {UNBALANCED: tests[BALANCED]}
+        if tests[LONG_TAILED]["confusion"] != tests[BALANCED]["confusion"]:
+            names[LONG_TAILED] = tests[LONG_TAILED]
+    except (KeyError, TypeError, ValueError):
+        return tests
+    return names
 
 
 def known(value: object) -> bool:

@@ -61,6 +61,21 @@ def test_fig_7_has_means_over_seeds_on_both_test_sets(runs):
     assert "darts balance: 50.00 % after epoch 3" in text
 
 
+def test_fig_7_shows_macro_accuracy_where_the_test_split_is_not_balanced(runs):
+    search = SearchConfig(imbalance=Imbalance("natural"))
+    numbers = {"accuracy_test": 0.9, "macro_accuracy_test": 0.3}
+    folder = write(runs, "search-darts-natural-s0", search, "darts", supernet_accuracy=numbers)
+    (folder / "history.csv").write_text("epoch,accuracy_test,macro_accuracy_test\n0,0.9,0.3\n")
+    text = supernets(find_runs([runs]))
+    titles = re.findall("<figcaption>(.*?)</figcaption>", text)
+    assert titles == ["all test images, class-balanced", "long-tailed test set"]
+    assert "darts natural: 30.00 % after epoch 1" in text
+    assert "90.00 %" not in text
+    assert text.count("<path") == 5  # the newest search has no long-tailed test set
+    colours = re.findall(r'stroke="(.*?)"><title>(.*?):', text)
+    assert len(dict(map(reversed, colours))) == len(set(colours)) == 3
+
+
 def test_fig_8_says_what_a_long_tail_costs(runs):
     cells = re.findall("<td>(.*?)</td>", losses(rows_of(runs)))
     assert cells == ["darts", "exp0.1", "90.00", "79.00", "11.00"]

@@ -48,7 +48,7 @@ def write(root, name, config, scheme, **changes):
 
 
 def trained(root, scheme, seed, accuracy, genotype="x", suffix="", imbalance="exp", **settings):
-    factor = None if imbalance == "balance" else 0.1
+    factor = 0.1 if imbalance in ("exp", "step") else None
     config = RetrainConfig(
         genotype=genotype, seed=seed, imbalance=Imbalance(imbalance, factor), **settings
     )
@@ -124,7 +124,8 @@ def test_seeds_of_a_configuration_are_one_row(runs):
 
 
 def test_other_settings_are_another_row_and_named_as_on_a_command_line(runs):
-    trained(runs, "darts", 3, 0.7, suffix="c", objective=LogitAdjusted(), epochs=600)
+    settings = {"objective": LogitAdjusted(), "epochs": 600}
+    trained(runs, "darts", 3, 0.7, str(runs / "search-darts-exp0.1-s0"), suffix="c", **settings)
     labels = {row.label for row in rows_of(runs) if row.scheme == "darts"}
     assert labels == {"", "strong", "epochs=600 objective=logit_adjusted"}
 
@@ -318,9 +319,41 @@ def test_latex(runs):
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
 
 
-def test_latex_has_no_special_characters(tmp_path):
-    trained(tmp_path, "a&b#c", 0, 0.5)
-    assert r"a\&b\#c" in latex(rows_of(tmp_path))
+ODD = r"[a]&b#c$d\e~f^g<h>|*_i_`"
+"""Characters that mean something in one of the formats."""
+
+
+def test_names_with_special_characters_are_shown_as_they_are(tmp_path):
+    for scheme in (ODD, '[b\nc,"d"'):
+        folder = trained(tmp_path, "x", 0, 0.5, suffix=f"-{len(scheme)}")
+        metrics = json.loads((folder / "metrics.json").read_text())
+        (folder / "metrics.json").write_text(json.dumps(metrics | {"scheme": scheme}))
+    rows = rows_of(tmp_path)
+    lines = latex(rows).splitlines()
+    shown = (
+        r"{}[a]\&b\#c\$d\textbackslash{}e\textasciitilde{}f\textasciicircum{}g"
+        r"\textless{}h\textgreater{}|*\_i\_` & exp0.1"
+    )
+    assert lines[4].startswith(shown)
+    assert lines[5].startswith('{}[b c,"d" & exp0.1')
+    assert len(lines) == 8
+    text = markdown(rows).splitlines()
+    assert text[2].startswith(r"| \[a\]&b#c$d\\e\~f^g\<h\>\|\*\_i\_\` | exp0.1 |")
+    assert text[3].startswith(r'| \[b c,"d" | exp0.1 |')
+    (first, second) = csv.DictReader(io.StringIO(rows_csv(rows)))
+    assert (first["scheme"], second["scheme"]) == (ODD, '[b\nc,"d"')
+
+
+def test_names_of_folders_with_special_characters(tmp_path):
+    folder = trained(tmp_path / "runs", "x", 0, 0.5)
+    folder = folder.rename(folder.with_name('retrain *a* <b> [c]\n"d",e'))
+    (folder / "metrics.json").unlink()
+    report([tmp_path / "runs"], tmp_path / "out")
+    listed = (tmp_path / "out" / "report.md").read_text()
+    assert r'- retrain \*a\* \<b\> \[c\] "d",e: unfinished' in listed.splitlines()
+    (line,) = csv.DictReader((tmp_path / "out" / "runs.csv").read_text().splitlines(keepends=True))
+    assert line["folder"] == str(folder)
+    assert "&lt;b&gt;" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_table_for_other_programs(runs):
