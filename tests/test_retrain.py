@@ -193,6 +193,9 @@ def test_metrics(run):
     assert metrics["pretrain_epochs"] == (name == "from_file")
     assert metrics["crt_epochs"] == (name == "in_two_stages")
     assert metrics["data"]["subset_checksum"] == long_tail.checksum
+    assert metrics["data"]["checksum"] == long_tail.content_checksum
+    checksums = read(folder, "fingerprint.json")["checksums"]
+    assert checksums["data.root"] == long_tail.content_checksum
     assert metrics["data"]["class_counts"] == long_tail.counts
     assert set(metrics["provenance"]) == {"command", "commit", "versions", "device", "threads"}
     assert metrics["provenance"]["threads"] == 1

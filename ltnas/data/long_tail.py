@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class LongTail:
         is_balanced = min(self.available) >= 0.9 * max(self.available)
         return not is_balanced and sum(self.counts) < sum(self.available)
 
-    @property
+    @cached_property
     def content_checksum(self) -> str:
         """Checksum of training and test images, labels and class names, wherever they come from."""
         digest = hashlib.sha256(json.dumps(self.classes).encode())
@@ -166,6 +167,7 @@ def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
         "source": config.data.source,
         "imbalance": config.imbalance.name,
         "subset_checksum": long_tail.checksum,
+        "checksum": long_tail.content_checksum,
         "image_size": long_tail.image_size,
         "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,

@@ -30,6 +30,7 @@ def atomically(path: Path, then: str = GO_ON) -> Iterator[Path]:
     """
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
+        path.parent.stat()  # some writers would make the folder anew
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())

@@ -21,7 +21,7 @@ def write_settings(folder: RunFolder, config: Run) -> None:
     """Write config.yaml and provenance.json; a resumed run leaves the files of its first start.
 
     Where they do not fit the resumed run, a note is printed: config.yaml was edited meanwhile,
-    which has no effect, or the run goes on on another device or with another number of threads.
+    which has no effect, or the run continues on another device or with another number of threads.
     """
     if not folder.writes:
         return
@@ -109,7 +109,7 @@ def _compare_device(folder: RunFolder, trainer: Trainer) -> None:
     now = device_name(trainer)
     if before not in (None, now):
         print(
-            f"note: {folder.path} began on {before}, and goes on on {now}: its results will not "
+            f"note: {folder.path} began on {before}, and continues on {now}: its results will not "
             "be bit-identical to those of an uninterrupted run",
             flush=True,
         )

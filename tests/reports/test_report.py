@@ -47,7 +47,9 @@ def write(root, name, config, scheme, **changes):
     return folder
 
 
-def trained(root, scheme, seed, accuracy, genotype="x", suffix="", imbalance="exp", **settings):
+def trained(
+    root, scheme, seed, accuracy, genotype="darts_v2", suffix="", imbalance="exp", **settings
+):
     factor = 0.1 if imbalance in ("exp", "step") else None
     config = RetrainConfig(
         genotype=genotype, seed=seed, imbalance=Imbalance(imbalance, factor), **settings

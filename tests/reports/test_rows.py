@@ -13,7 +13,7 @@ from ltnas.reports.runs import find_runs
 
 def test_every_setting_that_differs_is_in_the_name(tmp_path):
     """In all formats, whether or not a value on an axis would be enough."""
-    plain = RetrainConfig(genotype="x")
+    plain = RetrainConfig(genotype="darts_v2")
     changes = (
         {"objective": LogitAdjusted(), "weights": replace(plain.weights, learning_rate=0.5)},
         {"crt": replace(plain.crt, epochs=7)},
@@ -31,9 +31,9 @@ def test_every_setting_that_differs_is_in_the_name(tmp_path):
 
 def test_sources_of_genotypes_that_differ_are_in_the_names(tmp_path):
     search = write(tmp_path, "search-darts-exp0.1-s0", SearchConfig(), "darts")
-    for number, genotype in enumerate((str(search), "x", "gone/search-darts-exp0.1-s1")):
+    for number, genotype in enumerate((str(search), "darts_v2", "gone/search-darts-exp0.1-s1")):
         trained(tmp_path, "darts", 0, 0.9 - 0.1 * number, genotype, f"-{number}")
-    assert [row.label for row in rows_of(tmp_path)] == ["", "genotype=x", "search not here"]
+    assert [row.label for row in rows_of(tmp_path)] == ["", "genotype=darts_v2", "search not here"]
 
 
 def test_files_with_other_cells_are_not_seeds_of_one_row(tmp_path):

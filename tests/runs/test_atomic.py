@@ -35,13 +35,18 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     )
 
 
-def test_a_folder_that_was_deleted(tmp_path):
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_folder_that_was_deleted(tmp_path, when):
     folder = tmp_path / "run"
-    folder.mkdir()
+    if when == "meanwhile":
+        folder.mkdir()
 
     def write():
         with atomically(folder / "a") as partial:
-            shutil.rmtree(folder)
+            if when == "before":
+                folder.mkdir()  # as Lightning does before it writes a checkpoint
+            else:
+                shutil.rmtree(folder)
             partial.write_text("x")
 
     with pytest.raises(UserError) as caught:
@@ -49,6 +54,7 @@ def test_a_folder_that_was_deleted(tmp_path):
     assert str(caught.value) == (
         f"{folder} was deleted while this command worked in it: start it again"
     )
+    assert not folder.exists()
 
 
 def test_a_report_to_a_full_disk(tmp_path, monkeypatch):

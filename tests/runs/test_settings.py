@@ -87,7 +87,7 @@ def test_another_number_of_threads_is_told(folder, capsys):
     more = c.RetrainConfig(**{**vars(CONFIG), "trainer": c.Trainer("cpu", threads=2)})
     write_settings(folder, more)
     assert capsys.readouterr().out == (
-        f"note: {folder.path} began on {device}, 1 threads, and goes on on {device}, 2 threads: "
+        f"note: {folder.path} began on {device}, 1 threads, and continues on {device}, 2 threads: "
         "its results will not be bit-identical to those of an uninterrupted run\n"
     )
 
@@ -96,7 +96,7 @@ def test_another_machine_is_told(folder, capsys):
     data = folder.read_json("provenance.json")
     (folder.path / "provenance.json").write_text(json.dumps(data | {"device": "NVIDIA H100"}))
     write_settings(folder, CONFIG)
-    assert "began on NVIDIA H100, and goes on on " in capsys.readouterr().out
+    assert "began on NVIDIA H100, and continues on " in capsys.readouterr().out
 
 
 def test_other_ranks_say_nothing(folder, capsys):
