@@ -78,7 +78,7 @@ def training_of(config: PipelineConfig, words: list[str]) -> RetrainConfig:
         )
     composed = compose_beside("retrain", [*by_key.values(), f"genotype={PENDING}"])
     assert isinstance(composed, RetrainConfig)
-    return as_the_search(composed, config, {key.partition(".")[0] for key in by_key})
+    return as_the_search(composed, config, set(by_key))
 
 
 def run_pipeline(config: PipelineConfig) -> Path:

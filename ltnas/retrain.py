@@ -24,7 +24,7 @@ from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_results
-from ltnas.config import ResNet32, RetrainConfig, TwoBranches
+from ltnas.config import ResNet32, RetrainConfig, SearchedNetwork, TwoBranches
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
@@ -113,11 +113,15 @@ def retrain(config: RetrainConfig) -> Path:
 
 def _load(config: RetrainConfig) -> tuple[Genotype | None, str]:
     """Return the genotype, None for a residual network, and its origin for folder names."""
-    if isinstance(config.network, ResNet32):
-        return None, f"resnet{config.network.depth}"
-    genotype, content = load_genotype(config.genotype)
-    name = str(content.get("scheme") or content.get("name") or "genotype").lower()
-    return genotype, re.sub("[^a-z0-9_.-]+", "-", name)[:40]
+    match config.network:
+        case ResNet32():
+            return None, f"resnet{config.network.depth}"
+        case SearchedNetwork():
+            genotype, content = load_genotype(config.genotype)
+            name = str(content.get("scheme") or content.get("name") or "genotype").lower()
+            return genotype, re.sub("[^a-z0-9_.-]+", "-", name)[:40]
+        case _:
+            raise TypeError(f"{config.network} is not a value on the network axis")
 
 
 def build_network(

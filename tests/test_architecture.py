@@ -6,7 +6,7 @@ from pathlib import Path
 from conftest import REPOSITORY
 
 LAYERS = (
-    *(["errors"], ["config"], ["distributed"], ["runs"], ["space"], ["axes"], ["data"]),
+    *(["errors"], ["config"], ["distributed"], ["space"], ["runs"], ["axes"], ["data"]),
     *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["training"]),
     *(["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"], ["cli"], ["sweeps"]),
     ["search", "retrain", "report", "workspace"],

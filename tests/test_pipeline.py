@@ -69,6 +69,13 @@ def test_what_both_share_is_said_once(told):
     assert (training.epochs, training.channels) == (150, 36)  # its own: a search has others
 
 
+def test_one_field_of_a_group_for_the_training_alone(told):
+    config, training = told("data=digits", "retrain.data.crop_padding=0", "logger=none")
+    assert (config.data.source, config.data.crop_padding) == ("digits", 4)
+    assert (training.data.source, training.data.crop_padding) == ("digits", 0)
+    assert training.data.image_size == config.data.image_size
+
+
 def test_a_scale_sets_both_and_the_command_line_wins(told):
     config, training = told("scale=smoke", "retrain.epochs=4")
     assert (config.epochs, config.channels) == (2, 4)  # of TINY

@@ -6,9 +6,12 @@ Pure functions of losses: `loss(weights, architecture) -> scalar`, with dictiona
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from ltnas import config as c
 
 Tensors = dict[str, Tensor]
 Loss = Callable[[Tensors, Tensors], Tensor]
@@ -25,6 +28,64 @@ def gradients(loss: Tensor, parameters: Tensors, average: Average) -> Tensors:
     # Zeros instead of None, because all ranks must exchange the same tensors.
     raw = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
     return dict(zip(parameters, average(raw), strict=True))
+
+
+@dataclass(frozen=True)
+class WeightStep:
+    """The SGD step that the weights would take next.
+
+    Args:
+        rate: xi, the current learning rate of the weights.
+        momentum: m of the weights' SGD.
+        weight_decay: wd of the weights' SGD.
+        velocity: momentum buffers v by name; a missing name has none yet.
+    """
+
+    rate: float
+    momentum: float
+    weight_decay: float
+    velocity: Tensors
+
+
+def architecture_gradient(
+    config: c.Gradient,
+    *,
+    training_loss: Loss,
+    validation_loss: Loss,
+    weights: Tensors,
+    architecture: Tensors,
+    next_step: Callable[[], WeightStep],
+    average: Average,
+) -> Tensors:
+    """Gradient of the architecture parameters by a value on the gradient axis.
+
+    Args:
+        config: value on the axis.
+        training_loss: loss on the batch that the next weight step will see.
+        validation_loss: loss on the architecture's batch.
+        weights: weights by name.
+        architecture: architecture parameters by name.
+        next_step: describes the next weight step; called only by values that look ahead.
+        average: average of gradients over ranks.
+
+    Raises:
+        TypeError: the value is not on the axis.
+    """
+    match config:
+        case c.FirstOrder():
+            return first_order(validation_loss, weights, architecture, average)
+        case c.SecondOrder():
+            return second_order(
+                training_loss,
+                validation_loss,
+                weights,
+                architecture,
+                **vars(next_step()),
+                perturbation=config.perturbation,
+                average=average,
+            )
+        case _:
+            raise TypeError(f"{config} is not a value on the gradient axis")
 
 
 def first_order(

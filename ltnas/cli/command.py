@@ -22,6 +22,7 @@ from ltnas.cli.words import flags_first, task_words
 from ltnas.config.axes import AXES
 from ltnas.distributed.processes import by_srun, check_processes, rank
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
+from ltnas.runs.fingerprint import is_one_run
 from ltnas.runs.once import once
 
 
@@ -171,6 +172,8 @@ def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> 
     if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
         config.resume = "auto"  # a task that is queued again is the same command
     alone = in_sweep and config.resume == "auto" and config.trainer.processes == 1
+    # A pipeline is two runs, each of which it looks for itself.
+    alone = alone and is_one_run(config)
     folder = once(config, command, data_checksum) if alone else command(config)
     if rank(config.trainer.processes) == 0:
         print(folder, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ltnas.config.requirements import require
 
@@ -10,6 +11,9 @@ from ltnas.config.requirements import require
 @dataclass
 class Gradient:
     """Base of the values on the gradient axis."""
+
+    full_precision: ClassVar[bool] = False
+    """True if its passes run in fp32 even under mixed precision."""
 
 
 @dataclass
@@ -21,6 +25,8 @@ class FirstOrder(Gradient):
 class SecondOrder(Gradient):
     """Gradient through one virtual step of the network weights (DARTS, equations 6 to 8)."""
 
+    # Finite differences lose precision in bf16.
+    full_precision: ClassVar[bool] = True
     perturbation: float = 0.01
     """Norm of the perturbation of the weights in the finite difference (DARTS, equation 8)."""
 

@@ -52,9 +52,16 @@ def as_the_search(
     Args:
         config: configuration of the training.
         search: configuration of the search.
-        training_keys: keys that the user set for the training alone; they keep their values.
+        training_keys: keys that the user set for the training alone; they keep their values. A
+            dotted key (`data.crop_padding`) keeps one field of a group, and the name of a group
+            (`data`) keeps all of it.
     """
-    # A key that was set as retrain.KEY keeps its value.
-    return replace(
-        config, **{key: getattr(search, key) for key in SHARED if key not in training_keys}
-    )
+    values = {}
+    for key in SHARED:
+        if key in training_keys:
+            continue
+        value, training_value = getattr(search, key), getattr(config, key)
+        names = [word.partition(".")[2] for word in training_keys if word.startswith(f"{key}.")]
+        kept = {name: getattr(training_value, name) for name in names}
+        values[key] = replace(value, **kept) if kept else value
+    return replace(config, **values)

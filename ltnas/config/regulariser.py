@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass
 class Regulariser:
     """Base of the values on the regulariser axis."""
+
+    needs_gates: ClassVar[bool] = False
+    """True for a term that makes no sense for mixing weights that sum to one."""
 
     weight: float = 0.0
     """Factor of the term in the loss."""
@@ -22,6 +26,7 @@ class NoRegulariser(Regulariser):
 class ZeroOneL1(Regulariser):
     """-mean |w - 1/2| (arXiv 2406.16949, equation 6)."""
 
+    needs_gates: ClassVar[bool] = True
     # The paper gives the form of the term and no weight.
     weight: float = 1.0
 
@@ -30,6 +35,7 @@ class ZeroOneL1(Regulariser):
 class ZeroOneL2(Regulariser):
     """-mean (w - 1/2)^2, with the weight of the FairDARTS code."""
 
+    needs_gates: ClassVar[bool] = True
     weight: float = 10.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ltnas.config.requirements import require
 
@@ -10,6 +11,9 @@ from ltnas.config.requirements import require
 @dataclass
 class Relaxation:
     """Base of the values on the relaxation axis."""
+
+    sums_to_one: ClassVar[bool] = True
+    """False if each operation of an edge has a gate of its own."""
 
     # Of DARTS: operations start with almost equal weights.
     initial_deviation: float = 1e-3
@@ -32,6 +36,7 @@ class Sigmoid(Relaxation):
     """An independent sigmoid gate for each operation (FairDARTS); all gates start half open."""
 
     # As in the code of FairDARTS: 1/2 is the point where the zero-one loss prefers no side.
+    sums_to_one: ClassVar[bool] = False
     initial_deviation: float = 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ltnas.config.axis import axis
+from ltnas.config.axis import axis, name_of
 from ltnas.config.branches import BRANCHES, Branches
 from ltnas.config.classifier import CLASSIFIERS, Classifier
 from ltnas.config.combinations import require_cosines, require_one_stream
@@ -17,13 +17,13 @@ from ltnas.config.objective import (
     Objective,
 )
 from ltnas.config.optimisers import ArchitectureOptimiser
-from ltnas.config.regulariser import REGULARISERS, Regulariser, ZeroOneL1, ZeroOneL2
-from ltnas.config.relaxation import RELAXATIONS, Relaxation, Softmax
+from ltnas.config.regulariser import REGULARISERS, Regulariser
+from ltnas.config.relaxation import RELAXATIONS, Relaxation
 from ltnas.config.requirements import require
 from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
-from ltnas.config.selection import SELECTIONS, Selection, ThresholdEdge, ThresholdSparse
+from ltnas.config.selection import SELECTIONS, Selection
 from ltnas.config.space import Space
 
 
@@ -84,17 +84,19 @@ class SearchConfig(Run):
         super().__post_init__()
         # Combinations that would run but give no meaningful genotype are refused here, before data
         # is loaded.
-        zero_one = isinstance(self.regulariser, ZeroOneL1 | ZeroOneL2)
+        relaxation = name_of("relaxation", RELAXATIONS, self.relaxation)
+        regulariser = name_of("regulariser", REGULARISERS, self.regulariser)
         require(
-            not (zero_one and isinstance(self.relaxation, Softmax)),
-            "regulariser=zero_one_* with relaxation=softmax: softmax weights cannot all be 0 or 1 "
-            "and several operations tie; take relaxation=sigmoid or regulariser=none",
+            not (self.regulariser.needs_gates and self.relaxation.sums_to_one),
+            f"regulariser={regulariser} with relaxation={relaxation}: weights that sum to one "
+            "cannot all be 0 or 1 and several operations tie; take relaxation=sigmoid or "
+            "regulariser=none",
         )
-        thresholded = isinstance(self.selection, ThresholdSparse | ThresholdEdge)
+        selection = name_of("selection", SELECTIONS, self.selection)
         require(
-            not (thresholded and isinstance(self.relaxation, Softmax)),
-            "selection=threshold_* with relaxation=softmax: weights that sum to one rarely reach "
-            "a threshold; take relaxation=sigmoid or selection=top2",
+            not (self.selection.needs_gates and self.relaxation.sums_to_one),
+            f"selection={selection} with relaxation={relaxation}: weights that sum to one rarely "
+            "reach a threshold; take relaxation=sigmoid or selection=top2",
         )
         architecture_objective = self.architecture_objective
         require(

@@ -12,6 +12,8 @@ class Selection:
 
     reads_weights: ClassVar[bool] = True
     """False for a selection that needs no mixing weights, and therefore no supernet training."""
+    needs_gates: ClassVar[bool] = False
+    """True for a selection by a threshold, which weights that sum to one rarely reach."""
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Top2(Selection):
 class ThresholdSparse(Selection):
     """`Top2` without the operations below the threshold (FairDARTS)."""
 
+    needs_gates: ClassVar[bool] = True
     # Of FairDARTS. With the rate of arXiv 2406.16949 (3e-4, 40 epochs) a gate reaches at most 0.87.
     threshold: float = 0.85
     """Smallest mixing weight of an operation in the genotype."""
@@ -32,6 +35,7 @@ class ThresholdSparse(Selection):
 class ThresholdEdge(Selection):
     """Up to two operations above the threshold on every edge (FairDARTS)."""
 
+    needs_gates: ClassVar[bool] = True
     threshold: float = 0.85
     """Smallest mixing weight of an operation in the genotype."""
 

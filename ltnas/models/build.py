@@ -69,7 +69,7 @@ def described_network(description: dict[str, Any], classes: int, origin: str) ->
     classifier = make_classifier(described_classifier(description.get("classifier", LINEAR)))
     depth = description.get("branch_depth")
     # A residual network has no genotype; its depth counts layers.
-    if "genotype" not in description and "depth" in description:
+    if "genotype" not in description:
         return ResNet(
             depth=description["depth"],
             width=description["width"],

@@ -44,8 +44,24 @@ def fingerprint(config: Run) -> Settings:
         if declared.name in names:
             settings[declared.name] = names[declared.name]
         settings |= dotted(declared.name, getattr(config, declared.name))
-    command = "retrain" if isinstance(config, RetrainConfig) else "search"
-    return without_defaults(command, resolved(settings))
+    return without_defaults(command_of(config), resolved(settings))
+
+
+def is_one_run(config: Run) -> bool:
+    """Return True for the configuration of a command that makes one run folder."""
+    return type(config) in COMMANDS.values()
+
+
+def command_of(config: Run) -> str:
+    """Return the command of a configuration.
+
+    Raises:
+        TypeError: it is that of no single run, such as a pipeline's.
+    """
+    for command, schema in COMMANDS.items():
+        if type(config) is schema:
+            return command
+    raise TypeError(f"{type(config).__name__} is not the configuration of one run")
 
 
 def without_defaults(command: str, settings: Settings) -> Settings:
@@ -67,8 +83,13 @@ def is_free(key: str) -> bool:
 def dotted(key: str, value: object) -> Settings:
     """Return the fields of a dataclass by dotted keys; any other value by its own key."""
     if not is_dataclass(value):
-        return {key: value}
-    return {f"{key}.{field.name}": getattr(value, field.name) for field in fields(value)}
+        return {key: _plain(value)}
+    return {f"{key}.{field.name}": _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain(value: object) -> object:
+    """Return a value as a JSON file gives it back: a tuple of Python code as a list."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:

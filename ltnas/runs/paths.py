@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from ltnas.space.genotype import is_published
 
 PATHS = ("data.root", "genotype")
 """Keys of settings that are paths, and decide the result by what they lead to."""
@@ -37,13 +38,6 @@ def _genotype(where: str) -> str:
         return where.lower()
     path = Path(absolute(where))
     return str(path.parent if path.name == GENOTYPE_FILE else path)
-
-
-def is_published(name: str) -> bool:
-    """Return True for the name of a published genotype, in any case."""
-    # By a module's name: the package of genotypes lies above this one.
-    published = resources.files("ltnas.space") / "published"
-    return f"{name.lower()}.json" in {file.name for file in published.iterdir()}
 
 
 def genotype_checksum(where: str) -> str | None:

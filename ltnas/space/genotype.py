@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,11 +129,17 @@ def _parse_edge(item: object, where: str) -> Edge:
     return Edge(operation, node, source)
 
 
+@functools.cache
 def _published_files() -> dict[str, Traversable]:
     """Return the files of all published genotypes by name."""
     folder = resources.files("ltnas.space") / "published"
     files = [file for file in folder.iterdir() if file.name.endswith(".json")]
     return {file.name.removesuffix(".json"): file for file in files}
+
+
+def is_published(name: str) -> bool:
+    """Return True for the name of a published genotype, in any case."""
+    return name.lower() in _published_files()
 
 
 def published_names() -> list[str]:

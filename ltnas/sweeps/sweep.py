@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ltnas.config import Run
+from ltnas.runs.fingerprint import is_one_run
 from ltnas.runs.folder import run_folders
 from ltnas.runs.resume import finished_run
 from ltnas.sweeps.devices import Place
@@ -40,7 +41,8 @@ def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
         return checksums[key]
 
     for job, config in zip(jobs, configs, strict=True):
-        if "resume=never" in job.overrides:
+        # A pipeline looks for each of its two runs itself.
+        if "resume=never" in job.overrides or not is_one_run(config):
             continue
         if config.runs not in folders:
             folders[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))

@@ -13,7 +13,13 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ltnas import config as c
-from ltnas.axes.gradients import Loss, Tensors, first_order, gradients, second_order
+from ltnas.axes.gradients import (
+    Loss,
+    Tensors,
+    WeightStep,
+    architecture_gradient,
+    gradients,
+)
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
 from ltnas.axes.selection import entropy, select
@@ -246,7 +252,6 @@ class SearchModule(MeasuringModule):
             self.note(architecture_loss=value)
             if regularise is None:
                 return value
-            # The architecture's names in the learner end with the kind of cell.
             # The relaxation gets the tensors that the gradient is taken of, not the module's
             # parameters.
             kinds = self.network.architecture.keys()
@@ -256,47 +261,32 @@ class SearchModule(MeasuringModule):
         return loss
 
     def _architecture_gradient(self, batches: dict[str, Batch]) -> Tensors:
-        """Return the gradient of the architecture parameters by their names in the learner.
-
-        Raises:
-            TypeError: the value is not on the axis of architecture gradients.
-        """
+        """Return the gradient of the architecture parameters by their names in the learner."""
+        context = nullcontext if self.gradient.full_precision else self.autocast
         with frozen_statistics(self.learner):
-            match self.gradient:
-                case c.FirstOrder():
-                    return first_order(
-                        self._validation_loss(batches["architecture"], self.autocast),
-                        self._weights(),
-                        self.learner.architecture(),
-                        mean_over_ranks,
-                    )
-                case c.SecondOrder() as gradient:
-                    return self._second_order(batches, gradient)
-                case _:
-                    raise TypeError(f"{self.gradient} is not a value on the gradient axis")
+            return architecture_gradient(
+                self.gradient,
+                training_loss=self._training_loss(batches["weights"], context),
+                validation_loss=self._validation_loss(batches["architecture"], context),
+                weights=self._weights(),
+                architecture=self.learner.architecture(),
+                next_step=self._next_weight_step,
+                average=mean_over_ranks,
+            )
 
-    def _second_order(self, batches: dict[str, Batch], gradient: c.SecondOrder) -> Tensors:
-        """Return the second-order gradient.
-
-        Runs in fp32: finite differences lose precision in bf16.
-        """
-        # SGD has no momentum buffers before its first step; a missing one counts as zero.
+    def _next_weight_step(self) -> WeightStep:
+        """Return the SGD step that the weights take next, for gradients that look ahead."""
         optimiser = self._optimisers()[0]
+        # SGD has no momentum buffers before its first step; a missing one counts as zero.
         buffers = {
             name: optimiser.state.get(parameter, {}).get("momentum_buffer")
             for name, parameter in self.learner.weights().items()
         }
-        return second_order(
-            self._training_loss(batches["weights"], nullcontext),
-            self._validation_loss(batches["architecture"], nullcontext),
-            self._weights(),
-            self.learner.architecture(),
+        return WeightStep(
             rate=optimiser.param_groups[0]["lr"],
             momentum=self.weights_config.momentum,
             weight_decay=self.weights_config.weight_decay,
             velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
-            perturbation=gradient.perturbation,
-            average=mean_over_ranks,
         )
 
     def _weight_step(self, batch: Batch, optimiser: torch.optim.Optimizer) -> None:

@@ -50,8 +50,13 @@ class Stage:
 def stages(config: c.RetrainConfig, folder: RunFolder) -> list[Stage]:
     """Return the stages of a configuration in their order, each with its folder."""
     planned = [_with_labels(config, folder)]
-    if config.pretrain == "barlow_twins":
-        planned.insert(0, _without_labels(config, _inside(folder, "pretrain")))
+    match config.pretrain:
+        case "none":
+            pass
+        case "barlow_twins":
+            planned.insert(0, _without_labels(config, _inside(folder, "pretrain")))
+        case name:
+            raise ValueError(f"{name} is no way of pre-training")
     if config.crt.epochs:
         planned.append(_classifier_alone(config, _inside(folder, "crt")))
     return planned

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from ltnas.axes.gradients import first_order, second_order
+from ltnas import config as c
+from ltnas.axes.gradients import WeightStep, architecture_gradient, first_order, second_order
 
 PLAIN = {"momentum": 0.0, "weight_decay": 0.0, "velocity": {}, "average": list}
 
@@ -141,3 +142,26 @@ def test_every_exchange_between_ranks_is_an_average():
         perturbation=0.01,
     )
     assert calls == [4, 5, 1, 1]
+
+
+def test_values_of_the_axis_choose_the_formula():
+    weights = {"w": torch.tensor(-2.0, dtype=torch.float64)}
+    architecture = {"alpha": torch.tensor(2.0, dtype=torch.float64, requires_grad=True)}
+
+    def gradient(config):
+        return architecture_gradient(
+            config,
+            training_loss=toy_training,
+            validation_loss=toy_validation,
+            weights=weights,
+            architecture=architecture,
+            next_step=lambda: WeightStep(rate=0.5, momentum=0.0, weight_decay=0.0, velocity={}),
+            average=list,
+        )
+
+    assert float(gradient(c.FirstOrder())["alpha"]) == -4.0
+    # w' = w - 0.5 (2 w - 2 alpha) = 2, so that dL_val/dalpha = w' - 2, and by the chain rule
+    # dw'/dalpha dL_val/dw' = 1 * alpha.
+    assert float(gradient(c.SecondOrder())["alpha"]) == pytest.approx(2.0, abs=1e-9)
+    with pytest.raises(TypeError, match="gradient axis"):
+        gradient(c.Gradient())

@@ -132,22 +132,22 @@ REFUSED = {
     # combinations
     "l1 on softmax": (
         lambda: c.SearchConfig(regulariser=c.ZeroOneL1()),
-        "regulariser=zero_one_* with relaxation=softmax",
+        "regulariser=zero_one_l1 with relaxation=softmax",
         "take relaxation=sigmoid",
     ),
     "l2 on softmax": (
         lambda: c.SearchConfig(regulariser=c.ZeroOneL2()),
-        "regulariser=zero_one_* with relaxation=softmax",
+        "regulariser=zero_one_l2 with relaxation=softmax",
         "regulariser=none",
     ),
     "sparse on softmax": (
         lambda: c.SearchConfig(selection=c.ThresholdSparse()),
-        "selection=threshold_* with relaxation=softmax",
+        "selection=threshold_sparse with relaxation=softmax",
         "take relaxation=sigmoid",
     ),
     "edge on softmax": (
         lambda: c.SearchConfig(selection=c.ThresholdEdge()),
-        "selection=threshold_* with relaxation=softmax",
+        "selection=threshold_edge with relaxation=softmax",
         "selection=top2",
     ),
     # retraining

@@ -214,3 +214,17 @@ def test_defaults_have_every_key(config):
     assert {axis: known[axis] for axis in choices(config)} == choices(config)
     assert known["data.crop_padding"] == config.data.crop_padding
     assert known["weights.final_learning_rate"] == config.weights.final_learning_rate
+
+
+def test_a_tuple_of_python_code_is_a_list_in_the_file():
+    space = c.Space(operations=tuple(c.OPERATIONS))
+    assert fingerprint(c.SearchConfig(space=space)) == fingerprint(c.SearchConfig())
+    kept = fingerprint(c.SearchConfig(space=c.Space(operations=("none", "skip_connect"))))
+    assert json.loads(json.dumps(kept)) == kept
+
+
+def test_a_pipeline_is_not_one_run():
+    with pytest.raises(TypeError, match="PipelineConfig is not the configuration of one run"):
+        fingerprint(c.PipelineConfig(resume="auto"))
+    assert not module.is_one_run(c.PipelineConfig(resume="auto"))
+    assert module.is_one_run(c.SearchConfig())
