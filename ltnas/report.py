@@ -11,8 +11,10 @@ from ltnas.cli.endings import readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
 from ltnas.reports.caveats import caveats
-from ltnas.reports.formats import cells, in_markdown, latex, markdown, rows_csv, runs_csv
+from ltnas.reports.columns import columns
+from ltnas.reports.formats import in_markdown, latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page, unfinished
+from ltnas.reports.row import Row
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
 from ltnas.runs.atomic import atomically
@@ -60,27 +62,27 @@ def report(folders: list[Path], out: Path) -> Path:
         with atomically(out / name, "run the report again") as partial:
             partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     states = Counter(run.state for run in runs)
-    print_rows(cells(rows))
+    print_rows(rows)
     print(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     for line in notes:
         print(f"note: {line}")
     return out / "index.html"
 
 
-def print_rows(table: list[list[str]]) -> None:
-    """Print the columns that fit on a terminal: the first five and few-shot accuracy."""
+def print_rows(rows: list[Row]) -> None:
+    """Print the columns that fit on a terminal; nothing if there are no rows."""
     from rich.table import Table
 
     from ltnas.cli.plain_console import plain_console
 
-    headings, *lines = ([*line[:5], line[7]] for line in table)
-    shown = Table(box=None, pad_edge=False)
-    for index, heading in enumerate(headings):
-        shown.add_column(heading, justify="left" if index < 2 else "right")
-    for line in lines:
-        shown.add_row(*line)
-    if lines:
-        plain_console().print(shown)
+    table = Table(box=None, pad_edge=False)
+    shown = [column for column in columns(rows) if column.on_terminal]
+    for column in shown:
+        table.add_column(column.heading, justify="right" if column.is_number else "left")
+    for row in rows:
+        table.add_row(*(column.text(row) for column in shown))
+    if rows:
+        plain_console().print(table)
 
 
 def main() -> None:

@@ -19,17 +19,17 @@ def make_console(trainer: Trainer) -> Console:
     return plain_console(quiet=rank(trainer.processes) > 0)
 
 
-def print_long_tail(console: Console, title: str, long_tail: LongTail) -> None:
+def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None:
     """Print class counts as a bar chart, and notes on images dropped and classes cut short.
 
     Args:
         console: console to print to.
-        title: first words of the output.
+        heading: first words of the output.
         long_tail: long-tailed training set and its description.
     """
     names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
-    console.print(f"{title}: {sum(counts):,} training images, subset {long_tail.checksum}")
+    console.print(f"{heading}: {sum(counts):,} training images, subset {long_tail.checksum}")
     if long_tail.shortens_tail:
         kept, available = sum(counts), sum(long_tail.available)
         console.print(
@@ -57,7 +57,7 @@ def percent(value: float | None) -> str:
 
 
 def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
-    """Print the accuracy on both test sets: overall, by group of classes, and by class.
+    """Print the accuracy on each test set: overall, by group of classes, and by class.
 
     The first line is the number that ranks results on the set of all test images.
 

@@ -17,13 +17,20 @@ from ltnas.data.augment import Normalisation
 from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
-from ltnas.data.test_sets import UNBALANCED, Groups, TestSets, name_of_all, shot_groups
+from ltnas.data.test_sets import (
+    BALANCED,
+    UNBALANCED,
+    Groups,
+    TestSets,
+    name_of_all,
+    shot_groups,
+)
 from ltnas.errors import UserError
 
 
 @dataclass(frozen=True)
 class LongTail:
-    """Long-tailed training set with a balanced and a long-tailed test set.
+    """Long-tailed training set of a source, with the source's test images and their test sets.
 
     Args:
         classes: names of the classes, C of them.
@@ -64,18 +71,21 @@ class LongTail:
         Balanced sources that were split at random, such as the digits, have classes that differ by
         a few images.
         """
-        is_balanced = min(self.available) >= 0.9 * max(self.available)
+        is_balanced = name_of_all(self.available) == BALANCED
         return not is_balanced and sum(self.counts) < sum(self.available)
 
     @cached_property
     def content_checksum(self) -> str:
-        """Checksum of training and test images, labels and class names, wherever they come from."""
-        digest = hashlib.sha256(json.dumps(self.classes).encode())
-        for part in (self.train, self.test):
-            for tensor in (part.images, part.labels):
-                digest.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-                digest.update(tensor.contiguous().numpy().ravel().data)
-        return digest.hexdigest()
+        """Checksum of training and test images, labels and class names, wherever they come from.
+
+        It depends on the imbalance, because only kept training images are included.
+        """
+        return _content_checksum(self.classes, self.train, self.test)
+
+    @cached_property
+    def test_checksum(self) -> str:
+        """Checksum of all test images, labels and class names; the same at each imbalance."""
+        return _content_checksum(self.classes, self.test)
 
     @property
     def image_size(self) -> int:
@@ -136,6 +146,16 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     )
 
 
+def _content_checksum(classes: tuple[str, ...], *parts: LabelledImages) -> str:
+    """Return 64 hexadecimal digits that identify class names, images and labels."""
+    digest = hashlib.sha256(json.dumps(classes).encode())
+    for part in parts:
+        for tensor in (part.images, part.labels):
+            digest.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().numpy().ravel().data)
+    return digest.hexdigest()
+
+
 def _normalisation(data: Data, images: Tensor) -> Normalisation:
     """Return the configured constants, or else those of the training images [N, 3, H, W]."""
     if data.mean is not None and data.std is not None:
@@ -168,6 +188,7 @@ def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
         "imbalance": config.imbalance.name,
         "subset_checksum": long_tail.checksum,
         "checksum": long_tail.content_checksum,
+        "test_checksum": long_tail.test_checksum,
         "image_size": long_tail.image_size,
         "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,

@@ -20,7 +20,7 @@ BALANCED, UNBALANCED, LONG_TAILED = "balanced", "test", "long_tailed"
 """Names of test sets: all test images if they are balanced, all if they are not, and a part of them
 that is reduced by the imbalance rule."""
 BALANCED_FROM = 0.9
-"""Smallest class over the largest from which on a test set counts as balanced."""
+"""Size of the smallest class over that of the largest from which on images count as balanced."""
 
 Groups = dict[str, list[int]]
 """Class numbers of the groups `many`, `medium` and `few`."""
@@ -51,10 +51,10 @@ def shot_groups(counts: list[int], many_above: int | None, few_below: int | None
 
 
 def name_of_all(counts: Sequence[int]) -> str:
-    """Return the name of the set of all test images.
+    """Return the name of the set of all test images, `balanced` if the class sizes are about equal.
 
     Args:
-        counts: number of test images of each class, [C].
+        counts: number of images of each class, [C].
     """
     return BALANCED if min(counts) >= BALANCED_FROM * max(counts) else UNBALANCED
 

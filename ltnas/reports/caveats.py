@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ltnas.data.test_sets import BALANCED
+from ltnas.reports.images import any_differ
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 
@@ -49,12 +50,23 @@ def _caveats_of_imbalance(imbalance: str, rows: list[Row]) -> list[str]:
     searched = [row for row in alike if any(run.settings.get("genotype") for run in row.runs)]
     if searched and not any(row.scheme == BASELINE for row in alike):
         lines.append(f"{imbalance}: no random genotype to compare with (scheme={BASELINE})")
-    # Accuracies of different training images are not comparable, even at the same imbalance.
-    checksums = {run.metrics["data"]["subset_checksum"] for row in alike for run in row.runs}
-    if len(checksums) > 1:
-        subsets = ", ".join(sorted(checksums))
-        lines.append(f"{imbalance}: runs were trained on different subsets ({subsets})")
+    # Accuracies of different images are not comparable, even at the same imbalance.
+    runs = [run for row in alike for run in row.runs]
+    if any_differ(run.images for run in runs):
+        lines.append(f"{imbalance}: runs were trained on different {_names_of_images(runs)}")
     return lines
+
+
+def _names_of_images(runs: list[Run]) -> str:
+    """Return the subsets of runs whose images differ, or else the data sets."""
+    data = [run.metrics["data"] for run in runs]
+    # Subsets are positions of images, which are equal for two data sets of the same class sizes.
+    for name, key in (("subsets", "subset_checksum"), ("data", "source"), ("data", "checksum")):
+        values = sorted({str(entry[key]) for entry in data if key in entry})
+        if len(values) > 1:
+            shown = [value[:16] if key == "checksum" else value for value in values]
+            return f"{name} ({', '.join(shown)})"
+    return "data"
 
 
 def _caveats_of_code(finished: list[Run]) -> list[str]:

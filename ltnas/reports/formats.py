@@ -5,66 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
 
 from ltnas.data.test_sets import BALANCED
+from ltnas.reports.columns import cells, columns
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
-from ltnas.reports.units import duration, millions
-
-Cell = Callable[[Row], str]
-"""Function that returns the text of a row in one column."""
-
-
-def percent(row: Row, key: str) -> str:
-    """Return mean and standard deviation over seeds in per cent; - if they are not known."""
-    mean, deviation = row.mean(key), row.deviation(key)
-    if mean is None:
-        return "-"
-    tail = "" if deviation is None else f" ± {100 * deviation:.2f}"
-    return f"{100 * mean:.2f}{tail}"
-
-
-def columns(rows: list[Row]) -> dict[str, Cell]:
-    """Return the columns of a table of rows: heading -> function that returns a row's text.
-
-    If not all test splits are balanced, the first number is called class-balanced, and accuracy on
-    all test images has a column of its own.
-    """
-    accuracy: dict[str, Cell] = {"test": lambda row: percent(row, row.on_all("accuracy"))}
-    return {
-        "scheme": lambda row: row.name,
-        "imbalance": lambda row: row.imbalance,
-        "seeds": lambda row: str(len(row.runs)),
-        main_heading(rows): lambda row: percent(row, row.headline),
-        "paper": lambda row: "-" if row.published is None else f"{100 * row.published:.2f}",
-        "many": lambda row: percent(row, row.on_all("many")),
-        "medium": lambda row: percent(row, row.on_all("medium")),
-        "few": lambda row: percent(row, row.on_all("few")),
-        **({} if all_balanced(rows) else accuracy),
-        "long-tailed": lambda row: percent(row, "accuracy_long_tailed"),
-        "parameters, M": lambda row: millions(row.mean("parameters")),
-        "MACs, M": lambda row: millions(row.mean("multiply_accumulates")),
-        "search": lambda row: duration(row.mean("search_seconds")),
-        "training": lambda row: duration(row.mean("seconds")),
-        "memory, GiB": lambda row: f"{row.mean('peak_memory_gib') or 0:.2f}",
-    }
-
-
-def main_heading(rows: list[Row]) -> str:
-    """Return the heading of the number that rows are ranked by."""
-    return "balanced" if all_balanced(rows) else "class-balanced"
-
-
-def all_balanced(rows: list[Row]) -> bool:
-    """Return True if the test images of all rows are balanced."""
-    return all(row.tests == BALANCED for row in rows)
-
-
-def cells(rows: list[Row]) -> list[list[str]]:
-    """Return the headings and then the texts of each row."""
-    texts = columns(rows)
-    return [list(texts), *([text(row) for text in texts.values()] for row in rows)]
 
 
 def in_markdown(text: str) -> str:
@@ -75,8 +20,9 @@ def in_markdown(text: str) -> str:
 
 def markdown(rows: list[Row]) -> str:
     """Return the rows as a Markdown table, with numbers aligned to the right."""
-    head, *body = [[in_markdown(cell) for cell in line] for line in cells(rows)]
-    rule = ["---", "---", *["---:"] * (len(head) - 2)]
+    shown = columns(rows)
+    head, *body = [[in_markdown(cell) for cell in line] for line in cells(rows, shown)]
+    rule = ["---:" if column.is_number else "---" for column in shown]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body)) + "\n"
 
 
@@ -101,11 +47,13 @@ def latex(rows: list[Row]) -> str:
     def line(texts: list[str]) -> str:
         return " & ".join(map(in_latex, texts)) + r" \\"
 
-    head, *body = cells(rows)
+    shown = columns(rows)
+    head, *body = cells(rows, shown)
+    alignment = "".join("r" if column.is_number else "l" for column in shown)
     return (
         "\n".join(
             [
-                rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}",
+                rf"\begin{{tabular}}{{{alignment}}}",
                 *(r"\toprule", line(head), r"\midrule", *map(line, body), r"\bottomrule"),
                 r"\end{tabular}",
             ]
@@ -127,7 +75,7 @@ def rows_csv(rows: list[Row]) -> str:
     for row in rows:
         values = [number for key in keys for number in (row.mean(key), row.deviation(key))]
         writer.writerow(
-            [row.scheme, row.label, row.imbalance, len(row.runs), row.published, *values]
+            [row.scheme, row.label, row.imbalance, len(row.runs), row.published_accuracy, *values]
         )
     return text.getvalue()
 

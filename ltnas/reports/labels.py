@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from ltnas.config import AXES, RetrainConfig, SearchConfig
+from ltnas.reports.runs import NOT_OF_A_GROUP
 
 Settings = Mapping[str, str]
 """Settings that differ from the defaults, by dotted keys; those of a search under `search.`."""
 
-NOT_SAID = (
-    *("seed", "genotype", "command", "data.root"),
-    *("search.seed", "search.command", "search.data.root"),
+NOT_SAID = tuple(
+    f"{prefix}{key}" for prefix in ("", "search.") for key in (*NOT_OF_A_GROUP, "command")
 )
 """Keys that are never part of a label."""
 PLACES = {

@@ -13,23 +13,12 @@ from typing import Any
 
 from ltnas import __version__
 from ltnas.reports import paper, published
+from ltnas.reports.columns import Column, all_balanced, columns
 from ltnas.reports.curves import curve
-from ltnas.reports.formats import Cell, all_balanced, columns
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 from ltnas.reports.weights import mixing_weights
 
-TEXTS = ("scheme", "imbalance")
-"""Columns of the table that are sorted by their text; all others are sorted by a number."""
-SORTED_BY = {
-    "long-tailed": "accuracy_long_tailed",
-    "parameters, M": "parameters",
-    "MACs, M": "multiply_accumulates",
-    "search": "search_seconds",
-    "training": "seconds",
-    "memory, GiB": "peak_memory_gib",
-}
-"""Column of the table -> number of a row that it is sorted by; `sort_key` has the others."""
 Curves = dict[str, Callable[[Row], str]]
 """Title of each learning curve -> function that returns the column of a row's histories."""
 DRAWN = 60
@@ -62,11 +51,11 @@ def page(rows: list[Row], runs: list[Run], caveats: list[str]) -> str:
 
 def data(rows: list[Row], runs: list[Run]) -> str:
     """Return the data of the page's script as JSON without `<`, so that it holds no HTML tags."""
-    texts, curves = columns(rows), learning_curves(rows)
+    shown, curves = columns(rows), learning_curves(rows)
     content = {
-        "headings": [{"name": name, "number": name not in TEXTS} for name in texts],
+        "headings": [{"name": column.heading, "number": column.is_number} for column in shown],
         "quantities": list(curves),
-        "rows": [row_data(row, texts, curves, index < DRAWN) for index, row in enumerate(rows)],
+        "rows": [row_data(row, shown, curves, index < DRAWN) for index, row in enumerate(rows)],
         "searches": searches_alone(rows, runs),
     }
     # `</script>` in a name would end the script; \u003c is the same character in JSON.
@@ -103,23 +92,7 @@ def items(lines: list[str], name: str, title: str) -> str:
     return f'<section class="{name}"><h2>{title}</h2><ul>{entries}</ul></section>'
 
 
-def sort_key(row: Row, heading: str, text: str) -> str | float | None:
-    """Return what a column of the table is sorted by: a number of the row, or its text."""
-    match heading:
-        case "seeds":
-            return len(row.runs)
-        case "paper":
-            return row.published
-        case "balanced" | "class-balanced":
-            return row.mean(row.headline)
-        case "many" | "medium" | "few":
-            return row.mean(row.on_all(heading))
-        case "test":
-            return row.mean(row.on_all("accuracy"))
-    return row.mean(SORTED_BY[heading]) if heading in SORTED_BY else text
-
-
-def row_data(row: Row, columns: dict[str, Cell], curves: Curves, drawn: bool) -> dict[str, Any]:
+def row_data(row: Row, columns: list[Column], curves: Curves, drawn: bool) -> dict[str, Any]:
     """Return the data of a row: texts, sort keys, curves, cells and commands.
 
     Args:
@@ -128,13 +101,12 @@ def row_data(row: Row, columns: dict[str, Cell], curves: Curves, drawn: bool) ->
         curves: learning curves of the page.
         drawn: include the drawing of its cells and its mixing weights.
     """
-    texts = {name: cell(row) for name, cell in columns.items()}
     folders = [run.folder for run in row.runs]
     return {
         "name": f"{row.name} · {row.imbalance}",
         "seed": row.runs[0].metrics["seed"],
-        "cells": list(texts.values()),
-        "keys": [sort_key(row, name, text) for name, text in texts.items()],
+        "cells": [column.text(row) for column in columns],
+        "keys": [column.sort_key(row) for column in columns],
         "curves": [curve(folders, column(row)) for column in curves.values()],
         **(architecture(row.runs[0], next(iter(row.searches), None)) if drawn else {}),
         "commands": [run.metrics["provenance"]["command"] for run in row.runs],

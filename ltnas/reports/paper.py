@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 from ltnas.data.test_sets import BALANCED, headline
 from ltnas.errors import UserError
 from ltnas.reports import figures, published
+from ltnas.reports.columns import all_balanced, percent
 from ltnas.reports.curves import curve
-from ltnas.reports.formats import all_balanced
+from ltnas.reports.images import any_differ
 from ltnas.reports.labels import numbered, told_apart
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
@@ -47,7 +48,7 @@ def are_counts(value: object) -> bool:
 
 
 def supernets(runs: list[Run]) -> str:
-    """Return fig. 7: the supernet's accuracy on both test sets over the epochs of the search."""
+    """Return fig. 7: the supernet's accuracy on each test set over the epochs of the search."""
     groups = dict(sorted(named_searches(runs).items()))
     folders = {name: [run.folder for run in members] for name, members in groups.items()}
     tests = {name: members[0].tests for name, members in groups.items()}
@@ -91,15 +92,12 @@ def named_searches(runs: list[Run]) -> dict[str, list[Run]]:
 
 def losses(rows: list[Row]) -> str:
     """Return fig. 8: the accuracy that a scheme loses when its training data are long-tailed."""
-    full = {
-        row.apart_from_imbalance: row.mean(row.headline)
-        for row in rows
-        if row.imbalance == "balance"
-    }
     lines = []
     for row in rows:
-        before, now = full.get(row.apart_from_imbalance), row.mean(row.headline)
-        if row.imbalance != "balance" and before is not None and now is not None:
+        full = balanced_counterpart(row, rows)
+        before = full.mean(full.headline) if full else None
+        now = row.mean(row.headline)
+        if before is not None and now is not None:
             lines.append(
                 [row.name, row.imbalance, f"{100 * before:.2f}", f"{100 * now:.2f}",
                  f"{100 * (before - now):.2f}"]
@@ -114,20 +112,32 @@ def losses(rows: list[Row]) -> str:
     return _section(title, hint, _table(heads, lines) if lines else "")
 
 
+def balanced_counterpart(row: Row, rows: list[Row]) -> Row | None:
+    """Return the row that was trained on balanced data and differs in nothing else.
+
+    None if there is no such row, or if the images of several differ: images of an older version
+    may not be known well enough to choose.
+    """
+    alike = [
+        other
+        for other in rows
+        if other.imbalance == "balance" and row.is_another_imbalance_of(other)
+    ]
+    if any_differ(other.runs[0].images for other in alike):
+        return None
+    return alike[-1] if alike else None
+
+
 def table(rows: list[Row]) -> str:
     """Return table I: final accuracies of the paper's schemes, beside the published ones."""
     lines = []
     for scheme, name in published.NAMES.items():
         for row in rows:
-            if row.published is None or row.scheme != scheme:
+            accuracy = row.published_accuracy
+            if accuracy is None or row.scheme != scheme or row.mean(row.headline) is None:
                 continue
-            mean = row.mean(row.headline)
-            if mean is None:
-                continue
-            deviation = row.deviation(row.headline)
-            spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
+            papers, ours = f"{100 * accuracy:.2f}", percent(row, row.headline)
             settings = row.protocol or "as in the paper"
-            papers, ours = f"{100 * row.published:.2f}", f"{100 * mean:.2f}{spread}"
             lines.append([name, papers, ours, str(len(row.runs)), settings])
     heads = ["scheme", "paper, %", "ours, %", "seeds", "settings"]
     title = f"Final test accuracy at {published.IMBALANCE} (table I)"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from dataclasses import dataclass, field
 
 from ltnas.data.test_sets import headline
 from ltnas.reports import published
+from ltnas.reports.images import differ
 from ltnas.reports.labels import NOT_SAID, spoken
 from ltnas.reports.runs import Run
 
@@ -29,7 +29,7 @@ class Row:
     `label` distinguishes the row from others of its scheme. `settings` are those of its first run
     and, under `search.`, of the search before it. `searches` are the searches of the genotypes, as
     far as their folders are present. `repeated` is the number of older runs of the same seeds,
-    which enter nothing else. `values` are lists over seeds: of `SHOWN` on both test sets (for
+    which enter nothing else. `values` are lists over seeds: of `SHOWN` on each test set (for
     example `few_balanced`) and of costs. `origin` is a word for the genotypes' source, which is
     empty if they come from searches whose folders are present.
     """
@@ -78,19 +78,26 @@ class Row:
         """True if the genotypes come from searches whose folders are not present."""
         return not self.searches and is_lost(self.runs[0])
 
+    def is_another_imbalance_of(self, other: Row) -> bool:
+        """Return True if two rows differ in their imbalance and in nothing else."""
+        images = [row.runs[0].images.independent_of_imbalance for row in (self, other)]
+        return (
+            self.imbalance != other.imbalance
+            and self._apart_from_imbalance == other._apart_from_imbalance
+            and not differ(*images)
+        )
+
     @property
-    def apart_from_imbalance(self) -> tuple[tuple[str, str], ...]:
-        """Settings that are equal for rows that differ only in their imbalance."""
+    def _apart_from_imbalance(self) -> dict[str, str]:
+        """Scheme and settings that are equal for rows that differ only in their imbalance."""
         ignored = ("imbalance", "search.imbalance")
         kept = {k: v for k, v in self.settings.items() if not k.startswith(ignored)}
         kept["scheme"] = self.scheme
-        data = self.runs[0].metrics["data"]
-        kept["classes"] = json.dumps([data.get("checksum"), data.get("classes"), self.tests])
-        return tuple(sorted((key, v) for key, v in kept.items() if key not in NOT_SAID))
+        return {key: value for key, value in kept.items() if key not in NOT_SAID}
 
     @property
-    def published(self) -> float | None:
-        """What the paper has for it, on the data of the paper."""
+    def published_accuracy(self) -> float | None:
+        """Published accuracy of the scheme on the paper's data; None if there is none."""
         sources = {run.metrics["data"]["source"] for run in self.runs}
         if self.imbalance != published.IMBALANCE or not sources <= CIFAR_10:
             return None

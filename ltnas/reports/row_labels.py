@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ltnas.reports.images import Images, any_differ
 from ltnas.reports.labels import NOT_SAID, numbered, told_apart
 from ltnas.reports.row import Row
 
@@ -67,16 +68,16 @@ def _words_of_images(rows: Sequence[Row]) -> list[str]:
     The word is the path of the images if a row has a single one whose images are always the same,
     otherwise the checksum of the subset. All words are empty if all rows have the same images.
     """
-    if len({row.runs[0].images for row in rows}) == 1:
+    if not any_differ(row.runs[0].images for row in rows):
         return [""] * len(rows)
-    images: dict[str, set[str]] = defaultdict(set)  # path -> texts that identify images
+    images: dict[str, set[Images]] = defaultdict(set)  # path -> images that were read from it
     for row in rows:
         for run in row.runs:
             images[run.settings.get("data.root", "")].add(run.images)
 
     def word(row: Row) -> str:
         path, *others = {run.settings.get("data.root", "") for run in row.runs}
-        if path and not others and len(images[path]) == 1:
+        if path and not others and not any_differ(images[path]):
             return f"data.root={path}"
         return f"subset={row.runs[0].metrics['data']['subset_checksum']}"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ltnas.data.test_sets import (
     headline,
     name_of_all,
 )
+from ltnas.reports.images import NOT_KNOWN, Images, completed, images_of
 from ltnas.runs.fingerprint import translated
 from ltnas.runs.folder import FAILURE, run_folders
 from ltnas.runs.locks import is_locked
@@ -42,7 +44,8 @@ class Run:
 
     `state` is `finished`, `running`, `unfinished`, `failed` or `unreadable`; for the last two
     `reason` gives the error. `settings` are the command and the settings that are not defaults, by
-    dotted keys. `metrics` are empty unless the run has finished.
+    dotted keys. `metrics` are empty unless the run has finished. `images` identify the training
+    and test images by what metrics.json has of them, and not by the path that they were read from.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Run:
     settings: dict[str, str]
     metrics: dict[str, Any]
     reason: str = ""
+    images: Images = NOT_KNOWN
 
     @property
     def name(self) -> str:
@@ -64,36 +68,41 @@ class Run:
         return self.settings.get("command", "search")
 
     @property
-    def key(self) -> tuple[tuple[str, str], ...]:
+    def key(self) -> tuple[object, ...]:
+        """Settings and images that are equal for runs that differ only in their seeds."""
+        return *self.settings_key, self.images
+
+    @property
+    def settings_key(self) -> tuple[tuple[str, str], ...]:
         """Settings that are equal for runs that differ only in their seeds."""
         kept = {key: value for key, value in self.settings.items() if key not in NOT_OF_A_GROUP}
         names = {"kind": self.kind, "scheme": str(self.metrics.get("scheme", ""))}
-        return tuple(sorted((kept | names | {"images": self.images}).items()))
-
-    @property
-    def images(self) -> str:
-        """Text that tells the training and test images apart from those of other runs.
-
-        It consists of what metrics.json has of them, and not of the path that they were read from.
-        """
-        data = self.metrics.get("data", {})
-        keys = ("subset_checksum", "checksum", "classes", "test_images")
-        return json.dumps([*(data.get(key) for key in keys), self.tests])
+        return tuple(sorted((kept | names).items()))
 
     @property
     def tests(self) -> str:
         """Name of the set of all test images: `balanced`, or `test` if they are not balanced."""
-        # A search has no test reports, but accuracies of its supernet with the same names.
-        tests, accuracies = (self.metrics.get(key) for key in ("test", "supernet_accuracy"))
-        names = list(tests) if isinstance(tests, dict) else []
-        columns = list(accuracies) if isinstance(accuracies, dict) else []
-        return all_images([*names, *(column.removeprefix("accuracy_") for column in columns)])
+        return self.images.tests
 
 
 def find_runs(folders: Iterable[Path]) -> list[Run]:
-    """Return all runs in and below the folders, each once, sorted by name."""
+    """Return all runs in and below the folders, each once, sorted by name.
+
+    Values that older versions have not written of the images are taken from runs that are equal
+    otherwise, so that runs of two versions can be seeds of one row.
+    """
     paths = {path.resolve(): path for folder in folders for path in run_folders(folder)}
-    return sorted((read_run(path) for path in paths.values()), key=lambda run: run.folder.name)
+    runs = sorted((read_run(path) for path in paths.values()), key=lambda run: run.folder.name)
+    images: dict[object, set[Images]] = defaultdict(set)
+    for run in runs:
+        if run.state == "finished":
+            images[run.settings_key].add(run.images)
+    return [
+        replace(run, images=completed(run.images, images[run.settings_key]))
+        if run.state == "finished"
+        else run
+        for run in runs
+    ]
 
 
 def read_run(folder: Path) -> Run:
@@ -117,7 +126,7 @@ def read_run(folder: Path) -> Run:
         return Run(folder, "unreadable", {}, {}, str(error).splitlines()[0])
     if reason:
         return Run(folder, "unreadable", settings, {}, reason)
-    return Run(folder, "finished", settings, metrics)
+    return Run(folder, "finished", settings, metrics, images=images_of(metrics))
 
 
 def state_of(

@@ -20,8 +20,8 @@ from ltnas.training.learner import Learner
 class MeasuringModule(L.LightningModule):
     """Base of both modules: collects losses without waiting for the device, and tests.
 
-    One pass over all test images after each epoch serves both test sets, as the long-tailed test
-    set is a part of them.
+    One pass over all test images after each epoch serves each test set, as the long-tailed test
+    set, if there is one, is a part of them.
 
     Args:
         learner: model and objectives.
@@ -97,7 +97,7 @@ class MeasuringModule(L.LightningModule):
         return logits
 
     def on_validation_epoch_end(self) -> None:
-        """Compute confusion matrix and calibration error of both test sets."""
+        """Compute confusion matrix and calibration error of each test set."""
         collected = (self.predictions, self.labels, self.confidences)
         tested = [torch.cat(parts).cpu() for parts in collected]  # each [test images]
         self.predictions, self.labels, self.confidences = [], [], []
@@ -133,7 +133,7 @@ class MeasuringModule(L.LightningModule):
         }
 
     def test_accuracies(self) -> dict[str, float]:
-        """Return the accuracy on both test sets and the number that ranks results, in [0, 1]."""
+        """Return the accuracy on each test set and the number that ranks results, in [0, 1]."""
         return {
             key: value
             for key, value in self.test_numbers().items()
@@ -141,7 +141,7 @@ class MeasuringModule(L.LightningModule):
         }
 
     def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Return the reports of both test sets, with these names of the classes."""
+        """Return the reports of each test set, with these names of the classes."""
         return {
             name: report(matrix, self.calibration_errors[name], names, self.tests.groups)
             for name, matrix in self.confusions.items()

@@ -1,6 +1,7 @@
 """What the commands print of data and results."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from ltnas.data import long_tail
 from ltnas.data.images import LabelledImages, Source
 from ltnas.data.long_tail import load_long_tail
 from ltnas.report import print_rows
+from ltnas.reports.row import Row
+from ltnas.reports.runs import Run
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board
 
@@ -89,10 +92,10 @@ def test_results_are_printed_by_the_names_of_classes(tail):
 
 
 def test_rows_of_the_report_are_printed_as_they_are(capsys):
-    headings = [f"[h{number}]" for number in range(8)]
-    print_rows([headings, *([name, *"1234567"] for name in NAMES)])
+    run = Run(Path("run"), "finished", {}, {"data": {"source": "cifar10"}})
+    print_rows([Row(name, "exp0.1", (run,), (), {}, repeated=0) for name in NAMES])
     first, *rows = capsys.readouterr().out.splitlines()
-    assert first.split() == ["[h0]", "[h1]", "[h2]", "[h3]", "[h4]", "[h7]"]
+    assert first.split() == ["scheme", "imbalance", "seeds", "balanced", "paper", "few"]
     assert [row.rsplit(maxsplit=5)[0] for row in rows] == list(NAMES)
 
 

@@ -134,6 +134,14 @@ def test_the_seed_chooses_the_subset_and_its_checksum(load):
     assert load(Imbalance("exp", 0.2)).checksum != first.checksum
 
 
+def test_the_checksum_of_the_test_images_does_not_depend_on_the_imbalance(load):
+    first, balanced = load(Imbalance("exp", 0.1)), load(Imbalance("balance"))
+    assert first.test_checksum == balanced.test_checksum
+    assert first.content_checksum != balanced.content_checksum
+    other = load(Imbalance("exp", 0.1), test=(100,) * 9 + (99,))
+    assert other.test_checksum != first.test_checksum
+
+
 def test_normalisation_is_measured_on_the_kept_training_images(load):
     tail = load(Imbalance("exp", 0.01))
     images = SOURCE.images.numpy() / 255

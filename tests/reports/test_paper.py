@@ -2,12 +2,14 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 from conftest import REPOSITORY
-from test_report import rows_of, trained, write
+from test_report import rows_of, trained, with_data, write
 
-from ltnas.config import Imbalance, SearchConfig
+from ltnas.config import Data, Imbalance, RetrainConfig, SearchConfig
+from ltnas.data.long_tail import describe_data, load_long_tail
 from ltnas.reports import figures, published
 from ltnas.reports.curves import curve
 from ltnas.reports.paper import (
@@ -24,7 +26,10 @@ from ltnas.space.genotype import load_genotype
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two searches of DARTS at exp0.1, one at balance, and trainings at both."""
+    """Two searches of DARTS at exp0.1, one at balance, and trainings at both.
+
+    The checksums of the trainings are those of real data sets.
+    """
     for kind, seeds in (("exp", (0, 1)), ("balance", (0,))):
         imbalance = Imbalance("exp", 0.1) if kind == "exp" else Imbalance("balance")
         for seed in seeds:
@@ -38,9 +43,20 @@ def runs(tmp_path):
             lines += [f"{epoch},{0.2 * epoch + 0.1 * seed},0.5" for epoch in (1, 2, 3)]
             (folder / "history.csv").write_text("\n".join(lines) + "\n")
     for seed in (0, 1):
-        trained(tmp_path, "darts", seed, 0.78 + 0.02 * seed)
-    trained(tmp_path, "darts", 0, 0.9, suffix="-b", imbalance="balance")
+        folder = trained(tmp_path, "darts", seed, 0.78 + 0.02 * seed)
+        with_data(folder, **checksums("exp", 0.1))
+    folder = trained(tmp_path, "darts", 0, 0.9, suffix="-b", imbalance="balance")
+    with_data(folder, **checksums("balance"))
     return tmp_path
+
+
+@cache
+def checksums(kind, factor=None):
+    """Return the checksums that a run on the digits writes to metrics.json."""
+    imbalance = Imbalance(kind, factor)
+    config = RetrainConfig(genotype="darts_v2", data=Data("digits"), imbalance=imbalance)
+    data = describe_data(config, load_long_tail(config.data, imbalance))
+    return {key: value for key, value in data.items() if key.endswith("checksum")}
 
 
 def test_fig_6_has_a_bar_for_each_class(runs):
@@ -80,6 +96,28 @@ def test_fig_8_says_what_a_long_tail_costs(runs):
     cells = re.findall("<td>(.*?)</td>", losses(rows_of(runs)))
     assert cells == ["darts", "exp0.1", "90.00", "79.00", "11.00"]
     assert "in the paper DARTS loses 12.57 to 38.01 points" in losses(rows_of(runs))
+
+
+def test_fig_8_pairs_imbalances_of_one_data_set(tmp_path):
+    """The checksum of the content differs by the imbalance, that of the test images does not."""
+    balance, exp = checksums("balance"), checksums("exp", 0.1)
+    assert balance["checksum"] != exp["checksum"]
+    full = trained(tmp_path, "darts", 0, 0.9, imbalance="balance")
+    tail = trained(tmp_path, "darts", 0, 0.8)
+    with_data(full, **balance)
+    assert losses(rows_of(tmp_path))  # the other run is of a version without checksums
+    with_data(tail, **exp)
+    assert "<td>10.00</td>" in losses(rows_of(tmp_path))
+    with_data(full, test_checksum="f00d")
+    assert losses(rows_of(tmp_path)) == ""
+
+
+def test_fig_8_chooses_no_data_set_for_a_run_without_checksums(tmp_path):
+    trained(tmp_path, "darts", 0, 0.8)
+    for seed, checksum in enumerate(("f00d", "beef")):
+        folder = trained(tmp_path, "darts", seed, 0.9, imbalance="balance")
+        with_data(folder, test_checksum=checksum)
+    assert losses(rows_of(tmp_path)) == ""
 
 
 def test_fig_8_compares_what_differs_in_its_imbalance_alone(tmp_path):

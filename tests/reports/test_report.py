@@ -122,7 +122,7 @@ def test_seeds_of_a_configuration_are_one_row(runs):
     assert plain.values["search_seconds"] == [7200.0, 7200.0]
     assert rows[0].values["search_seconds"] == []
     assert rows[0].deviation("accuracy_balanced") is None
-    assert [row.published for row in rows] == [0.7826, 0.8264, 0.7826]
+    assert [row.published_accuracy for row in rows] == [0.7826, 0.8264, 0.7826]
 
 
 def test_other_settings_are_another_row_and_named_as_on_a_command_line(runs):
@@ -135,7 +135,7 @@ def test_other_settings_are_another_row_and_named_as_on_a_command_line(runs):
 def test_the_paper_has_values_for_one_imbalance_alone(runs):
     trained(runs, "darts", 0, 0.6, imbalance="step")
     (row,) = (row for row in rows_of(runs) if row.imbalance == "step0.1")
-    assert row.published is None
+    assert row.published_accuracy is None
 
 
 def test_the_paper_has_values_for_cifar_10_alone(tmp_path):
@@ -144,7 +144,7 @@ def test_the_paper_has_values_for_cifar_10_alone(tmp_path):
     metrics["data"]["source"] = "digits"
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (row,) = rows_of(tmp_path)
-    assert row.published is None
+    assert row.published_accuracy is None
 
 
 def test_trainings_of_other_searches_are_other_rows(tmp_path):
@@ -246,6 +246,37 @@ def test_caveats_of_rows_imbalances_and_code(runs):
         "runs come from 2 different commits",
         "some runs used code that was not committed",
     ]
+
+
+def with_data(folder, **changes):
+    """Change the description of the data in a run's metrics.json."""
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["data"] |= changes
+    path.write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"checksum": "b" * 64, "source": "digits"}, " (cifar10, digits)"),
+        ({"checksum": "b" * 64}, " (aaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbb)"),
+        ({"classes": ["cat", "dog"]}, ""),  # of a version without checksums
+    ],
+)
+def test_data_sets_of_the_same_class_sizes_are_a_caveat(tmp_path, changes, shown):
+    first = {"classes": ["ant", "bee"]} | ({"checksum": "a" * 64} if "checksum" in changes else {})
+    with_data(trained(tmp_path, "darts", 0, 0.8), **first)
+    with_data(trained(tmp_path, "random", 0, 0.7), **(first | changes))
+    line = f"exp0.1: runs were trained on different data{shown}"
+    assert caveats(rows_of(tmp_path), find_runs([tmp_path]))[-1] == line
+
+
+def test_a_run_without_checksums_is_no_caveat(tmp_path):
+    with_data(trained(tmp_path, "darts", 0, 0.8), checksum="a" * 64, test_checksum="c" * 64)
+    trained(tmp_path, "random", 0, 0.7)
+    lines = caveats(rows_of(tmp_path), find_runs([tmp_path]))
+    assert lines == ["fewer than 3 seeds: darts exp0.1, random exp0.1"]
 
 
 def test_three_seeds_and_a_random_genotype_leave_no_caveat(tmp_path):

@@ -1,13 +1,13 @@
 """Rows of a report and their names: which runs are seeds of one row, and what tells rows apart."""
 
-import json
 from dataclasses import replace
 
-from test_report import rows_of, seeds_of, trained, write
+from test_report import rows_of, seeds_of, trained, with_data, write
 
 from ltnas.config import Data, Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
 from ltnas.reports.formats import latex, markdown, rows_csv
 from ltnas.reports.page import page
+from ltnas.reports.paper import named_searches
 from ltnas.reports.runs import find_runs
 
 
@@ -67,19 +67,11 @@ def test_seeds_of_two_machines_are_one_row(tmp_path):
     assert text.count("/cifar") == 0
 
 
-def in_data(folder, **changes):
-    """Change the description of the data in a run's metrics.json."""
-    path = folder / "metrics.json"
-    metrics = json.loads(path.read_text())
-    metrics["data"] |= changes
-    path.write_text(json.dumps(metrics))
-
-
 def test_other_images_under_the_same_settings_are_another_row(tmp_path):
     for seed, (root, classes) in enumerate((("cats", "ab"), ("cats", "ab"), ("dogs", "cd"))):
         data = Data("folder", root=f"/data/{root}")
         folder = trained(tmp_path, "darts", seed, 0.9 - 0.1 * seed, data=data)
-        in_data(folder, classes=list(classes))
+        with_data(folder, classes=list(classes))
     assert [(row.label, seeds_of(row)) for row in rows_of(tmp_path)] == [
         ("data.root=/data/cats", [0, 1]),
         ("data.root=/data/dogs", [2]),
@@ -89,7 +81,7 @@ def test_other_images_under_the_same_settings_are_another_row(tmp_path):
 def test_a_folder_whose_images_have_changed_is_told_by_its_subset(tmp_path):
     for seed, subset in enumerate(("f00d", "beef")):
         data = Data("folder", root="/data/cats")
-        in_data(
+        with_data(
             trained(tmp_path, "darts", seed, 0.9 - 0.1 * seed, data=data), subset_checksum=subset
         )
     assert [row.label for row in rows_of(tmp_path)] == ["subset=f00d", "subset=beef"]
@@ -98,11 +90,36 @@ def test_a_folder_whose_images_have_changed_is_told_by_its_subset(tmp_path):
 def test_rows_of_other_settings_need_no_word_for_their_images(tmp_path):
     for seed, subset in enumerate(("f00d", "beef")):
         folder = trained(tmp_path, "darts", 0, 0.8, data=Data(subset_seed=seed), suffix=f"-{seed}")
-        in_data(folder, subset_checksum=subset)
+        with_data(folder, subset_checksum=subset)
     assert {row.label for row in rows_of(tmp_path)} == {"", "data.subset_seed=1"}
 
 
 def test_rows_that_nothing_tells_apart_are_numbered(tmp_path):
     for seed, images in enumerate((10, 20)):
-        in_data(trained(tmp_path, "darts", seed, 0.9 - 0.1 * seed), test_images=images)
+        with_data(trained(tmp_path, "darts", seed, 0.9 - 0.1 * seed), test_images=images)
     assert [row.label for row in rows_of(tmp_path)] == ["subset=f00d", "subset=f00d (2)"]
+
+
+def test_a_run_of_an_older_version_is_a_seed_of_the_same_row(tmp_path):
+    """Version 0.1.0 had no checksum of the content, and later ones none of the test images."""
+    known = {"checksum": "a" * 64, "test_checksum": "c" * 64, "test_images": 10}
+    for seed, keys in enumerate(((), ("checksum", "test_images"), tuple(known))):
+        search = SearchConfig(seed=seed, imbalance=Imbalance("exp", 0.1))
+        folder = write(tmp_path, f"search-darts-exp0.1-s{seed}", search, "darts")
+        for run in (folder, trained(tmp_path, "darts", seed, 0.8, str(folder))):
+            with_data(run, **{key: known[key] for key in keys})
+    (row,) = rows_of(tmp_path)
+    assert (row.name, seeds_of(row)) == ("darts", [0, 1, 2])
+    assert list(named_searches(find_runs([tmp_path]))) == ["darts exp0.1"]
+
+
+def test_a_run_of_an_older_version_joins_none_of_two_data_sets(tmp_path):
+    for seed, changes in enumerate(({}, {"checksum": "a" * 64}, {"checksum": "b" * 64})):
+        with_data(trained(tmp_path, "darts", seed, 0.9 - 0.1 * seed), **changes)
+    assert [seeds_of(row) for row in rows_of(tmp_path)] == [[0], [1], [2]]
+
+
+def test_rows_of_two_versions_need_no_word_for_their_images(tmp_path):
+    with_data(trained(tmp_path, "darts", 0, 0.8), checksum="a" * 64)
+    trained(tmp_path, "darts", 0, 0.7, suffix="-b", epochs=30)
+    assert [row.label for row in rows_of(tmp_path)] == ["", "epochs=30"]
