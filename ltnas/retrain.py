@@ -157,7 +157,7 @@ class _Training:
         """Train the network in one stage, from its last checkpoint if there is one.
 
         Returns:
-            The history of the stage, and reports of both test sets after its last epoch.
+            The history of the stage, and reports of each test set after its last epoch.
         """
         config, folder = self.config, stage.folder
         if stage.fresh_classifier:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from modules import search_module
 
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_results
@@ -114,12 +115,13 @@ def test_labels_of_the_progress_are_printed_as_they_are(is_terminal):
     class Rows:
         rows = ({"accuracy_balanced": 0.5, "train_loss": 1.0},)
 
+    module = search_module()
     console = make_console(Trainer())
     console.width, console.file, console._force_terminal = 120, io.StringIO(), is_terminal
     for name in NAMES:
         line = ProgressLine(console, name, Rows())
         line.on_train_start(Training(), None)
-        line.on_train_epoch_end(Training(), None)
+        line.on_train_epoch_end(Training(), module)
         line.on_train_end(Training(), None)
     for name in NAMES:
         assert name in console.file.getvalue()

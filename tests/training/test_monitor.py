@@ -1,4 +1,4 @@
-"""What a test pass keeps: predictions and confidences of `test_logits`, on both test sets."""
+"""What a test pass keeps: predictions and confidences of `test_logits`, on each test set."""
 
 import pytest
 import torch
