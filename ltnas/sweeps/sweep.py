@@ -12,6 +12,7 @@ from pathlib import Path
 from ltnas.config import Run
 from ltnas.runs.folder import run_folders
 from ltnas.runs.resume import finished_run
+from ltnas.runs.user_paths import expanded
 from ltnas.sweeps.devices import Place
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board
@@ -43,7 +44,7 @@ def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
         if "resume=never" in job.overrides:
             continue
         if config.runs not in folders:
-            folders[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))
+            folders[config.runs] = sorted(run_folders(expanded("runs", config.runs)))
         finished = finished_run(config, folders[config.runs], checksum)
         if finished is not None:
             job.state, job.folder = "done before", str(finished)
