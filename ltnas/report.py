@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from collections import Counter
 from pathlib import Path
 
-from ltnas.cli.endings import readers_may_leave
+from ltnas.cli.endings import ending_in_words, readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
 from ltnas.reports.caveats import caveats
@@ -18,6 +18,7 @@ from ltnas.reports.row import Row
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs
 from ltnas.runs.atomic import atomically
+from ltnas.runs.user_paths import expanded
 
 
 def report(folders: list[Path], out: Path) -> Path:
@@ -33,16 +34,17 @@ def report(folders: list[Path], out: Path) -> Path:
     Raises:
         UserError: a folder does not exist, there is no run, or nothing can be written.
     """
+    out = expanded("--out", out)
     for folder in folders:
         require(
-            folder.exists(),
+            os.path.exists(folder),  # False also for a name that is too long
             f"{folder} does not exist: give folders that contain runs, for example runs",
         )
     runs = find_runs(folders)
     if not runs:
         names = " ".join(str(folder) for folder in folders)
         raise UserError(f"no run in {names}: give a folder that contains runs, for example runs")
-    rows, out = make_rows(runs), out.expanduser()
+    rows = make_rows(runs)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,12 +99,8 @@ def main() -> None:
         "--out", type=Path, default=Path("report"), help="folder for the files (default: report)"
     )
     arguments = parser.parse_args()
-    try:
-        with readers_may_leave():
-            print(report(arguments.folders, arguments.out), flush=True)
-    except UserError as error:
-        print(f"ltnas: {error}", file=sys.stderr)
-        sys.exit(2)
+    with ending_in_words(advice=""), readers_may_leave():
+        print(report(arguments.folders, arguments.out), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,26 @@ from contextlib import contextmanager
 from ltnas.cli.messages import user_message
 from ltnas.errors import Terminated
 
+RESUME = "the same command with resume=auto goes on"
+"""Advice after an interrupt of a command that makes run folders."""
+
 
 @contextmanager
-def ending_in_words() -> Iterator[None]:
+def ending_in_words(advice: str = RESUME) -> Iterator[None]:
     """Turn user errors and interrupts into one line and an exit code.
 
     Other exceptions are mistakes of this package, and keep their traceback.
+
+    Args:
+        advice: what the user can do after an interrupt; may be empty.
     """
     try:
         yield
     except Terminated as error:
-        print("terminated; the same command with resume=auto goes on", file=sys.stderr)
+        print("; ".join(filter(None, ("terminated", advice))), file=sys.stderr)
         sys.exit(error.code)
     except KeyboardInterrupt:
-        print("interrupted; the same command with resume=auto goes on", file=sys.stderr)
+        print("; ".join(filter(None, ("interrupted", advice))), file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         message = user_message(error)

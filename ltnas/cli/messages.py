@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from ltnas import config as c
 from ltnas.cli.config_files import unreadable_file
 from ltnas.cli.quoting import may_be_structure, quoted_word
 from ltnas.errors import UserError
+from ltnas.runs.folder import is_run_folder
 
 FACTOR_NAME = re.compile(r"(exp|step)(\d+(?:\.\d+)?)")
 """Name of an imbalance that is made of a kind and a number, such as `exp100`."""
@@ -39,8 +41,11 @@ def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
 def refuse_run_folders(words: Sequence[str]) -> None:
     """Raise a `UserError` for a run folder in a place of a folder of configuration files."""
     for word in words:
-        folder = word.partition("=")[2] if word.startswith("-") else word
-        if folder and (Path(folder) / "fingerprint.json").is_file():
+        before, equals, value = word.partition("=")
+        if equals and not before.startswith("-"):  # sets a key
+            continue
+        folder = value if equals else word
+        if folder and is_run_folder(folder):
             raise UserError(
                 f"{folder} is a run folder, not a folder of configuration files: to repeat the "
                 f"run, type the command in {Path(folder) / 'provenance.json'}; to go on with it, "
@@ -64,18 +69,17 @@ def refuse_file_without_schema(name: str | None, command: str) -> NoReturn:
 
 def user_message(error: BaseException) -> str | None:
     """Return one line for an error that the user can mend; None for any other."""
-    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-    from omegaconf.errors import OmegaConfBaseException
-
     for cause in (error, error.__cause__):  # Hydra wraps a UserError to say where it was raised
         if isinstance(cause, UserError):
             return str(cause)
+
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from omegaconf.errors import OmegaConfBaseException
+
     unreadable = unreadable_file(error)
     if unreadable is not None:
         return unreadable
-    if isinstance(error, OSError) and any(
-        frame.name == "mkdir" for frame in traceback.extract_tb(error.__traceback__)
-    ):
+    if isinstance(error, OSError) and _is_of_sweep_folder(error):
         return (
             f"{error.filename}: no folder can be made there ({error.strerror}); take another by "
             "runs=FOLDER"
@@ -90,11 +94,20 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Only one of --run"):
         return f"{error}: leave all but one out"
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
-        # hydra's only plain error: imbalance=0.1, logger=null
         return f"{error}: give the name of a choice, for example imbalance=exp0.1 (--help lists)"
     if isinstance(error, ValueError) and str(error).startswith("Invalid defaults list"):
         return f"{error}: write each of its lines as - GROUP: CHOICE"
     return None
+
+
+def _is_of_sweep_folder(error: OSError) -> bool:
+    """Return True for an error in a call of `mkdir` by Hydra or a launcher."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(
+        called.f_code.co_name == "mkdir"
+        and caller.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "hydra_plugins")
+        for caller, called in itertools.pairwise(frames)
+    )
 
 
 def _unknown_choice(error: Any) -> str:  # noqa: ANN401 - hydra's class is untyped

@@ -16,6 +16,11 @@ GO_ON = "go on with resume=auto; what was saved before is whole"
 """Advice for a run whose file could not be written."""
 
 
+def deleted(folder: Path) -> str:
+    """Return the message for a folder that was deleted while a command worked in it."""
+    return f"{folder} was deleted while this command worked in it: start it again"
+
+
 @contextmanager
 def atomically(path: Path, then: str = GO_ON) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` once its content is on the disk.
@@ -37,9 +42,7 @@ def atomically(path: Path, then: str = GO_ON) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         if not path.parent.is_dir():
-            raise UserError(
-                f"{path.parent} was deleted while this command worked in it: start it again"
-            ) from error
+            raise UserError(deleted(path.parent)) from error
         cure = "make room" if error.errno in NO_ROOM else f"make {path.parent} writable"
         raise UserError(
             f"{path} could not be written ({error.strerror or error}): {cure}, then {then}"

@@ -1,8 +1,8 @@
 """Comparison of a run that is asked for with those that are stored.
 
 Two runs are the same if their settings are equal, and their paths lead to the same data set and
-genotype: the checksum of the content decides, so that files may be moved. Folders of older
-versions have no checksums; for them the absolute path decides.
+genotype: the checksum of the content decides, so that files may be moved. The absolute path decides
+where there is no checksum: in folders of older versions, and if the files cannot be read now.
 """
 
 from __future__ import annotations
@@ -37,24 +37,29 @@ class WantedRun:
     """
 
     def __init__(self, config: Run, data_checksum: str | DataChecksum) -> None:
-        self.config, self.data_checksum = config, data_checksum
+        self.config, self._data_checksum = config, data_checksum
         self.settings: Settings = fingerprint(config)
 
     @cached_property
     def checksums(self) -> dict[str, str]:
         """Checksums of what the paths lead to, by the keys of the paths."""
-        checksums = {
-            "data.root": self._checksum_of_data(),
-            "genotype": genotype_checksum(self.settings.get("genotype", "")),
-        }
+        checksums = {key: self._checksum(key) for key in PATHS}
         return {key: checksum for key, checksum in checksums.items() if checksum is not None}
 
+    def _checksum(self, key: str) -> str | None:
+        """Return the checksum of what a path leads to; None if it cannot be read."""
+        if key == "genotype":
+            return genotype_checksum(self.settings.get("genotype", ""))
+        return self._checksum_of_data
+
+    @cached_property
     def _checksum_of_data(self) -> str | None:
-        if isinstance(self.data_checksum, str):
-            return self.data_checksum
+        """Checksum of the data set; None if it cannot be loaded."""
+        if isinstance(self._data_checksum, str):
+            return self._data_checksum
         try:
-            return self.data_checksum(self.config)
-        except UserError:  # the data set cannot be loaded: only the paths can be compared
+            return self._data_checksum(self.config)
+        except UserError:
             return None
 
     def to_json(self) -> dict[str, Any]:
@@ -66,7 +71,8 @@ class WantedRun:
         stored = stored_fingerprint(folder)
         if stored is None or _without_paths(stored) != _without_paths(self.settings):
             return False
-        return all(self._leads_to_the_same(key, stored, folder) for key in PATHS)
+        # The data set last, because it may have to be loaded.
+        return all(self._leads_to_the_same(key, stored, folder) for key in reversed(PATHS))
 
     def differences(self, folder: Path, stored: Settings) -> list[str]:
         """Return the differences of the stored run from this one, as `epochs was 40, now 50`."""
@@ -82,11 +88,11 @@ class WantedRun:
 
     def _leads_to_the_same(self, key: str, stored: Settings, folder: Path) -> bool:
         """Return True if a path of the stored run leads to the same as that of this run."""
-        is_same_path = stored.get(key) == self.settings.get(key)
-        if is_same_path and not isinstance(self.data_checksum, str):
-            return True  # without loading the data set
-        checksum = stored_checksums(folder).get(key)
-        return is_same_path if checksum is None else checksum == self.checksums.get(key)
+        before = stored_checksums(folder).get(key)
+        now = None if before is None else self._checksum(key)
+        if now is None:
+            return bool(stored.get(key) == self.settings.get(key))
+        return before == now
 
 
 def _without_paths(settings: Settings) -> Settings:

@@ -91,6 +91,11 @@ class RunFolder:
         return True
 
 
+def is_run_folder(path: str | Path) -> bool:
+    """Return True if the path is a run folder; False also for a text that can be no path."""
+    return os.path.isfile(os.path.join(path, "fingerprint.json"))
+
+
 def run_folders(folder: Path) -> Iterator[Path]:
     """Yield all run folders in and below a folder, each once; links are followed.
 

@@ -16,6 +16,7 @@ from ltnas.runs.fingerprint import fingerprint
 from ltnas.runs.folder import run_folders
 from ltnas.runs.locks import lock, shared_file
 from ltnas.runs.resume import finished_run
+from ltnas.runs.user_paths import expanded
 
 Config = TypeVar("Config", bound=Run)
 
@@ -33,7 +34,7 @@ def once(config: Config, run: Callable[[Config], Path], data_checksum: DataCheck
     if config.resume == "never":
         return run(config)
     with alone(config):
-        runs = run_folders(Path(config.runs).expanduser())
+        runs = run_folders(expanded("runs", config.runs))
         return finished_run(config, sorted(runs), data_checksum) or run(config)
 
 
@@ -49,7 +50,7 @@ def alone(config: Run) -> Iterator[None]:
     text = json.dumps(fingerprint(config), sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
-        file = shared_file(Path(config.runs).expanduser() / ".locks" / name)
+        file = shared_file(expanded("runs", config.runs) / ".locks" / name)
     except OSError as error:
         raise UserError(
             f"runs={config.runs}: no folder can be made there ({error.strerror}): take another"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from ltnas.runs.comparison import DataChecksum, WantedRun
 from ltnas.runs.fingerprint import stored_fingerprint
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.locks import is_locked
+from ltnas.runs.user_paths import expanded
 
 FEW = 2
 """Largest number of differing settings with which an unfinished run is worth a note."""
@@ -24,8 +26,8 @@ def finished_run(config: Run, folders: Iterable[Path], data_checksum: DataChecks
     Args:
         config: configuration of the run.
         folders: run folders to look through.
-        data_checksum: function that loads the data set and returns its checksum; called only if a
-            run differs in nothing but the path of its data.
+        data_checksum: function that loads the data set and returns its checksum; called at most
+            once, and only if the other settings of a finished run are equal.
     """
     wanted = WantedRun(config, data_checksum)
     for path in folders:
@@ -66,17 +68,18 @@ def _open(wanted: WantedRun, name: str) -> RunFolder:
         case "auto":
             return _newest_unfinished(wanted, name) or _create(wanted, name)
         case path:
-            return _named(wanted, Path(path).expanduser())
+            return _named(wanted, expanded("resume", path))
 
 
 def _create(wanted: WantedRun, name: str) -> RunFolder:
     """Create and lock a folder with a name of its own, and write the fingerprint into it."""
     runs = wanted.config.runs
+    parent = expanded("runs", runs)
     while True:
         # Nanoseconds in the name: the order of names is the order of creation.
         seconds, nanoseconds = divmod(time.time_ns(), 10**9)
         moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(seconds))
-        path = Path(runs).expanduser() / f"{name}-{moment}-{nanoseconds:09d}"
+        path = parent / f"{name}-{moment}-{nanoseconds:09d}"
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -98,8 +101,10 @@ def _newest_unfinished(wanted: WantedRun, name: str) -> RunFolder | None:
     If there is none, a note tells of the unfinished run that differs least.
     """
     others = []
-    runs = Path(wanted.config.runs).expanduser()
-    for path in sorted(runs.glob(f"{name}-*"), reverse=True):
+    runs = expanded("runs", wanted.config.runs)
+    # isdir is False also for a name that is too long, for which glob raises an OSError.
+    candidates = runs.glob(f"{name}-*") if os.path.isdir(runs) else ()
+    for path in sorted(candidates, reverse=True):
         folder = RunFolder(path)
         if folder.finished:
             continue

@@ -11,7 +11,7 @@ from ltnas.config import Run, Trainer
 from ltnas.config.axis import choices
 from ltnas.runs.fingerprint import Settings, changes, defaults, fingerprint, without_defaults
 from ltnas.runs.folder import RunFolder
-from ltnas.runs.paths import PATHS, resolved
+from ltnas.runs.paths import PATHS
 from ltnas.runs.provenance import device_name, provenance
 
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
@@ -60,19 +60,18 @@ def _keep_config(folder: RunFolder, config: Run) -> None:
 def _edited_config(path: Path, wanted: Settings) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ between a config.yaml and a fingerprint: there, and here.
 
-    Only settings that decide the result are compared, and paths by their last part, as the folder
-    of the command that wrote them is not known. A file that cannot be read, or is of version
-    0.1.0, has no differences.
+    Only settings that decide the result are compared, without paths: files may be moved between
+    the starts of a run. A file that cannot be read, or is of version 0.1.0, has no differences.
     """
     written = _read_config(path)
     if written is None:
         return {}
-    stored = without_defaults(wanted["command"], resolved(written))
+    stored = without_defaults(wanted["command"], written)
     known = defaults(wanted["command"], wanted)
     return {
         key: values
         for key, values in changes(stored, wanted).items()
-        if key in known and not (key in PATHS and _names(values[0]) == _names(values[1]))
+        if key in known and key not in PATHS
     }
 
 
@@ -96,10 +95,6 @@ def _read_config(path: Path) -> Settings | None:
         elif key not in axes:
             settings[key] = value
     return settings
-
-
-def _names(path: object) -> str:
-    return Path(str(path)).name
 
 
 def _compare_device(folder: RunFolder, trainer: Trainer) -> None:

@@ -13,6 +13,7 @@ from ltnas.config import Run
 from ltnas.runs.fingerprint import is_one_run
 from ltnas.runs.folder import run_folders
 from ltnas.runs.resume import finished_run
+from ltnas.runs.user_paths import expanded
 from ltnas.sweeps.devices import Place
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.table import Board
@@ -45,7 +46,7 @@ def mark_done(jobs: Sequence[Job], configs: Sequence[Run]) -> None:
         if "resume=never" in job.overrides or not is_one_run(config):
             continue
         if config.runs not in folders:
-            folders[config.runs] = sorted(run_folders(Path(config.runs).expanduser()))
+            folders[config.runs] = sorted(run_folders(expanded("runs", config.runs)))
         finished = finished_run(config, folders[config.runs], checksum)
         if finished is not None:
             job.state, job.folder = "done before", str(finished)

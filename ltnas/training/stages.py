@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ltnas import config as c
+from ltnas.errors import UserError
+from ltnas.runs.atomic import GO_ON, deleted
 from ltnas.runs.folder import RunFolder
 
 
@@ -63,9 +65,20 @@ def stages(config: c.RetrainConfig, folder: RunFolder) -> list[Stage]:
 
 
 def _inside(folder: RunFolder, name: str) -> RunFolder:
-    """Make a folder for a stage in the folder of the run."""
+    """Make a folder for a stage in the folder of the run.
+
+    Raises:
+        UserError: the folder cannot be made, for example because that of the run was deleted.
+    """
     path = folder.path / name
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise UserError(deleted(folder.path)) from error
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be created ({error.strerror}): mend that, then {GO_ON}"
+        ) from error
     return RunFolder(path, folder.writes)
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, TINY
 from hydra import compose, initialize_config_dir
+from hydra.core.utils import _save_config
 from omegaconf import OmegaConf
 
 from ltnas import config as c
 from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
-from ltnas.cli.messages import refuse_new_keys, user_message
+from ltnas.cli.messages import refuse_new_keys, refuse_run_folders, user_message
 from ltnas.config.axes import AXES
 from ltnas.config.axis import choices
 from ltnas.errors import UserError
@@ -552,6 +553,31 @@ def test_our_own_errors_pass_and_bugs_do_not():
     assert user_message(UserError("mend it so")) == "mend it so"
     assert user_message(ZeroDivisionError("ours")) is None
     assert user_message(ValueError("ours")) is None
+
+
+def failed_mkdir(make):
+    """The error of a function that makes a folder where there cannot be one."""
+    with pytest.raises(OSError) as caught:
+        make()
+    return caught.value
+
+
+def test_only_for_a_folder_of_a_sweep_is_another_one_advised(tmp_path):
+    (tmp_path / "file").touch()
+    error = failed_mkdir(lambda: _save_config(OmegaConf.create(), "x", tmp_path / "file" / "x"))
+    assert user_message(error) == (
+        f"{tmp_path}/file/x: no folder can be made there (Not a directory); take another by "
+        "runs=FOLDER"
+    )
+    assert user_message(failed_mkdir((tmp_path / "file" / "x").mkdir)) is None
+
+
+def test_words_that_are_no_paths_are_no_run_folders(run_folder):
+    seeds = f"seed={','.join(map(str, range(300)))}"
+    refuse_run_folders(["-m", seeds, "x" * 300, f"--config-dir={'x' * 300}", "a\0b", ""])
+    refuse_run_folders([f"resume={run_folder}"])
+    with pytest.raises(UserError, match=f"^{run_folder} is a run folder"):
+        refuse_run_folders(["seed=0", str(run_folder)])
 
 
 # --- as a program -------------------------------------------------------------------------------

@@ -659,3 +659,9 @@ def test_decode_keeps_the_order_of_many_images():
     ]
     expected = torch.stack([as_tensor(picture(number)) for number in range(40)])
     assert torch.equal(decode(items, None), expected)
+
+
+@pytest.mark.parametrize("source", ["folder", "cifar10", "cifar10_parquet"])
+def test_a_home_folder_that_is_not_there(source):
+    with pytest.raises(UserError, match=r"^data.root=~nobody-here: the home folder of"):
+        load_source(Data(source, "~nobody-here"))

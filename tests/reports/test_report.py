@@ -7,9 +7,11 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import ltnas.report
 from ltnas.config import Imbalance, LogitAdjusted, RetrainConfig, SearchConfig
 from ltnas.errors import UserError
 from ltnas.report import report
@@ -492,6 +494,28 @@ def test_a_folder_that_is_not_there(runs, tmp_path):
     done = command(runs, tmp_path / "rnus")
     assert done.returncode == 2
     assert done.stderr.startswith(f"ltnas: {tmp_path}/rnus does not exist: give folders")
+
+
+def test_a_name_that_is_too_long_for_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"^x* does not exist: give folders"):
+        report([Path("x" * 300)], tmp_path / "out")
+
+
+def test_a_home_folder_that_is_not_there(runs):
+    with pytest.raises(UserError, match=r"^--out=~nobody-here/x: the home folder of ~nobody-here"):
+        report([runs], Path("~nobody-here/x"))
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
+    def interrupted(folders, out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ltnas.report, "report", interrupted)
+    monkeypatch.setattr(sys, "argv", ["ltnas.report", "runs"])
+    with pytest.raises(SystemExit) as caught:
+        ltnas.report.main()
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_nothing_to_report(tmp_path):

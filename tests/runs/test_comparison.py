@@ -66,7 +66,7 @@ def test_a_genotype_is_the_same_however_its_path_is_written(other, project, monk
     path = opened(config)
     assert opened(again) == path
     finish(path)
-    assert finished_run(again, [path], data_checksum) == path
+    assert finished_run(again, [path], lambda config: "0123") == path
 
 
 def test_published_names_stay_names_in_any_case():
@@ -122,17 +122,54 @@ def test_data_that_have_changed_are_others(photos, capsys):
     )
 
 
-def test_the_data_set_is_only_loaded_where_nothing_but_its_path_differs(photos, project):
+def test_a_finished_run_with_other_data_at_the_same_path_is_another(photos):
     config = with_data("photos")
     path = opened(config, data_checksum(config))
     finish(path)
+    assert finished_run(config, [path], data_checksum) == path
+    Image.new("RGB", (8, 8), "white").save(photos / "cat" / "0.png")
+    assert finished_run(config, [path], data_checksum) is None
+
+
+@pytest.mark.parametrize("name", ["my.json", "runs/search-1"])
+def test_a_finished_run_with_another_genotype_at_the_same_path_is_another(name, project):
+    (project / "my.json").write_text('{"seed": 0}')
+    config = training(name)
+    path = opened(config)
+    finish(path)
+    assert finished_run(config, [path], lambda config: "0123") == path
+    file = project / name
+    (file / "genotype.json" if file.is_dir() else file).write_text('{"seed": 1}')
 
     def never(config):
         raise AssertionError("the data set was loaded")
 
-    assert finished_run(with_data(photos), [path], never) == path
-    assert finished_run(with_data("elsewhere", seed=1), [path], never) is None
-    # Data that cannot be loaded are those of another run.
+    assert finished_run(config, [path], never) is None
+
+
+def test_the_data_set_is_loaded_once_and_only_where_the_other_settings_are_equal(photos):
+    config = with_data("photos")
+    path, second = (opened(replace(config, resume="never"), "0123") for _ in range(2))
+    finish(path)
+    finish(second)
+    calls = []
+
+    def checksum(config):
+        calls.append(config)
+        return "4567"
+
+    assert finished_run(with_data("photos", seed=1), [path, second], checksum) is None
+    assert calls == []
+    assert finished_run(with_data(photos), [path, second], checksum) is None
+    assert len(calls) == 1
+
+
+def test_data_that_cannot_be_loaded_are_compared_by_path(photos):
+    config = with_data("photos")
+    path = opened(config, data_checksum(config))
+    finish(path)
+    shutil.rmtree(photos)
+    assert finished_run(config, [path], data_checksum) == path
     assert finished_run(with_data("elsewhere"), [path], data_checksum) is None
 
 

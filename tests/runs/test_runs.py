@@ -25,7 +25,9 @@ from ltnas.runs import atomic, resume
 from ltnas.runs.atomic import atomically
 from ltnas.runs.fingerprint import stored_fingerprint
 from ltnas.runs.folder import RunFolder
+from ltnas.runs.once import once
 from ltnas.runs.resume import open_run
+from ltnas.runs.user_cache import cache_folder
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
@@ -95,6 +97,26 @@ def test_folder_that_cannot_be_made(config, tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(UserError, match=r"runs=.*no folder can be made there"):
         open_run(config, NAME, DATA)
+
+
+def test_a_home_folder_that_is_not_there(config):
+    words = r"=~nobody-here/x: the home folder of ~nobody-here is not known"
+    with pytest.raises(UserError, match="^resume" + words):
+        open_run(replace(config, resume="~nobody-here/x"), NAME, DATA)
+    for resumed in ("never", "auto"):
+        elsewhere = replace(config, runs="~nobody-here/x", resume=resumed)
+        with pytest.raises(UserError, match="^runs" + words):
+            open_run(elsewhere, NAME, DATA)
+        with pytest.raises(UserError, match="^runs" + words):
+            once(elsewhere, lambda config: open_run(config, NAME, DATA).path, lambda config: DATA)
+    with pytest.raises(UserError, match=r"^data.cache" + words):
+        cache_folder("~nobody-here/x")
+
+
+def test_a_name_that_is_too_long_for_a_folder(config):
+    for resumed in ("never", "auto"):
+        with pytest.raises(UserError, match=r"^runs=x*: no folder can be made there"):
+            open_run(replace(config, runs="x" * 300, resume=resumed), NAME, DATA)
 
 
 def test_other_processes_of_a_run_write_nothing(config, monkeypatch):

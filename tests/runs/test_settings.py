@@ -40,7 +40,7 @@ def test_a_resumed_run_says_nothing_of_settings_that_fit(folder, capsys, tmp_pat
     before = {path: path.read_bytes() for path in folder.path.iterdir()}
     write_settings(folder, CONFIG)
     monkeypatch.chdir(tmp_path.parent)
-    moved = c.RetrainConfig(**{**vars(CONFIG), "data": c.Data("folder", str(tmp_path / "photos"))})
+    moved = c.RetrainConfig(**{**vars(CONFIG), "data": c.Data("folder", "pictures")})
     moved.data.mean, moved.data.std = CONFIG.data.mean, CONFIG.data.std
     write_settings(folder, moved)
     assert capsys.readouterr().out == ""
@@ -53,14 +53,12 @@ def test_a_resumed_run_says_nothing_of_settings_that_fit(folder, capsys, tmp_pat
         ("\nepochs: 5", "\nepochs: 9", "epochs is 9", "epochs=5"),
         ("gamma: 2.0", "gamma: 3.0", "objective.gamma is 3.0", "objective.gamma=2.0"),
         ("objective: focal", "objective: ldam", "objective is ldam", "objective=focal"),
-        ("root: photos", "root: other", "data.root is {cwd}/other", "data.root={cwd}/photos"),
         ("seed: 0\nepochs: 5", "epochs: 9\nseed: 3", "seed is 3, epochs is 9", "seed=0 epochs=5"),
     ],
 )
-def test_an_edited_config_is_told_and_put_right(folder, old, new, there, kept, capsys, tmp_path):
+def test_an_edited_config_is_told_and_put_right(folder, old, new, there, kept, capsys):
     whole = edit(folder, old, new)
     write_settings(folder, CONFIG)
-    there, kept = (text.replace("{cwd}", str(tmp_path)) for text in (there, kept))
     assert capsys.readouterr().out == (
         f"note: {folder.path}/config.yaml was edited ({there} there): the run goes on with {kept}, "
         "and the file is written anew\n"

@@ -10,6 +10,7 @@ import torch
 from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources.resize import resize
 from ltnas.errors import UserError
+from ltnas.runs.user_paths import expanded
 
 
 def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
@@ -25,7 +26,7 @@ def load_cifar10(root: str | None, size: int | None, cache: Path) -> Source:
     """
     from torchvision.datasets import CIFAR10
 
-    folder = Path(root).expanduser() if root is not None else cache / "cifar10"
+    folder = expanded("data.root", root) if root is not None else cache / "cifar10"
     try:
         parts = [CIFAR10(str(folder), train=train, download=True) for train in (True, False)]
     except (URLError, TimeoutError, ConnectionError) as error:

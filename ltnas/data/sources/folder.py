@@ -11,6 +11,7 @@ from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources.decode import Opener, decode
 from ltnas.data.sources.digits import every_fifth
 from ltnas.errors import UserError
+from ltnas.runs.user_paths import expanded
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 """Endings of image files; other files are ignored."""
@@ -34,7 +35,7 @@ def load_folder(root: str, size: int | None, cache: Path) -> Source:
         UserError: the folder is missing or empty, `train` and `test` have different classes, a
             class has no image, or an image is broken.
     """
-    folder = Path(root).expanduser()
+    folder = expanded("data.root", root)
     if not folder.is_dir():
         raise UserError(f"data.root={folder} is not a folder: set the one with a folder per class")
     is_split = (folder / "train").is_dir() and (folder / "test").is_dir()

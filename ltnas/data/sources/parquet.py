@@ -16,6 +16,7 @@ from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources.decode import Opener, decode
 from ltnas.data.sources.shards import check_shards
 from ltnas.errors import UserError
+from ltnas.runs.user_paths import expanded
 
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -40,7 +41,7 @@ def load_parquet(root: str, size: int | None, cache: Path) -> Source:
         UserError: the folder or a file is missing, truncated, or of another layout, or labels and
             class names contradict one another.
     """
-    folder = Path(root).expanduser()
+    folder = expanded("data.root", root)
     train, test = (_files(folder, part) for part in ("train", "test"))
     # The value of `names` changes with the rule by which classes get their names.
     key = files_key([*train, *test], size=size, names="schema")

@@ -1,0 +1,26 @@
+"""Paths as users write them, with ~ for a home folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ltnas.errors import UserError
+
+
+def expanded(key: str, path: str | Path) -> Path:
+    """Return the path of a setting with ~ or ~USER at its beginning replaced by the home folder.
+
+    Args:
+        key: name of the setting, for the message.
+        path: path as the user has written it.
+
+    Raises:
+        UserError: there is no such user, or the user has no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{key}={path}: the home folder of {Path(path).parts[0]} is not known: write the "
+            "path without ~"
+        ) from error
