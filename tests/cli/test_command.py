@@ -739,7 +739,7 @@ def test_help_of_the_pipeline(helps):
     assert "${" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert set(re.search(r"scale: (.*)", text)[1].split(", ")) == {"paper", "small", "smoke"}
-    named = set(re.search(r"experiment: (.*): the exp", text)[1].split(", "))
+    named = set(re.search(r"experiment: (.*) \(sweeps", text)[1].split(", "))
     files = {path.stem for path in (REPOSITORY / "conf" / "experiment").glob("*.yaml")}
     assert named == {name for name in files if not name.startswith("demo")}
 
