@@ -120,7 +120,7 @@ def fails_with(error, tmp_path):
     def raise_it(*arguments, **options):
         raise error
 
-    trainer = SimpleNamespace(fit=raise_it)
+    trainer = SimpleNamespace(fit=raise_it, world_size=1)
     return lambda: fit(trainer, None, None, tmp_path / "checkpoint.ckpt")
 
 
