@@ -71,7 +71,7 @@ def test_what_both_share_is_said_once(told):
 
 def test_one_field_of_a_group_for_the_training_alone(told):
     config, training = told("data=digits", "retrain.data.crop_padding=0", "logger=none")
-    assert (config.data.source, config.data.crop_padding) == ("digits", 4)
+    assert (config.data.source, config.data.crop_padding) == ("digits", 1)
     assert (training.data.source, training.data.crop_padding) == ("digits", 0)
     assert training.data.image_size == config.data.image_size
 

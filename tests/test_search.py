@@ -138,7 +138,7 @@ def load_long_tail_of(scheme):
 def no_pictures(monkeypatch):
     """For runs of which no picture is looked at: pictures are half of their time."""
     for name in ("architecture", "curves", "cells"):
-        monkeypatch.setattr(f"ltnas.plots.{name}.plot_{name}", lambda folder: None)
+        monkeypatch.setattr(f"ltnas.search.plot_{name}", lambda folder: None)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ltnas.config.axis import axis, name_of
+from ltnas.config.axis import axis, choices
 from ltnas.config.branches import BRANCHES, Branches
 from ltnas.config.classifier import CLASSIFIERS, Classifier
 from ltnas.config.combinations import require_cosines, require_one_stream
@@ -84,19 +84,17 @@ class SearchConfig(Run):
         super().__post_init__()
         # Combinations that would run but give no meaningful genotype are refused here, before data
         # is loaded.
-        relaxation = name_of("relaxation", RELAXATIONS, self.relaxation)
-        regulariser = name_of("regulariser", REGULARISERS, self.regulariser)
+        names = choices(self)
         require(
             not (self.regulariser.needs_gates and self.relaxation.sums_to_one),
-            f"regulariser={regulariser} with relaxation={relaxation}: weights that sum to one "
-            "cannot all be 0 or 1 and several operations tie; take relaxation=sigmoid or "
-            "regulariser=none",
+            f"regulariser={names['regulariser']} with relaxation={names['relaxation']}: weights "
+            "that sum to one cannot all be 0 or 1 and several operations tie; take "
+            "relaxation=sigmoid or regulariser=none",
         )
-        selection = name_of("selection", SELECTIONS, self.selection)
         require(
             not (self.selection.needs_gates and self.relaxation.sums_to_one),
-            f"selection={selection} with relaxation={relaxation}: weights that sum to one rarely "
-            "reach a threshold; take relaxation=sigmoid or selection=top2",
+            f"selection={names['selection']} with relaxation={names['relaxation']}: weights that "
+            "sum to one rarely reach a threshold; take relaxation=sigmoid or selection=top2",
         )
         architecture_objective = self.architecture_objective
         require(

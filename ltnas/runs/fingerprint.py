@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ltnas.config import RetrainConfig, Run, SearchConfig
+from ltnas.config import PipelineConfig, RetrainConfig, Run, SearchConfig
 from ltnas.config.axis import choices, name_of, table_of
 from ltnas.runs.fingerprint_0_1_0 import is_of_0_1_0, settings_of_0_1_0
 from ltnas.runs.folder import RunFolder
@@ -49,7 +49,7 @@ def fingerprint(config: Run) -> Settings:
 
 def is_one_run(config: Run) -> bool:
     """Return True for the configuration of a command that makes one run folder."""
-    return type(config) in COMMANDS.values()
+    return not isinstance(config, PipelineConfig)
 
 
 def command_of(config: Run) -> str:
@@ -59,7 +59,7 @@ def command_of(config: Run) -> str:
         TypeError: it is that of no single run, such as a pipeline's.
     """
     for command, schema in COMMANDS.items():
-        if type(config) is schema:
+        if is_one_run(config) and isinstance(config, schema):
             return command
     raise TypeError(f"{type(config).__name__} is not the configuration of one run")
 

@@ -152,7 +152,7 @@ def test_a_run_that_died_after_its_collapse_stops_there_too(tmp_path, collapses,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ltnas.plots.architecture.plot_architecture", die)
+        patch.setattr("ltnas.search.plot_architecture", die)
         with pytest.raises(KeyboardInterrupt):
             search(config)
     folder = search(config)
@@ -162,7 +162,7 @@ def test_a_run_that_died_after_its_collapse_stops_there_too(tmp_path, collapses,
 
 def test_healthy_searches_print_no_warning(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ArchitectureHistory, "on_train_epoch_end", lambda *_: None)
-    monkeypatch.setattr("ltnas.plots.architecture.plot_architecture", lambda _: None)
+    monkeypatch.setattr("ltnas.search.plot_architecture", lambda _: None)
     details = SearchModule.epoch_details
     healthy = {"skip_share_normal": 0.0}
     monkeypatch.setattr(SearchModule, "epoch_details", lambda self: {**details(self), **healthy})

@@ -119,7 +119,7 @@ def test_wandb_gets_every_number_and_a_good_end(tmp_path, monkeypatch, exit_code
         log(self, metrics, step)
 
     monkeypatch.setattr(pytorch_loggers.WandbLogger, "log_metrics", noted)
-    monkeypatch.setattr("ltnas.plots.architecture.plot_architecture", lambda folder: None)
+    monkeypatch.setattr("ltnas.search.plot_architecture", lambda folder: None)
     folder = search(composed("search", "logger=wandb", "space.nodes=1", f"runs={tmp_path}"))
     assert exit_codes == [0]
     assert wandb.run is None

@@ -66,6 +66,7 @@ def test_one_process_inside_a_job_is_one_process(monkeypatch, tmp_path, tasks):
 
 def test_lightning_does_not_queue_the_tasks_of_srun_again(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
     (environment,) = _cluster(2)
     assert isinstance(environment, SLURMEnvironment)
     assert environment.auto_requeue is False
