@@ -144,11 +144,12 @@ def test_a_new_field_and_another_class_name_leave_fingerprints_equal(monkeypatch
         relaxation: c.Relaxation = declared
         patience: int = 10
 
+    before = fingerprint(SEARCH)
     monkeypatch.setitem(module.COMMANDS, "search", LaterConfig)
     later = LaterConfig(**{**vars(SEARCH), "relaxation": sigmoid()})
-    assert fingerprint(later) == fingerprint(SEARCH)
+    assert fingerprint(later) == before
     later.patience, later.relaxation.floor = 20, 0.1
-    assert fingerprint(later) == {**fingerprint(SEARCH), "patience": 20, "relaxation.floor": 0.1}
+    assert fingerprint(later) == {**before, "patience": 20, "relaxation.floor": 0.1}
 
 
 def test_a_value_of_no_table_is_refused():
