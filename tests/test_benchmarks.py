@@ -17,10 +17,10 @@ from benchmarks.search_step import CLASSES, DEFAULTS, build, last
 from ltnas.data.stream import Batch
 
 BENCHMARKS = {
-    "search_step": "batch=4 channels=4 cells=3 repeats=2",
+    "search_step": "batch=4 channels=4 cells=1 repeats=1",
     "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
-    "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=3",
-    "profile_step": "batch=4 channels=4 cells=3",
+    "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=1",
+    "profile_step": "batch=4 channels=4 cells=1",
     "report": "runs=12",
     "startup": "repeats=1",
     "overhead": "channels=4 cells=3 steps=2 epochs=2 starts=1",
