@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 
 from ltnas import config as c
 from ltnas.errors import UserError
@@ -457,3 +458,11 @@ def test_constants_of_the_axes():
     assert (c.ZeroOneL1().weight, c.ZeroOneL2().weight) == (1.0, 10.0)
     assert c.SecondOrder().perturbation == 0.01
     assert c.ThresholdSparse().threshold == c.ThresholdEdge().threshold == 0.85
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "conf" / "scheme").glob("*.yaml")))
+def test_a_scheme_opens_with_command_cost_and_expectation(path):
+    head = path.read_text(encoding="utf-8").partition("\nscheme:")[0].splitlines()
+    assert head[1].startswith(f"# python -m ltnas.search scheme={path.stem} ")
+    assert any(line.startswith("# Cost: ") and "COST" not in line for line in head)
+    assert any(line.startswith("# Expect: ") for line in head)
