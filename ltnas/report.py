@@ -75,7 +75,7 @@ def print_rows(rows: list[Row]) -> None:
     """Print the columns that fit on a terminal; nothing if there are no rows."""
     from rich.table import Table
 
-    from ltnas.cli.plain_console import plain_console
+    from ltnas.cli.console import plain_console
 
     table = Table(box=None, pad_edge=False)
     shown = [column for column in columns(rows) if column.on_terminal]

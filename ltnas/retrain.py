@@ -71,7 +71,7 @@ def retrain(config: RetrainConfig) -> Path:
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
         network = build_network(config, genotype, long_tail)
-        run = _Training(config, accelerator, network, long_tail, console)
+        run = _Training(config, accelerator, network, long_tail=long_tail, console=console)
 
         # All stages but the last, each with its own logger.
         *first, last = stages(config, folder)
@@ -88,7 +88,14 @@ def retrain(config: RetrainConfig) -> Path:
             if config.adjust:
                 _keep_adjustment(config, network, long_tail)
             if folder.writes:
-                _write_network(config, genotype, scheme, network, long_tail, folder)
+                _write_network(
+                    config,
+                    folder,
+                    network,
+                    genotype=genotype,
+                    scheme=scheme,
+                    long_tail=long_tail,
+                )
                 metrics = {
                     "kind": "retrain",
                     "scheme": scheme,
@@ -100,7 +107,7 @@ def retrain(config: RetrainConfig) -> Path:
                     **parameter_counts(network),
                     "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
                     "test": reports,
-                    "data": describe_data(config, long_tail),
+                    "data": describe_data(config.data.source, long_tail),
                     "seconds": round(sum(history.seconds for history in histories), 1),
                     "peak_memory_gib": max(history.peak_memory_gib for history in histories),
                     "provenance": folder.read_json("provenance.json"),
@@ -228,9 +235,16 @@ class _Training:
             cutout=config.cutout,
             augmentation=config.augmentation,
         )
-        second = second_stream(stage.branches, config.rebalancing_sampler)
+        rebalancing, mixing = second_stream(stage.branches, config.rebalancing_sampler)
         everything = np.arange(len(self.long_tail.train_indices))
-        plan = Plan(everything, stage.sampler, views, *second, stage.mix)
+        plan = Plan(
+            everything,
+            stage.sampler,
+            views,
+            rebalancing=rebalancing,
+            mixing=mixing,
+            mix=stage.mix,
+        )
         return LongTailData(
             self.long_tail,
             streams={"weights": plan},
@@ -261,11 +275,12 @@ def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: L
 
 def _write_network(
     config: RetrainConfig,
+    folder: RunFolder,
+    network: BranchedModel,
+    *,
     genotype: Genotype | None,
     scheme: str,
-    network: BranchedModel,
     long_tail: LongTail,
-    folder: RunFolder,
 ) -> None:
     """Write genotype.json with its pictures, and the weights with what is needed to use them."""
     if genotype is not None:

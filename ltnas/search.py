@@ -80,7 +80,7 @@ def search(config: SearchConfig) -> Path:
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
         if config.selection.reads_weights:
-            _train_supernet(config, accelerator, long_tail, folder, console)
+            _train_supernet(config, accelerator, long_tail, folder=folder, console=console)
         else:
             _select_without_training(config, long_tail, folder)
     return folder.path
@@ -100,6 +100,7 @@ def _train_supernet(
     config: SearchConfig,
     accelerator: str,
     long_tail: LongTail,
+    *,
     folder: RunFolder,
     console: Console,
 ) -> None:
@@ -243,8 +244,8 @@ def build_data(config: SearchConfig, long_tail: LongTail) -> LongTailData:
 
     def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
         views = build_views(objective, config.data, long_tail.normalisation)
-        second = second_stream(config.branches, config.rebalancing_sampler)
-        return Plan(half, sampler, views, *second)
+        rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
+        return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
 
     of_weights, of_architecture = _halves(config, long_tail)
     plans = {
@@ -302,7 +303,7 @@ def _write_result(
             "kind": "search",
             **origin,
             "epochs": cost.pop("epochs", 0),
-            "data": describe_data(config, long_tail),
+            "data": describe_data(config.data.source, long_tail),
             **cost,
             "skip_connections": genotype.count("skip_connect"),
             "notes": notes,

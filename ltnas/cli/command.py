@@ -171,9 +171,9 @@ def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> 
     check_processes(config.trainer)
     if "SUBMITIT_EXECUTOR" in os.environ and config.resume == "never":
         config.resume = "auto"  # a task that is queued again is the same command
-    alone = in_sweep and config.resume == "auto" and config.trainer.processes == 1
-    # A pipeline is two runs, each of which it looks for itself.
-    alone = alone and is_one_run(config)
+    # Others may be at the same run. A pipeline is two runs, each of which it looks for itself.
+    may_be_done = in_sweep and config.resume == "auto" and is_one_run(config)
+    alone = may_be_done and config.trainer.processes == 1
     folder = once(config, command, data_checksum) if alone else command(config)
     if rank(config.trainer.processes) == 0:
         print(folder, flush=True)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ltnas.cli.plain_console import plain_console
-from ltnas.config import Trainer
-from ltnas.data.long_tail import LongTail
 from ltnas.data.test_sets import all_images, headline, title
 from ltnas.distributed.processes import rank
+
+if TYPE_CHECKING:
+    from ltnas.config import Trainer
+    from ltnas.data.long_tail import LongTail
+
+
+def plain_console(*, quiet: bool = False, stderr: bool = False) -> Console:
+    """Return a console without markup, emoji codes or highlighting.
+
+    Names of classes and paths are data, and may contain `[red]` or `:dog:`, which rich would take
+    for a style and a picture.
+
+    Args:
+        quiet: print nothing.
+        stderr: write to stderr instead of stdout.
+    """
+    return Console(quiet=quiet, stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def make_console(trainer: Trainer) -> Console:

@@ -181,11 +181,11 @@ def data_checksum(config: Run) -> str:
     return load_long_tail(config.data, config.imbalance).content_checksum
 
 
-def describe_data(config: Run, long_tail: LongTail) -> dict[str, Any]:
+def describe_data(source: str, long_tail: LongTail) -> dict[str, Any]:
     """Return the entry `data` of metrics.json: source, subset, classes and test sets."""
     return {
-        "source": config.data.source,
-        "imbalance": config.imbalance.name,
+        "source": source,
+        "imbalance": long_tail.imbalance,
         "subset_checksum": long_tail.checksum,
         "checksum": long_tail.content_checksum,
         "test_checksum": long_tail.test_checksum,

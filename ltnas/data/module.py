@@ -146,7 +146,7 @@ class LongTailData(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> TestBatches:
-        """Return batches of all test images; each test set are evaluated on their predictions."""
+        """Return batches of all test images; test sets are evaluated on their predictions."""
         return TestBatches(self.test_data, self.long_tail)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:

@@ -12,7 +12,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from ltnas.runs.user_cache import cache_folder
+from ltnas.runs.user_paths import cache_folder
 
 COMPILERS = ("c++", "g++", "clang++")
 """Compilers in the order in which they are tried, after the one that `CXX` names."""

@@ -18,7 +18,7 @@ from ltnas.plots.architecture import read_curves
 from ltnas.plots.cells import draw
 from ltnas.plots.heat_map import heat_map
 from ltnas.runs.folder import RunFolder
-from ltnas.space.genotype import FILE, parse_genotype
+from ltnas.space.genotype import parse_genotype, without_file
 
 
 def wandb_runs(loggers: list[Logger]) -> list[Any]:
@@ -127,8 +127,7 @@ def link(run: Any, genotype: str) -> None:  # noqa: ANN401
         run: W&B run of the training.
         genotype: name, file or run folder that the training was given.
     """
-    folder = Path(genotype)
-    folder = folder.parent if folder.name == FILE else folder
+    folder = without_file(Path(genotype))
     if not folder.is_dir():
         return
     name = artifact_name("genotype", folder)

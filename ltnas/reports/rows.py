@@ -11,6 +11,7 @@ from ltnas.data.test_sets import LONG_TAILED
 from ltnas.reports.row import LOST, Row, is_lost
 from ltnas.reports.row_labels import labels
 from ltnas.reports.runs import Run, known
+from ltnas.space.genotype import FILE, without_file
 
 SHOWN = (*("accuracy", "many", "medium", "few", "macro_accuracy", "macro_f1", "calibration_error"),)
 """Numbers of a test report that a row has."""
@@ -40,11 +41,11 @@ def _row(group: list[Run], searches: dict[str, Run]) -> Row:
     }
     scheme, imbalance = first.metrics["scheme"], first.metrics["imbalance"]
     return Row(
-        scheme,
-        imbalance,
-        tuple(runs),
-        before,
-        settings,
+        scheme=scheme,
+        imbalance=imbalance,
+        runs=tuple(runs),
+        searches=before,
+        settings=settings,
         repeated=len(group) - len(runs),
         values=values,
         origin="" if before else origin_of(first)[0],
@@ -81,8 +82,7 @@ def values_of(runs: list[Run], searches: tuple[Run, ...]) -> dict[str, list[floa
 
 def search_of(run: Run, searches: dict[str, Run]) -> Run | None:
     """Return the search of a training's genotype; None if its folder is not present."""
-    path = Path(run.settings.get("genotype", ""))
-    return searches.get(path.parent.name if path.name == "genotype.json" else path.name)
+    return searches.get(without_file(Path(run.settings.get("genotype", ""))).name)
 
 
 def origin_of(run: Run) -> tuple[str, str]:
@@ -98,6 +98,6 @@ def origin_of(run: Run) -> tuple[str, str]:
         return LOST, ""
     name = f"genotype={Path(run.settings['genotype']).name}"
     try:
-        return name, (run.folder / "genotype.json").read_text(encoding="utf-8")
+        return name, (run.folder / FILE).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return name, run.settings["genotype"]

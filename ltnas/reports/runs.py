@@ -110,35 +110,39 @@ def read_run(folder: Path) -> Run:
     try:
         data = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
         if not isinstance(data, dict):
-            return Run(folder, "unreadable", {}, {}, "fingerprint.json is no object")
+            return unreadable(folder, "fingerprint.json is no object")
         fingerprint = translated(data)
         if fingerprint is None:
-            return Run(folder, "unreadable", {}, {}, "fingerprint.json is of another version")
+            return unreadable(folder, "fingerprint.json is of another version")
         settings = {key: str(value) for key, value in fingerprint.items() if key != "version"}
         path = folder / "metrics.json"
         if not path.exists():
-            return Run(folder, *state_of(folder, settings))
+            state, why = state_of(folder)
+            return Run(folder, state, settings, {}, reason=why)
         metrics = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(metrics, dict):
             metrics |= {"test": renamed(metrics["test"])} if "test" in metrics else {}
         reason = wrong_with(metrics)
     except (OSError, ValueError) as error:
-        return Run(folder, "unreadable", {}, {}, str(error).splitlines()[0])
+        return unreadable(folder, str(error).splitlines()[0])
     if reason:
-        return Run(folder, "unreadable", settings, {}, reason)
+        return unreadable(folder, reason, settings)
     return Run(folder, "finished", settings, metrics, images=images_of(metrics))
 
 
-def state_of(
-    folder: Path, settings: dict[str, str]
-) -> tuple[str, dict[str, str], dict[str, Any], str]:
-    """Return state, settings, empty metrics and reason of a run without a result."""
+def unreadable(folder: Path, reason: str, settings: dict[str, str] | None = None) -> Run:
+    """Return a run whose files cannot be used, with the reason."""
+    return Run(folder, "unreadable", settings or {}, {}, reason=reason)
+
+
+def state_of(folder: Path) -> tuple[str, str]:
+    """Return the state of a run without a result, and the reason of a failure."""
     if is_locked(folder / ".lock"):
-        return "running", settings, {}, ""
+        return "running", ""
     path = folder / FAILURE
     if not path.exists():
-        return "unfinished", settings, {}, ""
-    return "failed", settings, {}, path.read_text(encoding="utf-8", errors="replace")
+        return "unfinished", ""
+    return "failed", path.read_text(encoding="utf-8", errors="replace")
 
 
 def wrong_with(metrics: object) -> str:

@@ -6,11 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ltnas.space.genotype import is_published
+from ltnas.space.genotype import FILE, is_published, without_file
 
 PATHS = ("data.root", "genotype")
 """Keys of settings that are paths, and decide the result by what they lead to."""
-GENOTYPE_FILE = "genotype.json"
 
 
 def resolved(settings: dict[str, Any]) -> dict[str, Any]:
@@ -36,8 +35,7 @@ def _genotype(where: str) -> str:
     """Return the run folder or the file of a genotype as an absolute path; names stay names."""
     if where == "" or is_published(where):
         return where.lower()
-    path = Path(absolute(where))
-    return str(path.parent if path.name == GENOTYPE_FILE else path)
+    return str(without_file(Path(absolute(where))))
 
 
 def genotype_checksum(where: str) -> str | None:
@@ -49,7 +47,7 @@ def genotype_checksum(where: str) -> str | None:
     if not path.is_absolute():  # a published name, or no genotype
         return None
     try:
-        content = (path / GENOTYPE_FILE if path.is_dir() else path).read_bytes()
+        content = (path / FILE if path.is_dir() else path).read_bytes()
     except (OSError, ValueError):
         return None
     return hashlib.sha256(path.name.encode(errors="surrogateescape") + b"\0" + content).hexdigest()

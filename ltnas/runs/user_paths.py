@@ -1,7 +1,8 @@
-"""Paths as users write them, with ~ for a home folder."""
+"""Paths as users write them, and the folder in which what can be built again is kept."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ltnas.errors import UserError
@@ -24,3 +25,10 @@ def expanded(key: str, path: str | Path) -> Path:
             f"{key}={path}: the home folder of {Path(path).parts[0]} is not known: write the "
             "path without ~"
         ) from error
+
+
+def cache_folder(folder: str | None) -> Path:
+    """Return the given folder, or for None `ltnas` in the user's cache folder."""
+    if folder is not None:
+        return expanded("data.cache", folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ltnas"

@@ -129,6 +129,11 @@ def _parse_edge(item: object, where: str) -> Edge:
     return Edge(operation, node, source)
 
 
+def without_file(path: Path) -> Path:
+    """Return the run folder of a path to its genotype.json, and any other path as it is."""
+    return path.parent if path.name == FILE else path
+
+
 @functools.cache
 def _published_files() -> dict[str, Traversable]:
     """Return the files of all published genotypes by name."""

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ltnas.cli.plain_console import plain_console
+from ltnas.cli.console import plain_console
 from ltnas.reports.units import duration
 from ltnas.sweeps.jobs import Job
 

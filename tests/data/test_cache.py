@@ -12,7 +12,7 @@ from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources import folder
 from ltnas.data.sources.folder import load_folder
 from ltnas.errors import UserError
-from ltnas.runs.user_cache import cache_folder
+from ltnas.runs.user_paths import cache_folder
 
 
 def make_source(seed=0):

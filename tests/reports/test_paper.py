@@ -55,7 +55,7 @@ def checksums(kind, factor=None):
     """Return the checksums that a run on the digits writes to metrics.json."""
     imbalance = Imbalance(kind, factor)
     config = RetrainConfig(genotype="darts_v2", data=Data("digits"), imbalance=imbalance)
-    data = describe_data(config, load_long_tail(config.data, imbalance))
+    data = describe_data(config.data.source, load_long_tail(config.data, imbalance))
     return {key: value for key, value in data.items() if key.endswith("checksum")}
 
 

@@ -27,7 +27,7 @@ from ltnas.runs.fingerprint import stored_fingerprint
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.once import once
 from ltnas.runs.resume import open_run
-from ltnas.runs.user_cache import cache_folder
+from ltnas.runs.user_paths import cache_folder
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 

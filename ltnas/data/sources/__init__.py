@@ -11,7 +11,7 @@ from ltnas.data.sources.digits import load_digits
 from ltnas.data.sources.folder import load_folder
 from ltnas.data.sources.parquet import load_parquet
 from ltnas.errors import UserError
-from ltnas.runs.user_cache import cache_folder
+from ltnas.runs.user_paths import cache_folder
 
 
 def load_source(data: Data) -> Source:

@@ -1,0 +1,121 @@
+"""Names and constants that the commands are expected to have, from papers and their code."""
+
+from dataclasses import replace
+
+from ltnas import config as c
+from ltnas.config.axes import AXES
+
+SCHEMES = {
+    "darts": {},
+    "darts_2nd": {"gradient": "second_order"},
+    "fairdarts": {"relaxation": "sigmoid", "regulariser": "zero_one_l1"},
+    "fairdarts_ssl": {
+        "relaxation": "sigmoid",
+        "regulariser": "zero_one_l1",
+        "objective": "barlow_twins",
+    },
+    "darts_bbn": {"branches": "two", "schedule": "heterogeneous"},
+    "random": {"selection": "random"},
+}
+"""What each scheme has other than DARTS."""
+
+DARTS = {
+    "relaxation": "softmax",
+    "objective": "cross_entropy",
+    "architecture_objective": "same",
+    "sampler": "instance_balanced",
+    "architecture_sampler": "same",
+    "branches": "one",
+    "rebalancing_sampler": "reversed",
+    "classifier": "linear",
+    "regulariser": "none",
+    "gradient": "first_order",
+    "schedule": "constant",
+    "selection": "top2",
+}
+
+FIELD = c.WeightOptimiser(
+    0.1, 0.0, 0.9, 2e-4, None, warmup_epochs=5, decay="steps", steps=[0.8, 0.9], factor=0.01
+)
+"""ResNet-32's of the field (Cao et al. 2019): rates fall at 160 and 180 of 200 epochs."""
+
+RECIPES = {
+    "paper": (150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0), {}),
+    "cross_entropy": (200, 128, FIELD, {}),
+    "ldam_drw": (
+        *(150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0)),
+        {"objective": c.LdamDrw(start=0.8, max_margin=0.5), "classifier": c.CosineClassifier(30.0)},
+    ),
+    "paper_ldam_drw": (
+        *(200, 128, FIELD),
+        {"objective": c.LdamDrw(beta=0.9999, start=0.8), "classifier": c.CosineClassifier(30.0)},
+    ),
+    "logit_adjustment": (
+        *(200, 128, replace(FIELD, nesterov=True)),
+        {"objective": c.LogitAdjusted(tau=1.0)},
+    ),
+    "bbn": (
+        *(200, 128, replace(FIELD, nesterov=True, steps=[0.6, 0.8])),
+        {"branches": c.TwoBranches(1, "parabolic"), "rebalancing_sampler": c.ReversedSampler()},
+    ),
+    "crt": (200, 128, FIELD, {"crt": c.ClassifierStage(30, 0.1, fresh=True)}),
+    "mislas": (
+        *(200, 128, replace(FIELD, weight_decay=5e-4)),
+        {
+            "mix": c.Mixup(1.0),
+            "crt": c.ClassifierStage(10, 0.05, fresh=False),
+            "crt_objective": c.LabelAwareSmoothing(head=0.3, tail=0.0),
+        },
+    ),
+    "vs_sam": (
+        *(400, 128, replace(FIELD, weight_decay=1e-4)),
+        {
+            "objective": c.VectorScaling(tau=1.0, gamma=0.05),
+            "augmentation": c.RandAugment(),
+            "sharpness": 0.1,
+        },
+    ),
+    "glmc": (
+        *(200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None, warmup_epochs=10)),
+        {
+            "objective": c.MixtureConsistency(exponent=1.2, consistency=4.0),
+            "mix": c.MixupAndCutMix(1.0),
+        },
+    ),
+    "strong": (
+        *(400, 128, c.WeightOptimiser(0.1, 0.0, 0.9, 5e-4, None, True, 5)),
+        {
+            "objective": c.LogitAdjusted(),
+            "mix": c.MixupOrCutMix(),
+            "augmentation": c.RandAugment(),
+            "sharpness": 0.1,
+            "averaging": 0.999,
+        },
+    ),
+}
+"""Epochs, batch size, weights, and what else is not the default."""
+
+IMBALANCES = {
+    "balance": ("balance", None),
+    "natural": ("natural", None),
+    "exp0.1": ("exp", 0.1),
+    "exp0.02": ("exp", 0.02),
+    "exp0.01": ("exp", 0.01),
+    "step0.1": ("step", 0.1),
+    "step0.01": ("step", 0.01),
+}
+
+
+def of_searches(axis, values):
+    """The values that a search can have: a loss of mixed images is no loss of its."""
+    return {name: value for name, value in values.items() if name != "mixture_consistency"}
+
+
+RETRAIN_AXES = {
+    axis: values for axis, values in AXES.items() if hasattr(c.RetrainConfig(genotype="a"), axis)
+}
+SEARCH_AXES = {
+    axis: of_searches(axis, values)
+    for axis, values in AXES.items()
+    if hasattr(c.SearchConfig(), axis)
+}
