@@ -13,7 +13,7 @@ import torch
 
 from benchmarks import harness
 from benchmarks.search_step import DEFAULTS as STEP
-from benchmarks.search_step import build, last
+from benchmarks.search_step import build, last, twice
 from ltnas.config import Data, Imbalance
 from ltnas.data.augment import PlainView
 from ltnas.data.long_tail import load_long_tail
@@ -57,9 +57,8 @@ def main() -> None:
             architecture, weights = batch(1), batch(0)
             plain.architecture_step(architecture)
             losses["plain"].append(plain.weight_step(weights))
-            ours.architecture_step(last(architecture))
-            ours.weight_step(last(weights))
-            losses["ours"].append(ours.latest()["train_loss"])
+            ours.architecture_step(twice(last(architecture)))
+            losses["ours"].append(float(ours.weight_step(last(weights))["train_loss"]))
         pairs = list(zip(losses["plain"], losses["ours"], strict=True))
         rows.append(
             {

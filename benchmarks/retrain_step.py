@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import statistics
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -26,6 +27,7 @@ from ltnas.models.rectified import RectifiedConvNorm
 from ltnas.objectives.build import build_objective
 from ltnas.runs.memory import keep_freed_memory
 from ltnas.space.genotype import load_genotype
+from ltnas.training.graphs import Batches, Notes
 from ltnas.training.optimisation import descend, weight_optimiser
 from ltnas.training.trainer import autocast
 
@@ -66,19 +68,51 @@ def plain_step(
         loss.item()
 
 
-def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
-    """Return the times of both steps for one batch size."""
-    device, config = words["device"], c.WeightOptimiser()
+def build(words: dict[str, str]) -> Network:
+    """Return the network on its device, with drop path."""
     torch.manual_seed(0)
     genotype, _ = load_genotype(words["genotype"])
     shape = int(words["channels"]), int(words["cells"]), 10, True
-    plain = Network(genotype, *shape).to(device)
-    ours = copy.deepcopy(plain).to(memory_format=torch.channels_last)
-    for model in (plain, ours):
-        model.set_drop_path(DROP_PATH)
+    model = Network(genotype, *shape).to(words["device"])
+    model.set_drop_path(DROP_PATH)
+    return model
+
+
+def noise(count: int, device: str) -> tuple[Tensor, Tensor]:
+    """Return images [count, 3, 32, 32] and labels [count]."""
     images = torch.randn(count, 3, 32, 32, device=device)
-    labels = torch.randint(10, (count,), device=device)
-    last = images.contiguous(memory_format=torch.channels_last)
+    return images, torch.randint(10, (count,), device=device)
+
+
+def our_step(model: Network, words: dict[str, str]) -> Callable[[Batches], Notes]:
+    """Return a training step as `RetrainModule` takes it."""
+    model.to(memory_format=torch.channels_last)
+    config, device = c.WeightOptimiser(), words["device"]
+    optimiser = weight_optimiser(model.parameters(), config, capturable=device == "cuda")
+    context = autocast("gpu" if device == "cuda" else "cpu", words["precision"])
+    groups = [list(model.parameters())]
+    objective = build_objective(
+        c.CrossEntropy(), model.feature_size, torch.ones(10), c.LinearClassifier(), AUXILIARY
+    ).to(device)
+
+    def step(batches: Batches) -> Notes:
+        with context():
+            losses = objective(model, batches["weights"])
+        descend(losses.objective, groups, optimiser, config.clip)
+        return {"train_loss": losses.objective.detach()}
+
+    return step
+
+
+def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
+    """Return the times of both steps for one batch size."""
+    device, config = words["device"], c.WeightOptimiser()
+    plain = build(words)
+    images, labels = noise(count, device)
+    step = our_step(copy.deepcopy(plain), words)
+    batches = {
+        "weights": Batch((images.contiguous(memory_format=torch.channels_last),), labels),
+    }
     plain_optimiser = torch.optim.SGD(
         plain.parameters(),
         lr=config.learning_rate,
@@ -86,23 +120,10 @@ def measure(count: int, words: dict[str, str]) -> dict[str, Any]:
         weight_decay=config.weight_decay,
         foreach=False,
     )
-    optimiser = weight_optimiser(ours.parameters(), config)
-    context = autocast("gpu" if device == "cuda" else "cpu", words["precision"])
-    network_batch = Batch((last,), labels)
-    groups = [list(ours.parameters())]
-    objective = build_objective(
-        c.CrossEntropy(), ours.feature_size, torch.ones(10), c.LinearClassifier(), AUXILIARY
-    )
-
-    def step() -> None:
-        with context():
-            losses = objective(ours, network_batch)
-        descend(losses.objective, groups, optimiser, config.clip)
-
     times = harness.alternate(
         {
             "plain": lambda: plain_step(plain, plain_optimiser, config.clip, images, labels),
-            "ours": step,
+            "ours": lambda: step(batches),
         },
         int(words["repeats"]),
         device,

@@ -33,6 +33,7 @@ from ltnas.models.stacking import plain_names, stack
 from ltnas.objectives.build import build_objective
 from ltnas.runs.memory import keep_freed_memory, peak_memory
 from ltnas.training.learner import Learner
+from ltnas.training.monitor import Pace
 from ltnas.training.search_module import SearchModule
 from ltnas.training.trainer import autocast
 from tests.plain_supernet import Supernet as PlainSupernet
@@ -52,6 +53,7 @@ DEFAULTS = {
     "repeats": "5",
     "checkpointed": "0",
     "out": "",
+    "graphs": "off",
     "memory_of": "",
 }
 
@@ -71,17 +73,10 @@ class Ours(SearchModule):
         """Return the stand-in, of which the steps only use the optimisers."""
         return self.alone
 
-    def weight_step(self, batch: Batch) -> None:
-        """Update the weights as `training_step` does."""
-        self._weight_step(batch, self.alone.optimizers[0])
 
-    def architecture_step(self, batch: Batch) -> None:
-        """Update the architecture parameters as `training_step` does."""
-        found = self._architecture_gradient({"architecture": batch, "weights": batch})
-        for name, parameter in self.learner.architecture().items():
-            parameter.grad = found[name]
-        self.alone.optimizers[1].step()
-        self.alone.optimizers[1].zero_grad(set_to_none=True)
+def twice(batch: Batch) -> dict[str, Batch]:
+    """Return one batch as those of both steps."""
+    return {"architecture": batch, "weights": batch}
 
 
 def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
@@ -126,6 +121,7 @@ def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
         tests=TestSets(CLASSES, torch.arange(2), {}),
         seed=0,
         autocast=autocast("gpu" if device == "cuda" else "cpu", words["precision"]),
+        pace=Pace(graphs=words["graphs"]),
     )
     ours.alone = Alone(ours.configure_optimizers())
     return PlainSearch(plain, learners[0].objective, regularise), ours
@@ -226,9 +222,9 @@ def works(plain: PlainSearch, ours: Ours, batch: Batch) -> dict[str, dict[str, C
     """Return for each part of a step the work of both contenders."""
     own = last(batch)
 
-    def both(step: PlainSearch | Ours, x: Batch) -> None:
-        step.architecture_step(x)
-        step.weight_step(x)
+    def both_plainly() -> None:
+        plain.architecture_step(batch)
+        plain.weight_step(batch)
 
     return {
         "weight": {
@@ -237,9 +233,9 @@ def works(plain: PlainSearch, ours: Ours, batch: Batch) -> dict[str, dict[str, C
         },
         "architecture": {
             "plain": lambda: plain.architecture_step(batch),
-            "ours": lambda: ours.architecture_step(own),
+            "ours": lambda: ours.architecture_step(twice(own)),
         },
-        "bilevel": {"plain": lambda: both(plain, batch), "ours": lambda: both(ours, own)},
+        "bilevel": {"plain": both_plainly, "ours": lambda: ours.bilevel_step(twice(own))},
     }
 
 

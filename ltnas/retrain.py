@@ -46,6 +46,7 @@ from ltnas.space.genotype import Genotype, load_genotype
 from ltnas.space.layout import check_image_size
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
+from ltnas.training.monitor import Pace
 from ltnas.training.retrain_module import RetrainModule
 from ltnas.training.stages import Stage, stages
 from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
@@ -223,6 +224,7 @@ class _Training:
             sharpness=stage.sharpness,
             averaging=stage.averaging,
             trains_trunk=stage.trains_trunk,
+            pace=Pace(config.graphs, config.test_every),
         )
 
     def _data(self, stage: Stage) -> LongTailData:

@@ -58,6 +58,7 @@ from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import KINDS, check_image_size, edges
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
+from ltnas.training.monitor import Pace
 from ltnas.training.search_module import SearchModule
 from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
 
@@ -197,6 +198,7 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         tests=long_tail.test_sets,
         seed=config.seed,
         autocast=autocast(accelerator, config.precision),
+        pace=Pace(config.graphs, config.test_every),
     )
 
 

@@ -1,11 +1,16 @@
 """What several test files use."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import forked
 import pytest
 import torch
+
+# Read by Triton when it is imported: its kernels run in an interpreter where there is no GPU.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

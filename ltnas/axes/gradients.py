@@ -145,8 +145,10 @@ def second_order(
     grads = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
     direction = {name: grads[name] for name in weights}
     # One norm over all weights together; a gradient of zero would divide by zero.
-    norm = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction.values()), torch.zeros(())))
-    epsilon = (perturbation / norm.clamp_min(1e-30)).to(next(iter(direction.values())).dtype)
+    first = next(iter(direction.values()))
+    squares = ((d.double() ** 2).sum() for d in direction.values())
+    norm = torch.sqrt(sum(squares, first.new_zeros((), dtype=torch.float64)))
+    epsilon = (perturbation / norm.clamp_min(1e-30)).to(first.dtype)
 
     # Central difference of the training loss's gradient along that direction.
     # The difference replaces the product with a Hessian of weights by architecture parameters,

@@ -14,6 +14,7 @@ from ltnas.loggers.charts import chart_name
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.memory import peak_memory
 from ltnas.training.monitor import MeasuringModule
+from ltnas.training.optimisation import rate_of
 
 Row = dict[str, float]
 """Numbers of one epoch by their names; counts, such as the epoch itself, are integers."""
@@ -57,9 +58,9 @@ class History(L.Callback):
         assert isinstance(module, MeasuringModule)
         row: Row = {
             "epoch": trainer.current_epoch,
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "learning_rate": rate_of(trainer.optimizers[0]),
             **module.epoch_means(),
-            **module.test_numbers(),
+            **(module.test_numbers() if module.tests_now() else {}),
             **module.epoch_details(),
         }
         cost: Row = {

@@ -10,7 +10,8 @@ from ltnas.config.retrain import RetrainConfig
 from ltnas.config.search import SearchConfig
 
 SHARED = (
-    *("data", "imbalance", "trainer", "logger", "seed", "precision", "compile", "runs", "resume"),
+    *("data", "imbalance", "trainer", "logger", "seed", "precision", "compile", "graphs", "runs"),
+    "resume",
 )
 """Keys that apply to both stages."""
 

@@ -82,12 +82,18 @@ class Run:
     """Number of cells of the network."""
     limit_batches: int | None = None
     """Largest number of batches in an epoch; None: all."""
+    test_every: int = 1
+    """Epochs between tests; the last epoch is always tested."""
+    limit_test_batches: int | None = None
+    """Largest number of batches of a test; None: all test images."""
     resume: str = "never"
     """`never`, a run folder to continue, or `auto`: the newest unfinished run of these settings."""
     precision: str = "32"
     """`32`, or `bf16-mixed` for mixed precision in bfloat16."""
     compile: bool = False
     """True to compile each cell with torch.compile."""
+    graphs: str = "auto"
+    """`auto` to record each step as a CUDA graph where there is a GPU, or `off`."""
     runs: str = "runs"
     """Folder in which each run creates its own folder."""
 
@@ -99,6 +105,7 @@ class Run:
             "the gradient clip; take precision=bf16-mixed (no scaling needed) or precision=32",
         )
         require_choice("precision", self.precision, ("32", "bf16-mixed"))
+        require_choice("graphs", self.graphs, ("auto", "off"))
         require_seed("seed", self.seed)
         for key, value in (("epochs", self.epochs), ("cells", self.cells)):
             require(value >= 1, f"{key}={value} must be 1 or more")
@@ -114,7 +121,10 @@ class Run:
             f"channels={self.channels} must be even and 2 or more: reduction cells build their "
             "output from two halves",
         )
-        require(
-            self.limit_batches is None or self.limit_batches >= 1,
-            f"limit_batches={self.limit_batches} must be 1 or more; leave it out for all batches",
-        )
+        require(self.test_every >= 1, f"test_every={self.test_every} must be 1 or more")
+        for key in ("limit_batches", "limit_test_batches"):
+            value = getattr(self, key)
+            require(
+                value is None or value >= 1,
+                f"{key}={value} must be 1 or more; leave it out for all batches",
+            )

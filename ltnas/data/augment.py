@@ -6,6 +6,7 @@ and uses no other source of randomness: a batch is a function of its pixels and 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -19,6 +20,22 @@ LUMA_WEIGHTS = (0.2989, 0.5870, 0.1140)
 """Weights of red, green and blue in the luma of ITU-R BT.601."""
 
 
+def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Return constants as a vector of the type and on the device of a tensor."""
+    return _constant(values, like.dtype, like.device)
+
+
+@functools.lru_cache
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Copied once: each copy from the host's memory would wait for all work of a GPU.
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def by_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Return constants of each channel, [1, C, 1, 1]."""
+    return constant(values, like).view(1, -1, 1, 1)
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Mean and standard deviation of each channel for pixels in [0, 1]."""
@@ -28,7 +45,7 @@ class Normalisation:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Standardise float pixels in [0, 1], [B, 3, H, W]."""
-        mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
+        mean, std = (by_channel(values, pixels) for values in (self.mean, self.std))
         return (pixels - mean).div_(std)
 
     def standardise_bytes(self, images: Tensor) -> Tensor:
@@ -206,7 +223,7 @@ def jitter(images: Tensor, strength: float, random: Tensor) -> Tensor:
         strength: s, in [0, 1).
         random: uniform in [0, 1), [B, 4]: one number for each of the four changes.
     """
-    spread = images.new_tensor((strength, strength, strength / 2, strength / 4))
+    spread = constant((strength, strength, strength / 2, strength / 4), images)
     change = (2 * random.to(images.dtype) - 1) * spread  # [B, 4]
     brightness, contrast, saturation = (_per_image(1 + change[:, i]) for i in range(3))
     images = (images * brightness).clamp(0, 1)
@@ -218,7 +235,7 @@ def jitter(images: Tensor, strength: float, random: Tensor) -> Tensor:
 
 def grey(images: Tensor) -> Tensor:
     """Return the luma of float images [B, 3, H, W] in all three channels."""
-    weights = images.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
+    weights = by_channel(LUMA_WEIGHTS, images)
     return (images * weights).sum(1, keepdim=True).expand_as(images)
 
 
@@ -242,6 +259,6 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     sector = sector + 6 * turn.view(-1, 1, 1)
     # Conversion from HSV (Smith 1978) without branches: each channel decreases with the distance
     # of the hue from its own colour.
-    offset = images.new_tensor((5.0, 3.0, 1.0)).view(1, 3, 1, 1)
+    offset = by_channel((5.0, 3.0, 1.0), images)
     distance = (offset + sector[:, None]).remainder(6)
     return value[:, None] - chroma[:, None] * torch.minimum(distance, 4 - distance).clamp(0, 1)

@@ -61,6 +61,16 @@ class Batch(NamedTuple):
         """Return the batch with its floating-point tensors in float64."""
         return self._map(lambda x: x.double() if x.is_floating_point() else x)
 
+    def clone(self) -> Batch:
+        """Return a copy with memory of its own."""
+        return self._map(torch.clone)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield all tensors, always in the same order."""
+        yield from (*self.views, self.labels)
+        if self.partner is not None:
+            yield from (*self.partner.views, self.partner.labels, *self.partner.shares)
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """Return the batch with `change` applied to every tensor."""
         partner = self.partner

@@ -19,6 +19,7 @@ from ltnas.config import OPERATIONS, require
 from ltnas.errors import UserError
 from ltnas.models.network import Network
 from ltnas.models.search_network import SearchNetwork, build_search_network
+from ltnas.models.sources import MixingWeights
 from ltnas.models.stacking import plain_names, plain_shape, stack
 from ltnas.space.genotype import CellGenotype, Genotype, load_genotype, parse_genotype
 from ltnas.space.layout import KINDS
@@ -206,9 +207,11 @@ def _filled(
     # The dtype of the checkpoint, so that float64 weights stay exact.
     model.to_empty(device="cpu").to(theirs["classifier.weight"].dtype)
     model.load_state_dict(tensors)
-    if isinstance(model, Network):
-        # A buffer that no checkpoint has, and that `to_empty` leaves uninitialised.
-        model.set_drop_path(0.0)
+    # Buffers that no checkpoint has, and that `to_empty` leaves uninitialised.
+    model.set_drop_path(0.0)
+    for module in model.modules():
+        if isinstance(module, MixingWeights):
+            module.fill()
     return model
 
 

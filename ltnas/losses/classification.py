@@ -106,8 +106,10 @@ class Ldam(Criterion):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every image, [B]; logits are s times the cosines."""
-        # The margin is subtracted from the label's logit only, [B, C].
-        lowered = logits - F.one_hot(labels, logits.shape[1]) * self.margins.to(logits.dtype)
+        # The margin is subtracted from the label's logit only, [B, C]. `F.one_hot` would read the
+        # labels on the host, for which a recorded step cannot wait.
+        own = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
+        lowered = logits - own * self.margins.to(logits.dtype)
         return F.cross_entropy(lowered, labels, reduction="none")
 
 
@@ -183,7 +185,9 @@ class GradientHarmonising(Criterion):
         # Bin of each image, [B], and images of all ranks in each bin, [bins].
         place = (-torch.expm1(-loss.detach()) * self.bins).long().clamp(0, self.bins - 1)
         # Without gradient: the density is a weight, not part of the loss.
-        counts = sum_over_ranks(place.bincount(minlength=self.bins).to(self.running.dtype))
+        # `bincount` would read its result's size on the host.
+        inside = place[:, None] == torch.arange(self.bins, device=place.device)  # [B, bins]
+        counts = sum_over_ranks(inside.sum(0).to(self.running.dtype))
         present = counts > 0  # bins that are not empty, [bins]
         # Bins without images keep their running count, as a batch says nothing about them.
         smoothed = counts

@@ -34,13 +34,17 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
     # First identity of the module's docstring; a stride-1 convolution has the fast gradient.
     if stride == 2 and dilation == 2:
         x, stride, dilation = x[:, :, ::2, ::2].contiguous(memory_format=LAST), 1, 1
-    # Elsewhere, and in compiled code, PyTorch's own gradient is fast and correct.
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if has_fast_gradient(x):
         return _convolve(x, weight, stride, dilation)
     if torch.is_autocast_enabled("cpu"):  # the backward pass runs outside of autocast
         x, weight = x.to(torch.bfloat16), weight.to(torch.bfloat16)
     y: Tensor = _Depthwise.apply(x, weight, stride, dilation)
     return y
+
+
+def has_fast_gradient(x: Tensor) -> bool:
+    """Return True where PyTorch's own gradient is fast and correct: on GPUs, in compiled code."""
+    return x.device.type != "cpu" or torch.compiler.is_compiling()
 
 
 def _convolve(x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:

@@ -6,13 +6,16 @@ supports; the plain executor computes the others.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ltnas.models.sources import Source
+from ltnas.kernels import gpu
+from ltnas.kernels.normalisation import count_batch
+from ltnas.models.sources import Mixing, MixingWeights, Source
 
 
 class CellExecutor(Protocol):
@@ -38,12 +41,16 @@ class PlainExecutor:
 
     Args:
         sources: edges that leave each state, in the order of the states.
+        mixing: distributes the mixing weights to the sources.
         nodes: number of intermediate nodes.
         reduction: True for a reduction cell, whose nodes have half the size of its inputs.
     """
 
-    def __init__(self, sources: Sequence[Source], nodes: int, reduction: bool) -> None:
-        self.sources, self.nodes, self.reduction = sources, nodes, reduction
+    def __init__(
+        self, sources: Sequence[Source], mixing: MixingWeights, nodes: int, reduction: bool
+    ) -> None:
+        self.sources, self.mixing = sources, mixing
+        self.nodes, self.reduction = nodes, reduction
 
     def can_run(self, first: Tensor) -> bool:
         """Return True: every input is supported."""
@@ -52,25 +59,45 @@ class PlainExecutor:
     def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
         """See `CellExecutor.run`."""
         states = [first, second]
-        sums: dict[int, Tensor] = {}  # sum of the terms of each node so far
+        terms: dict[int, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
+        mixing: list[Mixing] = self.mixing(weights)
         for state, source in enumerate(self.sources):
-            # All edges into a node come from earlier states, so its sum is complete.
+            # All edges into a node come from earlier states, so its terms are complete.
             if state >= 2:
-                states.append(sums[state] if state in sums else self._zeros(first))
-            for node, term, weight in source(states[state], weights):
-                if node not in sums:
-                    sums[node] = term if weight is None else term * weight.to(term.dtype)
-                elif weight is None:
-                    sums[node] = sums[node] + term
-                else:
-                    # One pass over the memory of the node, instead of a product and a sum.
-                    sums[node] = torch.addcmul(sums[node], term, weight.to(term.dtype))
-        last = self.nodes + 1
-        states.append(sums[last] if last in sums else self._zeros(first))
+                states.append(self._sum(terms[state], first))
+            for node, term, weight in source(states[state], mixing[state]):
+                terms[node].append((term, weight))
+        if not gpu.takes(first):  # the GPU kernels count by themselves
+            count_batch(self._norms())
+        states.append(self._sum(terms[self.nodes + 1], first))
         # [B, nodes * C, H', W']
         return torch.cat(states[2:], dim=1)
 
-    def _zeros(self, state: Tensor) -> Tensor:
-        """Return the value of a node without input, zeros of [B, C, H', W']."""
-        stride = 2 if self.reduction else 1
-        return torch.zeros_like(state[:, :, ::stride, ::stride])
+    def _sum(self, terms: list[tuple[Tensor, Tensor | None]], state: Tensor) -> Tensor:
+        """Return the value of a node, [B, C, H', W'].
+
+        Args:
+            terms: what its edges add, with mixing weights that are still to be applied.
+            state: an input state of the cell, [B, C, H, W].
+        """
+        if not terms:
+            stride = 2 if self.reduction else 1
+            return torch.zeros_like(state[:, :, ::stride, ::stride])
+        if gpu.takes(state):
+            return gpu.weighted_sum(terms)
+        (total, weight), *others = terms
+        total = total if weight is None else total * weight.to(total.dtype)
+        for term, weight in others:
+            # One pass over the memory of the node, instead of a product and a sum.
+            total = (
+                total + term
+                if weight is None
+                else torch.addcmul(total, term, weight.to(term.dtype))
+            )
+        return total
+
+    def _norms(self) -> list[nn.BatchNorm2d]:
+        """Return the layers whose batches `normalise` leaves to the cell to count."""
+        # Collected in each pass: distributed training replaces layers by synchronised ones.
+        modules = (module for source in self.sources for module in source.modules())
+        return [module for module in modules if type(module) is nn.BatchNorm2d]

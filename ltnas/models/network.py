@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -38,32 +39,29 @@ class Cell(nn.Module):
             for edge in self.edges
         )
         # A skip connection of stride 1 is never dropped.
-        self.drop_paths = nn.ModuleList(
-            nn.Identity() if isinstance(module, nn.Identity) else DropPath()
-            for module in self.operations
-        )
+        self.droppable = [not isinstance(module, nn.Identity) for module in self.operations]
         self.outputs = output_nodes(genotype)
 
-    def forward(self, before: Tensor, previous: Tensor) -> Tensor:
+    def forward(self, before: Tensor, previous: Tensor, factors: Sequence[Tensor] = ()) -> Tensor:
         """Compute the cell.
 
         Args:
             before: output of the cell before the previous one, [B, C, H, W].
             previous: output of the previous cell, [B, C', H', W'].
+            factors: factors of drop path, one for each droppable operation; () for none.
 
         Returns:
             The concatenated output nodes, [B, len(outputs) * channels, H'', W''].
         """
         # [B, channels, H', W'] each.
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
-        parts = zip(self.edges, self.operations, self.drop_paths, strict=True)
+        remaining = iter(factors)
+        chosen = [next(remaining, None) if droppable else None for droppable in self.droppable]
+        parts = zip(self.edges, self.operations, chosen, strict=True)
         # Node by node, as an edge may only be computed when its source is complete.
-        for edge, candidate, drop_path in sorted(parts, key=lambda part: part[0].node):
-            term, partial = run_operation(candidate, states[edge.source]), states.get(edge.node)
-            if isinstance(drop_path, DropPath):
-                states[edge.node] = drop_path(term, partial)
-            else:
-                states[edge.node] = term if partial is None else partial + term
+        for edge, candidate, factor in sorted(parts, key=lambda part: part[0].node):
+            partial = states.get(edge.node)
+            states[edge.node] = run_operation(candidate, states[edge.source], factor, partial)
         # Only the nodes that the genotype concatenates; FairDARTS may leave some out.
         return torch.cat([states[node] for node in self.outputs], dim=1)
 
@@ -191,6 +189,7 @@ class Network(BranchedModel):
         # The order of construction is the order of random draws, and so part of what a seed means.
         self.cells = nn.ModuleList(make(plan) for plan in plans)
         self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
+        self.drop_path = DropPath()
         # Channels of the output of each cell.
         outputs = [plan.channels * widths[kind(plan.reduction)] for plan in plans]
         self.feature_size = outputs[-1] * self.branches
@@ -208,19 +207,26 @@ class Network(BranchedModel):
         return (module for module in self.modules() if isinstance(module, Cell))
 
     def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the two inputs of the last cell, and the state that the auxiliary head sees."""
+        """Return what `tail` needs.
+
+        These are the two inputs of the last cell, the state that the auxiliary head sees, and the
+        factors of drop path in the last cell.
+        """
         before = self.stem(images)
         previous = seen = self.stem1(before)
-        for index, cell in enumerate(list(self.cells)[:-1]):
-            before, previous = previous, cell(before, previous)
+        cells = [cell for cell in self.cells if isinstance(cell, Cell)]
+        counts = [sum(cell.droppable) for cell in cells]
+        factors = iter(self.drop_path(sum(counts), like=before))
+        for index, (cell, count) in enumerate(zip(cells[:-1], counts, strict=False)):
+            before, previous = previous, cell(before, previous, tuple(islice(factors, count)))
             if index == self.auxiliary_cell:
                 seen = previous
-        return before, previous, seen
+        return before, previous, seen, *factors
 
     def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, C, H', W']."""
         rebalancing = self.rebalancing_cell if branch else None
-        state: Tensor = (rebalancing or self.cells[-1])(*trunk[:2])
+        state: Tensor = (rebalancing or self.cells[-1])(*trunk[:2], trunk[3:])
         return state
 
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:

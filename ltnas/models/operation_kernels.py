@@ -1,4 +1,4 @@
-"""A single `sep_conv` or `dil_conv` with learned normalisations by the CPU kernels."""
+"""A single `sep_conv` or `dil_conv` with learned normalisations by the kernels of the device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels import kernels
+from ltnas.kernels import gpu, kernels
 from ltnas.kernels.calls import pixels, to_channels_last
 from ltnas.kernels.convolutions import Geometry, unit_backward, unit_forward
 from ltnas.kernels.eligibility import computable, hooked, measures, takes
@@ -24,8 +24,28 @@ from ltnas.kernels.normalisation import (
 from ltnas.models.operations import DepthwiseUnits
 
 
-def run_operation(operation: nn.Module, x: Tensor) -> Tensor:
-    """Apply an operation to [B, C, H, W], by the kernels if they compute what its modules would."""
+def run_operation(
+    operation: nn.Module, x: Tensor, factor: Tensor | None = None, onto: Tensor | None = None
+) -> Tensor:
+    """Return onto + factor * operation(x), by the kernels if they compute what its modules would.
+
+    Args:
+        operation: candidate operation.
+        x: input, [B, C, H, W].
+        factor: factor of each image, [B, 1, 1, 1]; None: 1.
+        onto: addend, [B, C, H', W']; None: 0.
+    """
+    if isinstance(operation, DepthwiseUnits) and _runs_on_gpu(operation, x):
+        return _on_gpu(operation, x, factor, onto)
+    y = _run(operation, x)
+    if onto is None:
+        return y if factor is None else y * factor
+    # One pass over the memory of the sum, instead of a product and a sum.
+    return onto + y if factor is None else torch.addcmul(onto, y, factor)
+
+
+def _run(operation: nn.Module, x: Tensor) -> Tensor:
+    """Apply an operation to [B, C, H, W], by the CPU kernels or its modules."""
     y: Tensor
     if isinstance(operation, DepthwiseUnits) and _runs_natively(operation, x):
         units = operation.units()
@@ -45,6 +65,27 @@ def _runs_natively(operation: DepthwiseUnits, x: Tensor) -> bool:
     if hooked(operation):
         return False
     return all(computable(layer) and layer.affine for _, _, layer in operation.units())
+
+
+def _runs_on_gpu(operation: DepthwiseUnits, x: Tensor) -> bool:
+    """Return True if the GPU kernels compute what the modules of the operation would."""
+    norms = [norm for _, _, norm in operation.units()]
+    known = all(type(norm) is nn.BatchNorm2d and measures(norm) for norm in norms)
+    return gpu.takes(x) and known and not hooked(operation)
+
+
+def _on_gpu(
+    operation: DepthwiseUnits, x: Tensor, factor: Tensor | None, onto: Tensor | None
+) -> Tensor:
+    """Apply an operation by the GPU kernels, of which the first rectifies its input."""
+    units = operation.units()
+    for number, (depthwise, pointwise, norm) in enumerate(units, 1):
+        stride, dilation = depthwise.stride[0], depthwise.dilation[0]
+        x = gpu.depthwise(x, depthwise.weight, stride=stride, dilation=dilation, rectify=True)
+        x = gpu.pointwise(x, pointwise.weight, 1)
+        last = {"factor": factor, "onto": onto} if number == len(units) else {}
+        x = gpu.normalise(norm, x, norm.weight, norm.bias, **last)
+    return x
 
 
 def _geometry(depthwise: nn.Conv2d) -> Geometry:

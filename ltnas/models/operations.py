@@ -134,11 +134,12 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
 
 
 class DropPath(nn.Module):
-    """Drop an operation's output for random images in training (Larsson et al. 2017).
+    """Draws which operations are dropped for which images in training (Larsson et al. 2017).
 
     Outputs that are kept are divided by the probability of keeping them. The probability of
     dropping is a tensor, so that changing it causes neither a new compilation nor a
-    synchronisation.
+    synchronisation. The factors of all operations of a network are drawn at once: each draw of its
+    own took five operations, which were a sixth of a training step's launches on a GPU.
     """
 
     probability: Tensor
@@ -147,15 +148,18 @@ class DropPath(nn.Module):
         super().__init__()
         self.register_buffer("probability", torch.zeros(()), persistent=False)
 
-    def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Return [B, C, H, W] with images dropped, added to `onto` of the same shape if given."""
+    def forward(self, operations: int, like: Tensor) -> tuple[Tensor, ...]:
+        """Return the factor of each operation's output, [B, 1, 1, 1]; () outside of training.
+
+        Args:
+            operations: number of operations.
+            like: state [B, C, H, W], of whose type and device the factors are.
+        """
         if not self.training:
-            return x if onto is None else onto + x
+            return ()
         survival = 1 - self.probability
-        # One draw for each image, [B, 1, 1, 1].
-        kept = torch.rand(len(x), 1, 1, 1, device=x.device) < survival
-        factor = (kept / survival).to(x.dtype)
-        return x * factor if onto is None else torch.addcmul(onto, x, factor)
+        kept = torch.rand(operations, len(like), 1, 1, 1, device=like.device) < survival
+        return (kept / survival).to(like.dtype).unbind()
 
 
 def preprocess_before(plan: CellPlan, affine: bool) -> nn.Module:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels import kernels
+from ltnas.kernels import gpu, kernels
 from ltnas.kernels.calls import pixels, to_channels_last
 from ltnas.kernels.convolutions import rectified_backward, rectified_forward
 from ltnas.kernels.eligibility import computable, hooked, measures, takes
@@ -89,6 +89,8 @@ class RectifiedConvNorm(nn.Sequential):
         if isinstance(norm, nn.BatchNorm2d) and self._runs_natively(norm, input):
             y = _Normalised.apply(norm, input, conv.weight, norm.weight, norm.bias)
             count_batch([norm])
+        elif type(norm) is nn.BatchNorm2d and measures(norm) and gpu.takes(input):
+            y = gpu.normalise(norm, conv(input), norm.weight, norm.bias)
         else:
             y = norm(conv(input))
         return y

@@ -11,12 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ltnas.kernels import gpu
 from ltnas.kernels.convolutions import Geometry
+from ltnas.kernels.eligibility import measures
 from ltnas.models.depthwise import depthwise
 
 
 def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
     """Return x normalised by a layer without parameters and multiplied by a scale.
+
+    In PyTorch the layer does not count the batch: a cell counts it for all of its layers at once.
 
     Args:
         layer: normalisation layer.
@@ -24,22 +28,21 @@ def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
         scale: factor of each channel, [channels]; None: 1.
     """
     # Distributed training replaces layers by synchronised ones, which take no scale.
-    if scale is None or type(layer) is not nn.BatchNorm2d:
+    if type(layer) is not nn.BatchNorm2d:
         y: Tensor = layer(x)
         return y if scale is None else y * scale.to(y.dtype).view(1, -1, 1, 1)
+    if gpu.takes(x) and measures(layer):
+        return gpu.normalise(layer, x, scale)
     # The same as calling the layer, but with the scale in the same pass.
     use_batch = layer.training or not layer.track_running_stats
     has_running = layer.track_running_stats
     assert layer.momentum is not None
-    if layer.training and has_running and layer.num_batches_tracked is not None:
-        layer.num_batches_tracked.add_(1)
     return F.batch_norm(
         x,
         running_mean=layer.running_mean if has_running else None,
         running_var=layer.running_var if has_running else None,
         # The mixing weight: its gradient is that of a learned scale, without another pass.
         weight=scale,
-        bias=torch.zeros_like(scale),
         training=use_batch,
         momentum=layer.momentum,
         eps=layer.eps,
@@ -76,6 +79,22 @@ class Unit(nn.Module):
         y = depthwise(x, self.depthwise, self.geometry.stride, self.geometry.dilation)
         return normalise(self.norm, F.conv2d(y, self.pointwise, groups=self.edges), scale)
 
+    def on_gpu(self, x: Tensor, scale: Tensor | None, onto: Tensor | None) -> Tensor:
+        """Return the same by the GPU kernels, of an input that is neither rectified nor stacked.
+
+        Args:
+            x: [B, C, H, W] for all edges, or [B, edges * C, H, W].
+            scale: see `normalise`.
+            onto: what the output is added to, [B, edges * C, H', W']; None: nothing.
+        """
+        stride, dilation = self.geometry.stride, self.geometry.dilation
+        y = gpu.depthwise(x, self.depthwise, stride=stride, dilation=dilation, rectify=True)
+        y = gpu.pointwise(y, self.pointwise, self.edges)
+        if type(self.norm) is nn.BatchNorm2d and measures(self.norm):
+            return gpu.normalise(self.norm, y, scale, onto=onto)
+        y = normalise(self.norm, y, scale)
+        return y if onto is None else onto + y
+
 
 class Convolutions(nn.Module):
     """`sep_conv` (two units, the stride in the first) or `dil_conv` (one unit, dilated).
@@ -108,6 +127,19 @@ class Convolutions(nn.Module):
             # In place: the backward pass of a normalisation needs its input, not its output.
             y = unit(F.relu(y, inplace=True), scale)
         return y
+
+    def on_gpu(self, state: Tensor, scale: Tensor, onto: Tensor | None) -> Tensor:
+        """Map a state [B, C, H, W], not rectified, to the scaled outputs of the edges.
+
+        Args:
+            state: state that the edges leave.
+            scale: see `normalise`.
+            onto: what the output is added to, [B, edges * C, H', W']; None: nothing.
+        """
+        *others, last = self.chain()
+        for unit in others:
+            state = unit.on_gpu(state, None, None)
+        return last.on_gpu(state, scale, onto)
 
 
 class Reduce(nn.Module):

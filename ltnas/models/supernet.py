@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ltnas.models.executors import CellExecutor, PlainExecutor
 from ltnas.models.native_executor import NativeExecutor
 from ltnas.models.operations import preprocess_before, preprocess_previous
-from ltnas.models.sources import Mask, Source
+from ltnas.models.sources import Mask, MixingWeights, Source
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
 
@@ -50,10 +50,11 @@ class SupernetCell(nn.Module):
             for state in range(nodes + 1)
         ]
         self.sources = nn.ModuleList(sources)
+        self.mixing = MixingWeights(sources, len(operations), plan.channels)
         # In order of preference.
         self.executors: tuple[CellExecutor, ...] = (
             NativeExecutor(sources, nodes, plan.channels, plan.reduction),
-            PlainExecutor(sources, nodes, plan.reduction),
+            PlainExecutor(sources, self.mixing, nodes, plan.reduction),
         )
 
     def forward(self, before: Tensor, previous: Tensor, weights: Tensor) -> Tensor:

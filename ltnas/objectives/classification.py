@@ -25,6 +25,7 @@ class Classification(Objective):
     """
 
     weights: Tensor
+    current_weights: Tensor
 
     def __init__(
         self, criterion: Criterion, weights: Tensor, start: float = 0.0, auxiliary_weight: float = 0
@@ -33,11 +34,16 @@ class Classification(Objective):
         self.criterion, self.start, self.auxiliary_weight = criterion, start, auxiliary_weight
         # Not saved: the counts of the stream give them again.
         self.register_buffer("weights", weights.float(), persistent=False)
-        self.weighs = start == 0
+        # A buffer that changes in place, instead of a switch: a captured step keeps to one path.
+        self.register_buffer("current_weights", self.weights.clone(), persistent=False)
+        self.set_progress(0.0)
 
     def set_progress(self, progress: float) -> None:
         """Turn class weights on from `start` on."""
-        self.weighs = progress >= self.start
+        if progress >= self.start:
+            self.current_weights.copy_(self.weights)
+        else:
+            self.current_weights.fill_(1.0)
 
     def forward(self, model: Model, batch: Batch) -> Losses:
         """Return the loss of the first view, including that of auxiliary classifiers."""
@@ -74,4 +80,4 @@ class Classification(Objective):
         full = logits.to(torch.promote_types(logits.dtype, torch.float32))
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)
-            return losses * self.weights[labels] if self.weighs else losses
+            return losses * self.current_weights[labels]

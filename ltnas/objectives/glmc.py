@@ -49,6 +49,8 @@ class MixtureConsistency(Objective):
         consistency: gamma.
     """
 
+    shares: Tensor
+
     def __init__(
         self,
         plain: Classification,
@@ -63,11 +65,12 @@ class MixtureConsistency(Objective):
         self.projector = perceptron(feature_size, width, width)
         self.predictor = perceptron(width, width // 2, width)
         self.consistency = consistency
-        self.share = 1.0
+        # m and 1 - m, which a captured step reads: they change in place.
+        self.register_buffer("shares", torch.tensor([1.0, 0.0]), persistent=False)
 
     def set_progress(self, progress: float) -> None:
         """Set m = 1 - progress^2."""
-        self.share = 1 - progress**2
+        self.shares[0], self.shares[1] = 1 - progress**2, progress**2
 
     def forward(self, model: Model, batch: Batch) -> Losses:
         """Return the loss of a batch with two mixed views."""
@@ -80,8 +83,8 @@ class MixtureConsistency(Objective):
         loss = features.new_zeros((), dtype=torch.promote_types(features.dtype, torch.float32))
         view_logits = zip(plain.chunk(2), weighted.chunk(2), strict=True)
         for view, (plain_logits, weighted_logits) in enumerate(view_logits):
-            loss = loss + self.share * self.plain.mixed_loss(plain_logits, batch, view)
-            loss = loss + (1 - self.share) * self.weighted.mixed_loss(weighted_logits, batch, view)
+            loss = loss + self.shares[0] * self.plain.mixed_loss(plain_logits, batch, view)
+            loss = loss + self.shares[1] * self.weighted.mixed_loss(weighted_logits, batch, view)
         # Each view predicts the projection of the other one.
         first, second = (p.to(loss.dtype) for p in predicted.chunk(2))
         targets = [z.to(loss.dtype) for z in projected.chunk(2)]

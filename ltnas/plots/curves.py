@@ -26,15 +26,18 @@ def plot_curves(folder: RunFolder) -> None:
     for panel, curves in lines.items():
         for kind, label, column in curves:
             scale = 1 if panel is left else 100  # accuracies in per cent
-            # Empty in epochs of an earlier version, which had other names.
-            values = [scale * float(row[column] or "nan") for row in rows]
+            # Empty in epochs without a test, and in those of an earlier version with other names.
+            points = [
+                (epoch, scale * float(row[column]))
+                for epoch, row in zip(epochs, rows, strict=True)
+                if row[column]
+            ]
             panel.plot(
-                epochs,
-                values,
+                *zip(*points, strict=True),
                 color=COLOURS[kind],
                 linewidth=1.8,
                 label=label,
-                marker="o" if len(epochs) < 3 else "",
+                marker="o" if len(points) < 3 else "",
             )
         panel.set_title("training loss" if panel is left else "accuracy, %", loc="left", color=INK)
         panel.set_xlabel("epoch", color=INK)

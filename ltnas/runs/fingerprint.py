@@ -29,7 +29,7 @@ COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConf
 """Configuration class of each command that makes run folders."""
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
-FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache"}
+FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache", "graphs"}
 """Keys that a resumed run may change, because the result does not depend on them."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -14,7 +15,25 @@ from ltnas.data.test_sets import LONG_TAILED, TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.errors import UserError
 from ltnas.training.evaluation import calibration_error, confusion_matrix, report
+from ltnas.training.graphs import GraphRunner, Notes, StepRunner, build_runner, run_eagerly
 from ltnas.training.learner import Learner
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the steps of a run are taken, and how often its model is tested.
+
+    Args:
+        graphs: see `build_runner`.
+        test_every: epochs between tests; the last epoch is always tested.
+    """
+
+    graphs: str = "off"
+    test_every: int = 1
+
+
+PACE = Pace()
+"""Steps operation by operation, a test after each epoch."""
 
 
 class MeasuringModule(L.LightningModule):
@@ -27,11 +46,14 @@ class MeasuringModule(L.LightningModule):
         learner: model and objectives.
         tests: test sets.
         seed: seed of the run.
+        pace: how steps are run, and how often the model is tested.
     """
 
-    def __init__(self, learner: Learner, tests: TestSets, seed: int) -> None:
+    def __init__(self, learner: Learner, tests: TestSets, seed: int, pace: Pace = PACE) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self.pace = pace
+        self.run: StepRunner = run_eagerly
         self.seed = seed
         self.learner = learner
         self.tests = tests
@@ -42,9 +64,22 @@ class MeasuringModule(L.LightningModule):
         self.confusions: dict[str, Tensor] = {}
         self.calibration_errors: dict[str, float] = {}
 
+    def choose_runner(self) -> bool:
+        """Choose how steps are run, now that the model is on its device; True if by recordings."""
+        self.run = build_runner(self.pace.graphs, next(self.learner.parameters()).device)
+        return isinstance(self.run, GraphRunner)
+
     def on_train_epoch_start(self) -> None:
-        """Forget the losses of the epoch before."""
+        """Forget the losses of the epoch before, and decide if the epoch ends with a test."""
         self.losses = {}
+        # Lightning compares this number with the epoch at its end.
+        every = 1 if self.tests_now() else int(self.trainer.max_epochs or 0) + 1
+        self.trainer.check_val_every_n_epoch = every
+
+    def tests_now(self) -> bool:
+        """Return True if the present epoch ends with a test."""
+        done = self.current_epoch + 1
+        return done % self.pace.test_every == 0 or done == self.trainer.max_epochs
 
     def on_train_batch_start(self, batch: object, index: int) -> None:
         """Make what torch draws in this epoch a function of (seed, epoch, rank)."""
@@ -55,10 +90,10 @@ class MeasuringModule(L.LightningModule):
         """Return more columns of the history; none by default."""
         return {}
 
-    def note(self, **values: Tensor) -> None:
-        """Keep scalars of this step, on the device and without gradient."""
-        for name, value in values.items():
-            self.losses.setdefault(name, []).append(value.detach().float())
+    def note(self, notes: Notes) -> None:
+        """Keep what a step measures, on the device."""
+        for name, value in notes.items():
+            self.losses.setdefault(name, []).append(value.float())
 
     def latest(self) -> dict[str, float]:
         """Return the newest value of everything noted; waits for the device."""
@@ -103,7 +138,9 @@ class MeasuringModule(L.LightningModule):
         self.predictions, self.labels, self.confidences = [], [], []
         parts = {self.tests.name: torch.arange(len(tested[0]))}
         if self.tests.long_tailed is not None:
-            parts[LONG_TAILED] = self.tests.long_tailed.cpu()
+            long_tailed = self.tests.long_tailed.cpu()
+            # A limited test may not reach all of its images.
+            parts[LONG_TAILED] = long_tailed[long_tailed < len(tested[0])]
         # Not those of a checkpoint either, which an earlier version may have named otherwise.
         self.confusions, self.calibration_errors = {}, {}
         for name, part in parts.items():

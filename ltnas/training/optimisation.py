@@ -13,37 +13,75 @@ from ltnas.distributed.collectives import mean_over_ranks
 
 
 def weight_optimiser(
-    parameters: Iterable[nn.Parameter], config: WeightOptimiser
+    parameters: Iterable[nn.Parameter], config: WeightOptimiser, capturable: bool = False
 ) -> torch.optim.SGD:
-    """Return SGD with momentum on the weights."""
+    """Return SGD with momentum on the weights.
+
+    Args:
+        parameters: weights.
+        config: settings.
+        capturable: True if the steps are recorded; the learning rate is a tensor then.
+    """
     # SGD adds weight decay to the gradient before momentum. The virtual step of `second_order` has
     # the same formula, so that a change here must be made there too.
     return torch.optim.SGD(
         parameters,
-        lr=config.learning_rate,
+        lr=torch.tensor(config.learning_rate) if capturable else config.learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=config.nesterov,
+        **_few_operations(capturable),
     )
 
 
 def architecture_optimiser(
-    parameters: Iterable[nn.Parameter], config: ArchitectureOptimiser
+    parameters: Iterable[nn.Parameter], config: ArchitectureOptimiser, capturable: bool = False
 ) -> torch.optim.Adam:
-    """Return Adam, with weight decay added to the gradient as in DARTS."""
+    """Return Adam, with weight decay added to the gradient as in DARTS.
+
+    Args:
+        parameters: architecture parameters.
+        config: settings.
+        capturable: True if the steps are recorded; the learning rate is a tensor then.
+    """
     # Not AdamW: its decoupled decay is another quantity than the 1e-3 of DARTS.
     return torch.optim.Adam(
         parameters,
-        lr=config.learning_rate,
+        lr=torch.tensor(config.learning_rate) if capturable else config.learning_rate,
         betas=(config.beta1, config.beta2),
         weight_decay=config.weight_decay,
+        capturable=capturable,
+        **_few_operations(capturable),
     )
 
 
+def _few_operations(capturable: bool) -> dict[str, bool]:
+    """Return the arguments that make an optimiser update all parameters in few operations."""
+    # Only the fused update reads the learning rate on the device. It rounds otherwise than the one
+    # of earlier versions of ltnas, which others therefore keep.
+    return {"fused": True} if capturable else {"foreach": True}
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group."""
+    """Set the learning rate of every group.
+
+    A rate that is a tensor is filled in place, as a recorded step reads it from the same memory.
+    """
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        device, present = group["params"][0].device, group["lr"]
+        # The default is what the optimiser was built with; a checkpoint may have brought a number,
+        # or a tensor on another device.
+        if not isinstance(optimiser.defaults["lr"], Tensor):
+            group["lr"] = rate
+        elif isinstance(present, Tensor) and present.device == device:
+            present.fill_(rate)
+        else:
+            group["lr"] = torch.tensor(rate, device=device)
+
+
+def rate_of(optimiser: torch.optim.Optimizer) -> float:
+    """Return the learning rate of the first group."""
+    return float(optimiser.param_groups[0]["lr"])
 
 
 def descend(
@@ -80,7 +118,7 @@ def clipped_step(
     """Clip the gradients that the parameters have, and take one step; see `descend`."""
     if clip is not None:
         for group in groups:
-            torch.nn.utils.clip_grad_norm_(group, clip)
+            torch.nn.utils.clip_grad_norm_(group, clip, foreach=True)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
 

@@ -14,8 +14,9 @@ from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.objectives import Losses
+from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
-from ltnas.training.monitor import MeasuringModule
+from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     average_of,
     descend,
@@ -43,6 +44,7 @@ class RetrainModule(MeasuringModule):
         sharpness: radius of sharpness-aware steps; 0: plain steps.
         averaging: decay of an average of the weights, which is then tested; 0: none.
         trains_trunk: False if only the classifier learns.
+        pace: how steps are run, and how often the model is tested.
     """
 
     learner: Learner
@@ -61,8 +63,9 @@ class RetrainModule(MeasuringModule):
         sharpness: float = 0.0,
         averaging: float = 0.0,
         trains_trunk: bool = True,
+        pace: Pace = PACE,
     ) -> None:
-        super().__init__(learner, tests, seed)
+        super().__init__(learner, tests, seed, pace)
         self.adjustment, self.sharpness, self.trains_trunk = adjustment, sharpness, trains_trunk
         self.average = average_of(learner.model, averaging) if averaging else None
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
@@ -76,7 +79,8 @@ class RetrainModule(MeasuringModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return SGD on all parameters that learn."""
-        return weight_optimiser(self.learner.weights().values(), self.weights_config)
+        recorded = self.choose_runner()
+        return weight_optimiser(self.learner.weights().values(), self.weights_config, recorded)
 
     def on_train_epoch_start(self) -> None:
         """Set learning rate and drop path, which depend on the epoch alone."""
@@ -91,6 +95,13 @@ class RetrainModule(MeasuringModule):
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """Take one weight step."""
+        self.note(self.run(self.weight_step, batches))
+        # Once a step, as the decay of the average is per step.
+        if self.average is not None:
+            self.average.update_parameters(self.learner.model)
+
+    def weight_step(self, batches: dict[str, Batch]) -> Notes:
+        """Update the weights."""
         batch, optimiser = batches["weights"], self.trainer.optimizers[0]
         groups, clip = self.learner.clip_groups(), self.weights_config.clip
         losses = self._losses(batch)
@@ -105,11 +116,8 @@ class RetrainModule(MeasuringModule):
             )
         else:
             descend(losses.total, groups, optimiser, clip)
-        # Once a step, as the decay of the average is per step.
-        if self.average is not None:
-            self.average.update_parameters(self.learner.model)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
-        self.note(train_loss=losses.objective, train_accuracy=hits)
+        return {"train_loss": losses.objective.detach(), "train_accuracy": hits}
 
     def _losses(self, batch: Batch) -> Losses:
         with self.autocast():

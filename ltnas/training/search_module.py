@@ -34,11 +34,13 @@ from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
 from ltnas.objectives import Losses
 from ltnas.space.genotype import Genotype
+from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
-from ltnas.training.monitor import MeasuringModule
+from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     architecture_optimiser,
     descend,
+    rate_of,
     set_rate,
     weight_optimiser,
 )
@@ -77,6 +79,7 @@ class SearchModule(MeasuringModule):
         tests: test sets, measured after each epoch.
         seed: seed of the run.
         autocast: makes the context of a forward pass.
+        pace: how steps are run, and how often the model is tested.
     """
 
     learner: Learner
@@ -96,8 +99,9 @@ class SearchModule(MeasuringModule):
         tests: TestSets,
         seed: int,
         autocast: Context,
+        pace: Pace = PACE,
     ) -> None:
-        super().__init__(learner, tests, seed)
+        super().__init__(learner, tests, seed, pace)
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
@@ -125,7 +129,7 @@ class SearchModule(MeasuringModule):
         mixing, genotype, _ = self.architecture()
         supernet = self.network.supernet
         return {
-            "architecture_rate": self._optimisers()[1].param_groups[0]["lr"],
+            "architecture_rate": rate_of(self._optimisers()[1]),
             **{f"entropy_{kind}": entropy(values) for kind, values in mixing.items()},
             "skip_connections": genotype.count("skip_connect"),
             "parametric_operations": genotype.count(*PARAMETRIC),
@@ -149,9 +153,11 @@ class SearchModule(MeasuringModule):
         """Return SGD on the weights and Adam on the architecture parameters."""
         # Two optimisers without common parameters: SGD on the architecture parameters would fit
         # them to the training images of the weights, with momentum and decay that are not theirs.
+        recorded = self.choose_runner()
+        weights, architecture = self.learner.weights(), self.network.architecture
         return [
-            weight_optimiser(self.learner.weights().values(), self.weights_config),
-            architecture_optimiser(self.network.architecture.values(), self.architecture_config),
+            weight_optimiser(weights.values(), self.weights_config, recorded),
+            architecture_optimiser(architecture.values(), self.architecture_config, recorded),
         ]
 
     def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -173,25 +179,28 @@ class SearchModule(MeasuringModule):
             set_rate(optimiser, value)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
-        """Take one bilevel step: first the architecture's, then the weights'."""
-        weight_optimiser, architecture_optimiser = self._optimisers()
+        """Take one bilevel step."""
         # The same noise on all ranks and in all passes of the step; no stream has such a key.
         self.network.relaxation.draw(generator(self.seed, 0, self.current_epoch, index, 2))
-
-        # Architecture step, on images of its own half of the training set (DARTS, section 2.3).
-        gradient = self._architecture_gradient(batches)
-        for name, parameter in self.learner.architecture().items():
-            parameter.grad = gradient[name]
-        architecture_optimiser.step()
-        architecture_optimiser.zero_grad(set_to_none=True)
-
-        # Weight step, at the new architecture parameters.
-        self._weight_step(batches["weights"], weight_optimiser)
-
+        self.note(self.run(self.bilevel_step, batches))
         # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches
         if last and self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0:
             self.curvature = {"largest_eigenvalue": self._curvature(batches["architecture"])}
+
+    def bilevel_step(self, batches: dict[str, Batch]) -> Notes:
+        """Take the architecture step, then the weight step at the new architecture parameters."""
+        return self.architecture_step(batches) | self.weight_step(batches["weights"])
+
+    def architecture_step(self, batches: dict[str, Batch]) -> Notes:
+        """Update the architecture parameters on images of their own half (DARTS, section 2.3)."""
+        optimiser = self._optimisers()[1]
+        gradient, notes = self.architecture_gradient(batches)
+        for name, parameter in self.learner.architecture().items():
+            parameter.grad = gradient[name]
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        return notes
 
     def _curvature(self, batch: Batch) -> float:
         """Return the largest eigenvalue of the Hessian of the architecture's objective.
@@ -242,14 +251,14 @@ class SearchModule(MeasuringModule):
 
         return loss
 
-    def _validation_loss(self, batch: Batch, context: Context) -> Loss:
+    def _validation_loss(self, batch: Batch, context: Context, notes: Notes) -> Loss:
         """Return the loss of the architecture step: the objective, noted, and the regulariser."""
         objective = self._training_loss(batch, context, of_architecture=True)
         regularise = self.regularise
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)
-            self.note(architecture_loss=value)
+            notes["architecture_loss"] = value.detach()
             if regularise is None:
                 return value
             # The relaxation gets the tensors that the gradient is taken of, not the module's
@@ -260,19 +269,24 @@ class SearchModule(MeasuringModule):
 
         return loss
 
-    def _architecture_gradient(self, batches: dict[str, Batch]) -> Tensors:
-        """Return the gradient of the architecture parameters by their names in the learner."""
+    def architecture_gradient(self, batches: dict[str, Batch]) -> tuple[Tensors, Notes]:
+        """Return the gradient of the architecture parameters by their names in the learner.
+
+        The second value holds the loss of the architecture.
+        """
+        notes: Notes = {}
         context = nullcontext if self.gradient.full_precision else self.autocast
         with frozen_statistics(self.learner):
-            return architecture_gradient(
+            found = architecture_gradient(
                 self.gradient,
                 training_loss=self._training_loss(batches["weights"], context),
-                validation_loss=self._validation_loss(batches["architecture"], context),
+                validation_loss=self._validation_loss(batches["architecture"], context, notes),
                 weights=self._weights(),
                 architecture=self.learner.architecture(),
                 next_step=self._next_weight_step,
                 average=mean_over_ranks,
             )
+        return found, notes
 
     def _next_weight_step(self) -> WeightStep:
         """Return the SGD step that the weights take next, for gradients that look ahead."""
@@ -289,11 +303,13 @@ class SearchModule(MeasuringModule):
             velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
         )
 
-    def _weight_step(self, batch: Batch, optimiser: torch.optim.Optimizer) -> None:
-        # Constant architecture parameters: the weight step needs no gradient of them.
+    def weight_step(self, batch: Batch) -> Notes:
+        """Update the weights, at constant architecture parameters."""
+        # The weight step needs no gradient of the architecture parameters.
         fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
         with self.autocast():
             losses: Losses = functional_call(self.learner, fixed, (batch,))
-        descend(losses.total, self.learner.clip_groups(), optimiser, self.weights_config.clip)
+        optimiser, clip = self._optimisers()[0], self.weights_config.clip
+        descend(losses.total, self.learner.clip_groups(), optimiser, clip)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
-        self.note(train_loss=losses.objective, train_accuracy=hits)
+        return {"train_loss": losses.objective.detach(), "train_accuracy": hits}

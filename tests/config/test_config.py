@@ -130,6 +130,13 @@ REFUSED = {
     "odd channels": (lambda: c.Run(channels=3), "channels=3", "even and 2 or more"),
     "no channels": (lambda: c.Run(channels=0), "channels=0", "even and 2 or more"),
     "no batches": (lambda: c.Run(limit_batches=0), "limit_batches=0", "leave it out"),
+    "no test batches": (
+        lambda: c.Run(limit_test_batches=0),
+        "limit_test_batches=0",
+        "leave it out",
+    ),
+    "no tests": (lambda: c.Run(test_every=0), "test_every=0", "1 or more"),
+    "graphs": (lambda: c.Run(graphs="on"), "graphs=on", "off"),
     # combinations
     "l1 on softmax": (
         lambda: c.SearchConfig(regulariser=c.ZeroOneL1()),
@@ -266,6 +273,16 @@ REFUSED = {
         lambda: c.GpusLauncher(jobs_per_gpu=0),
         "hydra.launcher.jobs_per_gpu=0",
         "1 or more",
+    ),
+    "GPUs of a job": (
+        lambda: c.GpusLauncher(gpus_per_job=0),
+        "hydra.launcher.gpus_per_job=0",
+        "1 or more",
+    ),
+    "shared GPUs of jobs with several": (
+        lambda: c.GpusLauncher(jobs_per_gpu=2, gpus_per_job=2),
+        "hydra.launcher.jobs_per_gpu=2 with gpus_per_job=2",
+        "leave one out",
     ),
     "jobs at once": (lambda: c.GpusLauncher(jobs=0), "hydra.launcher.jobs=0", "leave it out"),
     "branch depth": (lambda: c.TwoBranches(depth=2), "branches.depth=2", "0 or 1"),

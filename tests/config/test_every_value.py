@@ -118,7 +118,7 @@ def regularised(value):
 
 def architecture_gradient(value):
     module = search_module(gradient=value)
-    gradient = module._architecture_gradient(batches())
+    gradient, _ = module.architecture_gradient(batches())
     return numbers(*(gradient[name].detach() for name in sorted(gradient)))
 
 

@@ -82,6 +82,8 @@ def test_progress_reaches_both_losses():
     objective = built(c.ClassBalanced(start=0.5))
     parts = objective.conventional, objective.rebalancing
     objective.set_progress(0.4)
-    assert not any(part.weighs for part in parts)
+    assert all((part.current_weights == 1).all() for part in parts)
     objective.set_progress(0.5)
-    assert all(part.weighs for part in parts)
+    for part in parts:
+        assert torch.equal(part.current_weights, part.weights)
+        assert (part.weights != 1).any()

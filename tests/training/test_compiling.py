@@ -25,8 +25,8 @@ def compiled():
 
 def step(module, seed):
     both = batches(seed=seed)
-    found = module._architecture_gradient(both)
-    module._weight_step(both["weights"], module.alone.optimizers[0])
+    found, _ = module.architecture_gradient(both)
+    module.weight_step(both["weights"])
     return found
 
 

@@ -36,7 +36,7 @@ def test_architecture_gradient_leaves_weights_statistics_and_their_gradients_alo
 ):
     module = search_module(objective, gradient)
     before = state(module)
-    found = module._architecture_gradient(batches(1 + (objective is SSL)))
+    found, _ = module.architecture_gradient(batches(1 + (objective is SSL)))
     assert changed(before, state(module)) == set()
     assert all(parameter.grad is None for parameter in module.learner.parameters())
     assert set(found) == {"model.architecture.normal", "model.architecture.reduce"}
@@ -55,7 +55,7 @@ def test_no_weight_gradient_is_computed_in_the_architecture_step():
             return func(*args, **(kwargs or {}))
 
     with Spy():
-        module._architecture_gradient(batches())
+        module.architecture_gradient(batches())
     assert calls
     assert all(mask == [True, False, False] for mask in calls)
 
@@ -63,7 +63,7 @@ def test_no_weight_gradient_is_computed_in_the_architecture_step():
 def test_first_order_gradient_is_that_of_the_validation_loss_plus_regulariser():
     module = search_module(relaxation=c.Sigmoid(0.5), regulariser=c.ZeroOneL2(weight=10.0))
     data = batches()
-    found = module._architecture_gradient(data)
+    found, _ = module.architecture_gradient(data)
     alphas = module.network.architecture
     loss = F.cross_entropy(
         module.network(data["architecture"].views[0]), data["architecture"].labels
@@ -82,9 +82,9 @@ def test_the_architecture_moves_before_the_weights_and_statistics_move_once():
     data = batches()
     expected = search_module()
     for name, parameter in expected.network.architecture.items():
-        parameter.grad = expected._architecture_gradient(data)[f"model.architecture.{name}"]
+        parameter.grad = expected.architecture_gradient(data)[0][f"model.architecture.{name}"]
     expected.alone.optimizers[1].step()
-    expected._weight_step(data["weights"], expected.alone.optimizers[0])
+    expected.weight_step(data["weights"])
     module.training_step(data, 0)
     assert changed(state(expected), state(module)) == set()
     tracked = [v for n, v in state(module).items() if n.endswith("num_batches_tracked")]
@@ -101,7 +101,7 @@ def test_the_weight_step_is_sgd_on_the_clipped_gradient():
     size = torch.sqrt(sum((g**2).sum() for g in found if g is not None))
     scale = min(1.0, 5.0 / (float(size) + 1e-6))
     module = search_module()
-    module._weight_step(data, module.alone.optimizers[0])
+    module.weight_step(data)
     new = module.learner.weights()
     for (name, value), gradient in zip(old.items(), found, strict=True):
         step = 0.025 * (scale * gradient + 3e-4 * value)
@@ -135,14 +135,14 @@ def test_the_probe_learns():
 def test_second_order_differs_from_first_and_uses_the_momentum():
     first, second = search_module(), search_module(gradient=c.SecondOrder())
     data = batches()
-    a, b = (module._architecture_gradient(data) for module in (first, second))
+    a, b = (module.architecture_gradient(data)[0] for module in (first, second))
     assert changed(a, b) == set(a)
     for buffer_scale in (0.0, 1.0):
         module = search_module(gradient=c.SecondOrder())
         for parameter in module.learner.weights().values():
             buffer = torch.full_like(parameter, buffer_scale)
             module.alone.optimizers[0].state[parameter]["momentum_buffer"] = buffer
-        c_ = module._architecture_gradient(data)
+        c_, _ = module.architecture_gradient(data)
         assert (changed(b, c_) == set()) is (buffer_scale == 0.0)
 
 
@@ -151,7 +151,7 @@ def test_means_name_the_first_step_that_is_not_finite():
 
     module = search_module()
     for value in (1.0, float("nan"), float("inf")):
-        module.note(train_loss=torch.tensor(value), train_accuracy=torch.tensor(0.5))
+        module.note({"train_loss": torch.tensor(value), "train_accuracy": torch.tensor(0.5)})
     module.alone.current_epoch = 3
     type(module).current_epoch = property(lambda self: 3)
     try:

@@ -1,0 +1,155 @@
+"""Number of operations that a step launches on a GPU, by part of the step and by kind of operation.
+
+    python -m benchmarks.launches [scheme=darts] [batch=4] [channels=16] [cells=8] [kernels=on]
+        [top=12] [out=]
+
+They are counted on the CPU, by the code that a GPU runs: PyTorch operations, each of which launches
+one kernel or a few, and launches of the GPU kernels of this package, which are counted instead of
+run. kernels=off counts the same step without those. Neither views nor allocations are counted, as
+they launch nothing. The training step is that of the retraining of DARTS: 36 channels, 20 cells,
+auxiliary classifier and drop path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from triton.runtime.jit import KernelInterface
+
+from benchmarks import harness, retrain_step, search_step
+from ltnas.data.stream import Batch
+from ltnas.kernels import SWITCH, gpu
+from ltnas.kernels.gpu import (
+    triton_depthwise,
+    triton_normalisation,
+    triton_pointwise,
+    triton_sums,
+)
+from ltnas.models import depthwise
+
+DEFAULTS = {
+    "scheme": "darts",
+    "batch": "4",
+    "channels": "16",
+    "cells": "8",
+    "kernels": "on",
+    "top": "12",
+    "out": "",
+}
+LAUNCH_NOTHING = {
+    *(torch.ops.aten.empty, torch.ops.aten.empty_like, torch.ops.aten.new_empty),
+    *(torch.ops.profiler._record_function_enter_new, torch.ops.profiler._record_function_exit),
+}
+
+
+class Launches(TorchDispatchMode):
+    """Counts dispatched operations that are not views, by their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self,
+        function: Any,  # noqa: ANN401
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Any = None,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        if not function.is_view and function.overloadpacket not in LAUNCH_NOTHING:
+            self.counts[str(function.overloadpacket)] += 1
+        return function(*args, **(kwargs or {}))
+
+
+class Counted:
+    """Stands for a Triton kernel, and counts its launches."""
+
+    def __init__(self, name: str, counts: Counter[str]) -> None:
+        self.name, self.counts = name, counts
+
+    def __getitem__(self, grid: object) -> Callable[..., None]:
+        """Return a launch over a grid."""
+        return self.launch
+
+    def launch(self, *arguments: object, **constants: object) -> None:
+        """Count a launch, which leaves its outputs as they are."""
+        self.counts[f"triton.{self.name}"] += 1
+
+
+def count(step: Callable[[], object], kernels: bool) -> Counter[str]:
+    """Return the operations of the second call of a step: the first creates optimiser state.
+
+    Args:
+        step: step on the CPU.
+        kernels: True for the GPU kernels of this package.
+    """
+    launches = Launches()
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(depthwise, "has_fast_gradient", return_value=True))
+        if kernels:
+            patches.enter_context(mock.patch.object(gpu, "takes", return_value=True))
+            for module in (triton_depthwise, triton_normalisation, triton_pointwise, triton_sums):
+                for name, value in vars(module).items():
+                    if isinstance(value, KernelInterface):
+                        kind = module.__name__.rpartition("_")[2]
+                        counted = Counted(f"{kind}{name}", launches.counts)
+                        patches.enter_context(mock.patch.object(module, name, counted))
+        step()
+        launches.counts.clear()
+        with launches:
+            step()
+    return launches.counts
+
+
+def measure(words: dict[str, str]) -> dict[str, Counter[str]]:
+    """Return the operations of the architecture step, the weight step and the training step."""
+    scheme, images = words["scheme"], int(words["batch"])
+    _, search = search_step.build(
+        scheme, {**search_step.DEFAULTS, "channels": words["channels"], "cells": words["cells"]}
+    )
+    batch = search_step.last(search_step.batch_of(images, scheme, "cpu"))
+    shape = {"device": "cpu", "precision": "32", "channels": "36", "cells": "20"}
+    shape["genotype"] = "darts_v2"
+    network, noise = retrain_step.build(shape), retrain_step.noise(images, "cpu")
+    train = retrain_step.our_step(network, shape)
+    labelled = {"weights": Batch((noise[0],), noise[1])}
+    kernels, both = words["kernels"] == "on", search_step.twice(batch)
+    return {
+        "architecture_step": count(lambda: search.architecture_step(both), kernels),
+        "weight_step": count(lambda: search.weight_step(batch), kernels),
+        "training_step": count(lambda: train(labelled), kernels),
+    }
+
+
+def main() -> None:
+    """Count, print the most frequent operations of each step, and write the JSON file."""
+    words = harness.arguments(dict(DEFAULTS))
+    with mock.patch.dict(os.environ, {SWITCH: "off"}):
+        counts = measure(words)
+    for name, found in counts.items():
+        harness.table(
+            f"{name}: {found.total()} operations",
+            ["operation", "calls"],
+            found.most_common(int(words["top"])),
+        )
+    totals = {name: found.total() for name, found in counts.items()}
+    totals["bilevel_step"] = totals["architecture_step"] + totals["weight_step"]
+    print(f"bilevel_step: {totals['bilevel_step']} operations")
+    if words["out"]:
+        kinds = {name: dict(found.most_common()) for name, found in counts.items()}
+        path = Path(words["out"]) / "launches.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**totals, "by_operation": kinds}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""GPU kernels in Triton, for what PyTorch's libraries are slow at in a supernet.
+
+Depthwise and grouped pointwise convolutions on channels-last tensors, which cuDNN splits into one
+launch for each group or computes by general kernels, and batch normalisation in fewer launches.
+Activations are float32 or bfloat16; all sums are float32. The kernels run without a GPU, too, in
+Triton's interpreter (TRITON_INTERPRET=1), which is how the tests check them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ltnas.kernels import SWITCH
+
+
+@functools.cache
+def available() -> bool:
+    """Return True if Triton is installed and the kernels are not switched off."""
+    return os.environ.get(SWITCH) != "off" and importlib.util.find_spec("triton") is not None
+
+
+def takes(x: Tensor) -> bool:
+    """Return True if the GPU kernels can compute with an activation [B, C, H, W]."""
+    supported = x.is_cuda and x.dtype in (torch.float32, torch.bfloat16)
+    return supported and available() and not torch.compiler.is_compiling()
+
+
+# Triton is imported at the first call: it is missing on machines without a GPU, and slow to import.
+
+
+def depthwise(x: Tensor, weight: Tensor, *, stride: int, dilation: int, rectify: bool) -> Tensor:
+    """See `triton_depthwise.depthwise`."""
+    from ltnas.kernels.gpu import triton_depthwise
+
+    return triton_depthwise.depthwise(x, weight, stride=stride, dilation=dilation, rectify=rectify)
+
+
+def pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """See `triton_pointwise.pointwise`."""
+    from ltnas.kernels.gpu import triton_pointwise
+
+    return triton_pointwise.pointwise(x, weight, groups)
+
+
+def normalise(
+    layer: nn.BatchNorm2d,
+    x: Tensor,
+    scale: Tensor | None = None,
+    shift: Tensor | None = None,
+    *,
+    factor: Tensor | None = None,
+    onto: Tensor | None = None,
+) -> Tensor:
+    """See `triton_normalisation.normalise`."""
+    from ltnas.kernels.gpu import triton_normalisation
+
+    return triton_normalisation.normalise(layer, x, scale, shift, factor=factor, onto=onto)
+
+
+def weighted_sum(terms: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
+    """See `triton_sums.weighted_sum`."""
+    from ltnas.kernels.gpu import triton_sums
+
+    return triton_sums.weighted_sum(terms)

@@ -1,0 +1,276 @@
+"""Batch normalisation in training on a GPU: three launches forward and three backward.
+
+PyTorch takes about twice as many for channels-last tensors without learned parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ltnas.kernels.gpu.layout import dense, empty, power_of_two
+
+ELEMENTS = 8192
+"""Elements of a program of the passes over pixels and channels."""
+SIZES = ["pixels", "part_pixels", "parts", "area"]
+"""Arguments for whose values Triton shall compile no variants."""
+PARTS = 256
+"""Largest number of parts whose sums one program puts together."""
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _block_moments(
+    x, mean, squares, pixels, channels, PIXELS: tl.constexpr, CHANNELS: tl.constexpr
+):  # fmt: skip
+    """Mean, and sum of squared deviations from it, of the pixels of a part."""
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    mask = (p < pixels)[:, None] & (c < channels)[None, :]
+    value = tl.load(x + p[:, None] * channels + c[None, :], mask=mask, other=0.0).to(tl.float32)
+    count = tl.minimum(pixels - tl.program_id(0) * PIXELS, PIXELS).to(tl.float32)
+    average = tl.sum(value, axis=0) / count
+    deviation = tl.where(mask, value - average[None, :], 0.0)
+    to = tl.program_id(0) * channels + c
+    tl.store(mean + to, average, mask=c < channels)
+    tl.store(squares + to, tl.sum(deviation * deviation, axis=0), mask=c < channels)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _join_moments(
+    part_mean, part_squares, mean, inverse, running_mean, running_var, batches,
+    pixels, part_pixels, channels, parts, eps, momentum,
+    MOVES: tl.constexpr, PARTS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    """Join the moments of the parts (Chan et al. 1983), move the running statistics, and count."""
+    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
+    exists = c < channels
+    total = tl.zeros([CHANNELS], dtype=tl.float32)
+    for start in range(0, parts, PARTS):
+        part = start + tl.arange(0, PARTS)
+        count = tl.maximum(tl.minimum(pixels - part * part_pixels, part_pixels), 0).to(tl.float32)
+        mask = (part < parts)[:, None] & exists[None, :]
+        at = part[:, None] * channels + c[None, :]
+        value = tl.load(part_mean + at, mask=mask, other=0.0)
+        total += tl.sum(value * count[:, None], axis=0)
+    average = total / pixels
+    squares = tl.zeros([CHANNELS], dtype=tl.float32)
+    for start in range(0, parts, PARTS):
+        part = start + tl.arange(0, PARTS)
+        count = tl.maximum(tl.minimum(pixels - part * part_pixels, part_pixels), 0).to(tl.float32)
+        mask = (part < parts)[:, None] & exists[None, :]
+        at = part[:, None] * channels + c[None, :]
+        value = tl.load(part_mean + at, mask=mask, other=0.0) - average[None, :]
+        inner = tl.load(part_squares + at, mask=mask, other=0.0)
+        squares += tl.sum(inner + value * value * count[:, None], axis=0)
+    variance = squares / pixels
+    tl.store(mean + c, average, mask=exists)
+    tl.store(inverse + c, 1.0 / tl.sqrt(variance + eps), mask=exists)
+    if MOVES:
+        old = tl.load(running_mean + c, mask=exists, other=0.0)
+        tl.store(running_mean + c, old + momentum * (average - old), mask=exists)
+        old = tl.load(running_var + c, mask=exists, other=0.0)
+        unbiased = squares / (pixels - 1)
+        tl.store(running_var + c, old + momentum * (unbiased - old), mask=exists)
+        if tl.program_id(0) == 0:
+            tl.store(batches, tl.load(batches) + 1)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _apply(
+    x, y, mean, inverse, scale, shift, factor, onto, pixels, area, channels,
+    SCALED: tl.constexpr, SHIFTED: tl.constexpr, FACTORED: tl.constexpr, ADDS: tl.constexpr,
+    PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    exists = c < channels
+    mask = (p < pixels)[:, None] & exists[None, :]
+    at = p[:, None] * channels + c[None, :]
+    average = tl.load(mean + c, mask=exists, other=0.0)
+    slope = tl.load(inverse + c, mask=exists, other=0.0)
+    if SCALED:
+        slope *= tl.load(scale + c, mask=exists, other=0.0).to(tl.float32)
+    value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
+    result = (value - average[None, :]) * slope[None, :]
+    if SHIFTED:
+        result += tl.load(shift + c, mask=exists, other=0.0).to(tl.float32)[None, :]
+    if FACTORED:
+        result *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+    if ADDS:
+        result += tl.load(onto + at, mask=mask, other=0.0).to(tl.float32)
+    tl.store(y + at, result.to(y.dtype.element_ty), mask=mask)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _gradient_sums(
+    gradient, x, mean, inverse, factor, sums, products, pixels, area, channels,
+    FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    """Sums over the pixels of a part of the gradient, and of its product with the normalised x."""
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    exists = c < channels
+    mask = (p < pixels)[:, None] & exists[None, :]
+    at = p[:, None] * channels + c[None, :]
+    average = tl.load(mean + c, mask=exists, other=0.0)
+    deviation = tl.load(inverse + c, mask=exists, other=0.0)
+    grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
+    if FACTORED:
+        grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+    value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
+    normalised = (value - average[None, :]) * deviation[None, :]
+    to = tl.program_id(0) * channels + c
+    tl.store(sums + to, tl.sum(grad, axis=0), mask=exists)
+    tl.store(products + to, tl.sum(grad * normalised, axis=0), mask=exists)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _join_sums(
+    part_sums, part_products, sums, products, channels, parts,
+    PARTS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
+    exists = c < channels
+    total = tl.zeros([CHANNELS], dtype=tl.float32)
+    product = tl.zeros([CHANNELS], dtype=tl.float32)
+    for start in range(0, parts, PARTS):
+        part = start + tl.arange(0, PARTS)
+        mask = (part < parts)[:, None] & exists[None, :]
+        at = part[:, None] * channels + c[None, :]
+        total += tl.sum(tl.load(part_sums + at, mask=mask, other=0.0), axis=0)
+        product += tl.sum(tl.load(part_products + at, mask=mask, other=0.0), axis=0)
+    tl.store(sums + c, total, mask=exists)
+    tl.store(products + c, product, mask=exists)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _input_gradient(
+    gradient, x, mean, inverse, scale, factor, sums, products, dx, pixels, area, channels,
+    SCALED: tl.constexpr, FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    exists = c < channels
+    mask = (p < pixels)[:, None] & exists[None, :]
+    at = p[:, None] * channels + c[None, :]
+    average = tl.load(mean + c, mask=exists, other=0.0)
+    deviation = tl.load(inverse + c, mask=exists, other=0.0)
+    slope = deviation
+    if SCALED:
+        slope *= tl.load(scale + c, mask=exists, other=0.0).to(tl.float32)
+    total = tl.load(sums + c, mask=exists, other=0.0) / pixels
+    product = tl.load(products + c, mask=exists, other=0.0) / pixels
+    grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
+    if FACTORED:
+        grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+    value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
+    normalised = (value - average[None, :]) * deviation[None, :]
+    result = (grad - total[None, :] - normalised * product[None, :]) * slope[None, :]
+    tl.store(dx + at, result.to(dx.dtype.element_ty), mask=mask)
+
+
+def normalise(
+    layer: nn.BatchNorm2d,
+    x: Tensor,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    *,
+    factor: Tensor | None,
+    onto: Tensor | None,
+) -> Tensor:
+    """Return onto + factor * (scale * normalised + shift), [B, C, H, W].
+
+    The input is normalised by the statistics of the batch. The running statistics of a layer in
+    training are moved.
+
+    Args:
+        layer: layer, whose own parameters are ignored.
+        x: input, [B, C, H, W].
+        scale: factor of each channel, [C]; None: 1.
+        shift: addend of each channel, [C]; None: 0.
+        factor: factor of each image, without gradient, [B, 1, 1, 1]; None: 1.
+        onto: addend, [B, C, H, W]; None: 0.
+    """
+    y: Tensor = _Normalise.apply(layer, x, scale, shift, factor, onto)
+    return y
+
+
+def _tiles(pixels: int, channels: int) -> tuple[int, int, tuple[int, int]]:
+    """Return the pixels and channels of a program, and the number of programs along each."""
+    block = min(64, power_of_two(channels))
+    step = ELEMENTS // block
+    return step, block, (triton.cdiv(pixels, step), triton.cdiv(channels, block))
+
+
+class _Normalise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        layer: nn.BatchNorm2d,
+        x: Tensor,
+        scale: Tensor | None,
+        shift: Tensor | None,
+        factor: Tensor | None,
+        onto: Tensor | None,
+    ) -> Tensor:
+        x, onto = dense(x), None if onto is None else dense(onto)
+        batch, channels, height, width = x.shape
+        pixels = batch * height * width
+        step, block, grid = _tiles(pixels, channels)
+        parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
+        _block_moments[grid](x, parts[0], parts[1], pixels, channels, PIXELS=step, CHANNELS=block)
+        moments = torch.empty(2, channels, dtype=torch.float32, device=x.device)
+        moves = layer.training and layer.track_running_stats
+        _join_moments[(triton.cdiv(channels, 8),)](
+            parts[0], parts[1], moments[0], moments[1], layer.running_mean, layer.running_var,
+            layer.num_batches_tracked, pixels, step, channels, grid[0], layer.eps, layer.momentum,
+            MOVES=moves, PARTS=min(PARTS, power_of_two(grid[0])), CHANNELS=8,
+        )  # fmt: skip
+        y = empty(batch, channels, height, width, like=x)
+        _apply[grid](
+            x, y, moments[0], moments[1], scale, shift, factor, onto,
+            pixels, height * width, channels,
+            SCALED=scale is not None, SHIFTED=shift is not None, FACTORED=factor is not None,
+            ADDS=onto is not None, PIXELS=step, CHANNELS=block,
+        )  # fmt: skip
+        ctx.save_for_backward(x, moments, scale, factor)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        x, moments, scale, factor = ctx.saved_tensors
+        gradient = dense(gradients[0])
+        batch, channels, height, width = x.shape
+        pixels = batch * height * width
+        step, block, grid = _tiles(pixels, channels)
+        parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
+        _gradient_sums[grid](
+            gradient, x, moments[0], moments[1], factor, parts[0], parts[1],
+            pixels, height * width, channels,
+            FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
+        )  # fmt: skip
+        sums = torch.empty(2, channels, dtype=torch.float32, device=x.device)
+        _join_sums[(triton.cdiv(channels, 8),)](
+            parts[0], parts[1], sums[0], sums[1], channels, grid[0],
+            PARTS=min(PARTS, power_of_two(grid[0])), CHANNELS=8,
+        )  # fmt: skip
+        _, needs_x, needs_scale, needs_shift, _, needs_onto = ctx.needs_input_grad
+        dx = None
+        if needs_x:
+            dx = empty(batch, channels, height, width, like=x)
+            _input_gradient[grid](
+                gradient, x, moments[0], moments[1], scale, factor, sums[0], sums[1], dx,
+                pixels, height * width, channels,
+                SCALED=scale is not None, FACTORED=factor is not None,
+                PIXELS=step, CHANNELS=block,
+            )  # fmt: skip
+        grad_scale = sums[1] if needs_scale else None
+        grad_shift = sums[0] if needs_shift else None
+        grad_onto = gradients[0] if needs_onto else None
+        return None, dx, grad_scale, grad_shift, None, grad_onto

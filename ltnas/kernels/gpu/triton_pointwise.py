@@ -1,0 +1,154 @@
+"""Pointwise convolution in groups on a GPU: one matrix product for each edge, in one launch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ltnas.kernels.gpu.layout import dense, empty, power_of_two
+
+PIXELS = 128
+"""Pixels of a program."""
+LEAST = 16
+"""Smallest side of a matrix that the matrix units multiply."""
+LARGEST = 64
+"""Largest side of a tile of the weights."""
+SIZES = ["pixels", "groups", "span", "input_step", "output_step"]
+"""Arguments for whose values Triton shall compile no variants."""
+PROGRAMS = 528
+"""Number of programs of the weight gradient, 4 for each multiprocessor of an H100."""
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""True if there is no GPU: Triton's interpreter multiplies bfloat16 matrices wrongly."""
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _product(
+    x, weight, y,
+    pixels, inputs, outputs, groups, input_step, output_step,
+    PIXELS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, WIDE: tl.constexpr,
+):  # fmt: skip
+    group = tl.program_id(1)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    n = tl.program_id(2) * OUTPUTS + tl.arange(0, OUTPUTS)
+    real, kept = p < pixels, n < outputs
+    total = tl.zeros([PIXELS, OUTPUTS], dtype=tl.float32)
+    for first in range(0, inputs, INPUTS):
+        k = first + tl.arange(0, INPUTS)
+        at = p[:, None] * (groups * inputs) + group * inputs + k[None, :]
+        value = tl.load(x + at, mask=real[:, None] & (k < inputs)[None, :], other=0.0)
+        at = group * inputs * outputs + k[:, None] * input_step + n[None, :] * output_step
+        matrix = tl.load(weight + at, mask=(k < inputs)[:, None] & kept[None, :], other=0.0)
+        matrix = matrix.to(x.dtype.element_ty)
+        if WIDE:
+            value, matrix = value.to(tl.float32), matrix.to(tl.float32)
+        total += tl.dot(value, matrix, input_precision="ieee")
+    to = p[:, None] * (groups * outputs) + group * outputs + n[None, :]
+    tl.store(y + to, total.to(y.dtype.element_ty), mask=real[:, None] & kept[None, :])
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _weight_gradient(
+    gradient, x, partial,
+    pixels, inputs, outputs, groups, span,
+    PIXELS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, WIDE: tl.constexpr,
+):  # fmt: skip
+    blocks = tl.cdiv(inputs, INPUTS)
+    group, split = tl.program_id(0), tl.program_id(1)
+    n = (tl.program_id(2) // blocks) * OUTPUTS + tl.arange(0, OUTPUTS)
+    k = (tl.program_id(2) % blocks) * INPUTS + tl.arange(0, INPUTS)
+    total = tl.zeros([OUTPUTS, INPUTS], dtype=tl.float32)
+    for start in range(split * span, split * span + span, PIXELS):
+        p = start + tl.arange(0, PIXELS)
+        real = p < pixels
+        at = p[None, :] * (groups * outputs) + group * outputs + n[:, None]
+        grad = tl.load(gradient + at, mask=real[None, :] & (n < outputs)[:, None], other=0.0)
+        at = p[:, None] * (groups * inputs) + group * inputs + k[None, :]
+        value = tl.load(x + at, mask=real[:, None] & (k < inputs)[None, :], other=0.0)
+        if WIDE:
+            grad, value = grad.to(tl.float32), value.to(tl.float32)
+        total += tl.dot(grad, value, input_precision="ieee")
+    to = ((split * groups + group) * outputs + n[:, None]) * inputs + k[None, :]
+    tl.store(partial + to, total, mask=(n < outputs)[:, None] & (k < inputs)[None, :])
+
+
+def pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Return the 1x1 convolution in groups, [B, groups * O, H, W].
+
+    Args:
+        x: input, [B, groups * C, H, W].
+        weight: weights, [groups * O, C, 1, 1].
+        groups: number of groups.
+    """
+    y: Tensor = _Pointwise.apply(x, weight, groups)
+    return y
+
+
+class _Pointwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, groups: int) -> Tensor:  # noqa: ANN401
+        x, weight = dense(x), weight.contiguous()
+        ctx.save_for_backward(x, weight)
+        ctx.groups = groups
+        inputs, outputs = weight.shape[1], len(weight) // groups
+        return _multiply(x, weight, groups, inputs, outputs, transposed=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        (x, weight), groups = ctx.saved_tensors, ctx.groups
+        gradient = dense(gradients[0].to(x.dtype))
+        inputs, outputs = weight.shape[1], len(weight) // groups
+        needs_x, needs_weight, _ = ctx.needs_input_grad
+        dx = dw = None
+        if needs_x:
+            dx = _multiply(gradient, weight, groups, outputs, inputs, transposed=True)
+        if needs_weight:
+            dw = _dw(gradient, x, weight, groups)
+        return dx, dw, None
+
+
+def _multiply(
+    x: Tensor, weight: Tensor, groups: int, inputs: int, outputs: int, transposed: bool
+) -> Tensor:
+    """Return x W^T of each group, or x W if transposed; W is [outputs, inputs] of the forward pass.
+
+    `inputs` and `outputs` are those of this product.
+    """
+    batch, _, height, width = x.shape
+    y = empty(batch, groups * outputs, height, width, like=x)
+    pixels, block = batch * height * width, _block(outputs)
+    # Steps through the memory of W from one input of the product to the next, and output to output.
+    steps = (outputs, 1) if transposed else (1, inputs)
+    _product[triton.cdiv(pixels, PIXELS), groups, triton.cdiv(outputs, block)](
+        x, weight, y,
+        pixels, inputs, outputs, groups, *steps,
+        PIXELS=PIXELS, INPUTS=_block(inputs), OUTPUTS=block, WIDE=INTERPRETED,
+    )  # fmt: skip
+    return y
+
+
+def _block(channels: int) -> int:
+    """Return the number of channels of a tile."""
+    return min(LARGEST, power_of_two(channels, LEAST))
+
+
+def _dw(gradient: Tensor, x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Return the gradient of the weights, a sum of parts that programs compute by themselves."""
+    inputs, outputs = weight.shape[1], len(weight) // groups
+    pixels, step = x.shape[0] * x.shape[2] * x.shape[3], 64
+    tiles = triton.cdiv(outputs, _block(outputs)) * triton.cdiv(inputs, _block(inputs))
+    splits = max(1, min(triton.cdiv(PROGRAMS, groups * tiles), triton.cdiv(pixels, step)))
+    span = triton.cdiv(triton.cdiv(pixels, splits), step) * step
+    partial = torch.empty(splits, len(weight), inputs, dtype=torch.float32, device=x.device)
+    _weight_gradient[groups, splits, tiles](
+        gradient, x, partial,
+        pixels, inputs, outputs, groups, span,
+        PIXELS=step, INPUTS=_block(inputs), OUTPUTS=_block(outputs), WIDE=INTERPRETED,
+    )  # fmt: skip
+    return partial.sum(0).view_as(weight).to(weight.dtype)

@@ -1,0 +1,164 @@
+"""GPU kernels, run by Triton's interpreter, beside PyTorch in float64."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ltnas.kernels.gpu import depthwise, normalise, pointwise, triton_depthwise, weighted_sum
+from ltnas.kernels.gpu.layout import dense, pixel_stride
+
+TOLERANCE = {torch.float32: 3e-5, torch.bfloat16: 1e-2}
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def images(*shape, dtype=torch.float32):
+    """Return random numbers in channels-last memory, exact in the type, with gradients."""
+    return dense(torch.randn(shape).to(dtype)).requires_grad_()
+
+
+def error(x, expected):
+    expected = expected.detach().double()
+    return float((x.detach().double() - expected).norm() / expected.norm().clamp_min(1e-9))
+
+
+def gradients(y, inputs, gradient):
+    return torch.autograd.grad(
+        y, inputs, gradient.to(y.dtype), allow_unused=True, materialize_grads=True
+    )
+
+
+def check(ours, theirs, inputs, dtype):
+    """Compare outputs and all gradients of two functions of the same inputs."""
+    wide = [x.detach().double().requires_grad_() for x in inputs]
+    y, expected = ours(*inputs), theirs(*wide)
+    assert error(y, expected) < TOLERANCE[dtype]
+    gradient = torch.randn_like(expected).to(dtype)
+    for found, wanted in zip(
+        gradients(y, inputs, gradient), gradients(expected, wide, gradient), strict=True
+    ):
+        assert error(found, wanted) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"), [(3, 1, 1), (5, 2, 1), (3, 2, 2), (5, 1, 2)]
+)
+@pytest.mark.parametrize("rectify", [True, False])
+def test_depthwise(kernel, stride, dilation, rectify, dtype):
+    """Two edges share three channels; the sizes are no multiples of any block."""
+    x, weight = images(2, 3, 6, 10, dtype=dtype), torch.randn(6, 1, kernel, kernel)
+
+    def ours(x, weight):
+        return depthwise(x, weight, stride=stride, dilation=dilation, rectify=rectify)
+
+    def theirs(x, weight):
+        x = F.relu(x) if rectify else x
+        padding = kernel // 2 * dilation
+        return F.conv2d(
+            torch.cat([x, x], 1),
+            weight,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=6,
+        )
+
+    check(ours, theirs, [x, weight.requires_grad_()], dtype)
+
+
+def test_depthwise_of_many_parts(monkeypatch):
+    """The weight gradient is a sum over parts, of which the last is not full."""
+    monkeypatch.setattr(triton_depthwise, "PROGRAMS", 400)
+    x, weight = images(3, 20, 9, 9), torch.randn(20, 1, 3, 3, requires_grad=True)
+    check(
+        lambda x, w: depthwise(x, w, stride=1, dilation=1, rectify=False),
+        lambda x, w: F.conv2d(x, w, padding=1, groups=20),
+        [x, weight],
+        torch.float32,
+    )
+
+
+def test_depthwise_of_a_slice_of_channels():
+    whole = dense(torch.randn(2, 12, 6, 6))
+    part, weight = whole[:, 4:8], torch.randn(8, 1, 3, 3)
+    assert pixel_stride(part) == 12
+    y = depthwise(part, weight, stride=1, dilation=1, rectify=True)
+    expected = F.conv2d(F.relu(torch.cat([part, part], 1)), weight, padding=1, groups=8)
+    assert error(y, expected) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("groups", "inputs", "outputs"), [(3, 4, 4), (1, 70, 140), (2, 16, 32)])
+def test_pointwise(groups, inputs, outputs, dtype):
+    x = images(2, groups * inputs, 7, 11, dtype=dtype)
+    # Exact in bf16, in which the kernel multiplies.
+    weight = torch.randn(groups * outputs, inputs, 1, 1).bfloat16().float().requires_grad_()
+    check(
+        lambda x, w: pointwise(x, w, groups),
+        lambda x, w: F.conv2d(x, w, groups=groups),
+        [x, weight],
+        dtype,
+    )
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("added", [True, False])
+def test_normalise(added, scaled, dtype):
+    """A mean far from zero, which a difference of sums of squares would not survive."""
+    layer, reference = (nn.BatchNorm2d(5, affine=False) for _ in range(2))
+    reference.double()
+    x = dense(images(6, 5, 21, 17, dtype=dtype).detach() * 3 + 40).requires_grad_()
+    factor = torch.tensor([0.0, 1.25] * 3).view(6, 1, 1, 1) if added else None
+    inputs = {"x": x}
+    if scaled:
+        inputs |= {name: torch.rand(5, requires_grad=True) for name in ("scale", "shift")}
+    if added:
+        inputs["onto"] = images(6, 5, 21, 17, dtype=dtype)
+
+    def ours(*values):
+        named = dict(zip(inputs, values, strict=True))
+        return normalise(layer, **named, factor=factor)
+
+    def theirs(*values):
+        named = dict(zip(inputs, values, strict=True))
+        y = reference(named["x"])
+        if scaled:
+            y = y * named["scale"].view(-1, 1, 1) + named["shift"].view(-1, 1, 1)
+        return named["onto"] + factor * y if added else y
+
+    check(ours, theirs, list(inputs.values()), dtype)
+    assert error(layer.running_mean, reference.running_mean) < TOLERANCE[dtype]
+    assert error(layer.running_var, reference.running_var) < TOLERANCE[dtype]
+    assert layer.num_batches_tracked == reference.num_batches_tracked == 1
+
+
+def test_normalise_leaves_frozen_statistics_alone():
+    layer = nn.BatchNorm2d(4, affine=False)
+    layer.track_running_stats = False
+    normalise(layer, images(2, 4, 3, 3), None, None)
+    assert not layer.running_mean.any()
+    assert layer.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("weighted", "plain"), [(0, 3), (1, 0), (11, 2), (8, 1)])
+def test_weighted_sum(weighted, plain, dtype):
+    """More terms than a launch takes; one is a slice of channels of a larger tensor."""
+    whole = images(3, 15, 7, 9, dtype=dtype)
+    others = [images(3, 5, 7, 9, dtype=dtype) for _ in range(weighted + plain - 1)]
+    weights = torch.rand(weighted + 1, requires_grad=True)
+
+    def terms(whole, weights, *others):
+        scalars = [*weights[:weighted], *[None] * plain]
+        return list(zip([*others, whole[:, 5:10]], scalars, strict=True))
+
+    def theirs(*inputs):
+        return sum(x if weight is None else x * weight for x, weight in terms(*inputs))
+
+    check(lambda *inputs: weighted_sum(terms(*inputs)), theirs, [whole, weights, *others], dtype)
