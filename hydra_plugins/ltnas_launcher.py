@@ -14,6 +14,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ltnas.config import GpusLauncher as GpusLauncherConfig
+from ltnas.config import Trainer
+from ltnas.config.requirements import require
 
 if TYPE_CHECKING:
     from ltnas.sweeps.jobs import Job
@@ -25,8 +27,12 @@ SEARCH_PATH = "hydra.searchpath="
 class GpusLauncher(Launcher):
     """Starts `python -m` of the command for each job; see `ltnas.sweeps`."""
 
-    def __init__(self, devices: list[str] | None, jobs_per_gpu: int, jobs: int | None) -> None:
-        self.sharing = GpusLauncherConfig(devices=devices, jobs_per_gpu=jobs_per_gpu, jobs=jobs)
+    def __init__(
+        self, devices: list[str] | None, jobs_per_gpu: int, gpus_per_job: int, jobs: int | None
+    ) -> None:
+        self.sharing = GpusLauncherConfig(
+            devices=devices, jobs_per_gpu=jobs_per_gpu, gpus_per_job=gpus_per_job, jobs=jobs
+        )
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -40,6 +46,7 @@ class GpusLauncher(Launcher):
         """Run all jobs, print the folders of their runs, and return how each job has ended."""
         from ltnas.sweeps.devices import places
         from ltnas.sweeps.jobs import Job
+        from ltnas.sweeps.mps import shared_gpus
         from ltnas.sweeps.sweep import mark_done, sweep
 
         folder = Path(str(self.config.hydra.sweep.dir))
@@ -49,19 +56,18 @@ class GpusLauncher(Launcher):
             for overrides in job_overrides
         ]
         jobs = [
-            Job(number, job_words(overrides), folder / f"{number}.log")
+            Job(number, job_words(overrides, self.sharing.gpus_per_job), folder / f"{number}.log")
             for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
         name = sweep_name(self.config.hydra.job.config_name, [job.overrides for job in jobs])
         for job in jobs:
             job.sweep = name
-        mark_done(jobs, [_typed(config) for config in configs])
-        sharing = self.sharing
-        sweep(
-            jobs,
-            places(sharing.devices, sharing.jobs_per_gpu, sharing.jobs),
-            command(self.config),
-        )
+        typed = [_typed(config) for config in configs]
+        for config in typed:
+            self._check_processes(config.trainer)
+        mark_done(jobs, typed)
+        with shared_gpus(places(self.sharing), self.sharing.jobs_per_gpu) as shared:
+            sweep(jobs, shared, command(self.config))
         for job in jobs:
             if job.folder:
                 print(job.folder, flush=True)
@@ -70,12 +76,27 @@ class GpusLauncher(Launcher):
             for job, config, overrides in zip(jobs, configs, job_overrides, strict=True)
         ]
 
+    def _check_processes(self, trainer: Trainer) -> None:
+        """Raise a `UserError` for a job that asks for other devices than it would get."""
+        each = self.sharing.gpus_per_job
+        require(
+            trainer.processes in (1, each),
+            f"trainer.devices={trainer.devices} trainer.nodes={trainer.nodes} in a job of "
+            f"hydra/launcher=gpus, which gives each job {each}: take hydra.launcher.gpus_per_job",
+        )
 
-def job_words(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that a job is started with: not Hydra's, and resuming by default."""
+
+def job_words(overrides: Sequence[str], processes: int) -> list[str]:
+    """Return the overrides that a job is started with: not Hydra's, and resuming by default.
+
+    Args:
+        overrides: overrides of the job.
+        processes: number of processes of the job; it replaces the job's own trainer.devices.
+    """
     words = [word for word in overrides if word[:5] != "hydra" or word.startswith(SEARCH_PATH)]
-    resumes = any(word.startswith("resume=") for word in words)
-    return words if resumes else [*words, "resume=auto"]
+    if not any(word.startswith("resume=") for word in words):
+        words.append("resume=auto")
+    return words if processes == 1 else [*words, f"trainer.devices={processes}"]
 
 
 def sweep_name(command: str, jobs: Sequence[Sequence[str]]) -> str:

@@ -17,6 +17,8 @@ class GpusLauncher:
     """GPUs to use, named as in CUDA_VISIBLE_DEVICES; None: all."""
     jobs_per_gpu: int = 1
     """Number of jobs that run on a GPU at the same time."""
+    gpus_per_job: int = 1
+    """Number of GPUs, or of processes on a machine without GPUs, that share each batch of a job."""
     jobs: int | None = None
     """Number of jobs at a time on a machine without GPUs; None: one for every two cores."""
 
@@ -31,6 +33,15 @@ class GpusLauncher:
         require(
             self.jobs_per_gpu >= 1,
             f"hydra.launcher.jobs_per_gpu={self.jobs_per_gpu} must be 1 or more",
+        )
+        require(
+            self.gpus_per_job >= 1,
+            f"hydra.launcher.gpus_per_job={self.gpus_per_job} must be 1 or more",
+        )
+        require(
+            min(self.jobs_per_gpu, self.gpus_per_job) == 1,
+            f"hydra.launcher.jobs_per_gpu={self.jobs_per_gpu} with gpus_per_job="
+            f"{self.gpus_per_job}: either jobs share a GPU or a job has several; leave one out",
         )
         require(
             self.jobs is None or self.jobs >= 1,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from ltnas.config import GpusLauncher
+from ltnas.config.requirements import require
 
 
 @dataclass(frozen=True)
@@ -19,26 +21,38 @@ class Place:
     """Environment variables that restrict a job to this place."""
 
 
-def places(devices: Sequence[str] | None, jobs_per_gpu: int, jobs: int | None) -> list[Place]:
+def places(sharing: GpusLauncher) -> list[Place]:
     """Return all places of this machine.
 
     Args:
-        devices: GPUs as CUDA_VISIBLE_DEVICES names them; None for all visible GPUs.
-        jobs_per_gpu: number of jobs that share a GPU.
-        jobs: number of simultaneous jobs on a machine without GPUs; None for one per two cores.
+        sharing: how jobs share the machine.
+
+    Raises:
+        UserError: there are GPUs, but fewer than a job shall have.
     """
-    gpus = list(devices) if devices is not None else visible_gpus()
-    if gpus:
-        return [
-            Place(f"gpu {gpu}", {"CUDA_VISIBLE_DEVICES": str(gpu)})
-            # All GPUs once, then again: the first jobs are on different GPUs.
-            for _ in range(jobs_per_gpu)
-            for gpu in gpus
-        ]
-    # Without GPUs the cores are divided evenly among the jobs.
-    cores = usable_cores()
-    count = jobs or max(1, cores // 2)
-    threads = str(max(1, cores // count))
+    gpus = sharing.devices if sharing.devices is not None else visible_gpus()
+    if not gpus:
+        return _places_on_cores(sharing)
+    each = sharing.gpus_per_job
+    require(
+        each <= len(gpus),
+        f"hydra.launcher.gpus_per_job={each}, but there are {len(gpus)} GPUs: take {len(gpus)}",
+    )
+    # GPUs that do not fill a group of their own stay unused.
+    groups = [gpus[first : first + each] for first in range(0, len(gpus) - each + 1, each)]
+    return [
+        Place(f"gpu {'+'.join(group)}", {"CUDA_VISIBLE_DEVICES": ",".join(group)})
+        # All GPUs once, then again: the first jobs are on different GPUs.
+        for _ in range(sharing.jobs_per_gpu)
+        for group in groups
+    ]
+
+
+def _places_on_cores(sharing: GpusLauncher) -> list[Place]:
+    """Return places that divide the cores evenly among the processes of all jobs."""
+    cores, each = usable_cores(), sharing.gpus_per_job
+    count = sharing.jobs or max(1, cores // (2 * each))
+    threads = str(max(1, cores // (count * each)))
     environment = {"OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
     return [Place(f"cpu {number}", environment) for number in range(count)]
 

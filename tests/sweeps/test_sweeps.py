@@ -1,18 +1,22 @@
 """Sweeps of many processes: places, jobs, skipped and failed jobs, interrupts."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from composed import composed
 from conftest import TINY
 
 from hydra_plugins.ltnas_launcher import sweep_name
+from ltnas.config import GpusLauncher
+from ltnas.errors import UserError
 from ltnas.search import search
-from ltnas.sweeps import devices
+from ltnas.sweeps import devices, mps
 from ltnas.sweeps.devices import Place, places, visible_gpus
 from ltnas.sweeps.jobs import Job
 from ltnas.sweeps.sweep import mark_done
@@ -39,17 +43,83 @@ def job(tmp_path, *words, number=0):
 
 
 def test_each_gpu_has_its_places():
-    gpus = places(["0", "3"], 2, None)
+    gpus = places(GpusLauncher(devices=["0", "3"], jobs_per_gpu=2))
     assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in gpus] == ["0", "3", "0", "3"]
 
 
 def test_cores_are_shared_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(devices, "visible_gpus", list)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert [place.name for place in places(None, 3, None)] == ["cpu 0", "cpu 1", "cpu 2", "cpu 3"]
-    assert {place.environment["OMP_NUM_THREADS"] for place in places(None, 1, None)} == {"2"}
-    (one,) = places(None, 1, 1)
+    names = [place.name for place in places(GpusLauncher(jobs_per_gpu=3))]
+    assert names == ["cpu 0", "cpu 1", "cpu 2", "cpu 3"]
+    assert {place.environment["OMP_NUM_THREADS"] for place in places(GpusLauncher())} == {"2"}
+    (one,) = places(GpusLauncher(jobs=1))
     assert one.environment == {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": ""}
+    pairs = places(GpusLauncher(gpus_per_job=2))  # of processes, with two cores each
+    assert [place.environment["OMP_NUM_THREADS"] for place in pairs] == ["2", "2"]
+
+
+def test_a_job_has_a_group_of_gpus():
+    groups = places(GpusLauncher(devices=["0", "1", "2", "5", "6"], gpus_per_job=2))
+    assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in groups] == ["0,1", "2,5"]
+    assert [place.name for place in groups] == ["gpu 0+1", "gpu 2+5"]
+    with pytest.raises(UserError, match=r"gpus_per_job=4, but there are 3 GPUs: take 3"):
+        places(GpusLauncher(devices=["0", "1", "2"], gpus_per_job=4))
+    with pytest.raises(UserError, match="either jobs share a GPU or a job has several"):
+        GpusLauncher(jobs_per_gpu=2, gpus_per_job=2)
+
+
+# --- several jobs on a GPU by MPS ---------------------------------------------------------------
+
+
+@pytest.fixture
+def control(tmp_path, monkeypatch):
+    """A control program of MPS that notes how it was called."""
+    program, calls = tmp_path / "bin" / mps.CONTROL, tmp_path / "calls"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$*[$([ "$1" = -d ] || cat)] $CUDA_MPS_PIPE_DIRECTORY" >> {calls}\n'
+        f"[ ! -e {tmp_path}/broken ] || {{ echo no such device >&2; exit 1; }}\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv(mps.PIPES, raising=False)
+    return calls
+
+
+def test_jobs_that_share_a_gpu_share_it_by_mps(control, capsys):
+    own = places(GpusLauncher(devices=["0"], jobs_per_gpu=2))
+    with mps.shared_gpus(own, 2) as shared:
+        pipes = {place.environment[mps.PIPES] for place in shared}
+        assert [place.environment["CUDA_VISIBLE_DEVICES"] for place in shared] == ["0", "0"]
+    (folder,) = pipes
+    assert control.read_text().splitlines() == [f"-d[] {folder}", f"[quit] {folder}"]
+    assert not Path(folder).exists()
+    assert capsys.readouterr().err == "note: the 2 jobs of a GPU share it by MPS\n"
+
+
+def test_without_mps_jobs_take_turns(control, tmp_path, capsys, monkeypatch):
+    own = places(GpusLauncher(devices=["0"], jobs_per_gpu=2))
+    (tmp_path / "broken").touch()
+    with mps.shared_gpus(own, 2) as shared:
+        assert shared == own
+    assert "failed (no such device): the 2 jobs of a GPU take turns" in capsys.readouterr().err
+    monkeypatch.setenv("PATH", "")
+    with mps.shared_gpus(own, 2) as shared:
+        assert shared == own
+    assert "there is no nvidia-cuda-mps-control here" in capsys.readouterr().err
+
+
+def test_no_mps_where_nothing_is_shared(control, capsys, monkeypatch):
+    for gpus, jobs in ((["0"], 1), ([], 2)):
+        own = places(GpusLauncher(devices=gpus, jobs_per_gpu=jobs, jobs=2))
+        with mps.shared_gpus(own, jobs) as shared:
+            assert shared == own
+    monkeypatch.setenv(mps.PIPES, "/of/the/user")
+    with mps.shared_gpus(places(GpusLauncher(devices=["0"], jobs_per_gpu=2)), 2):
+        pass
+    assert not control.exists()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("visible", "expected"), [("0,2", ["0", "2"]), ("", []), ("-1", [])])
@@ -331,6 +401,24 @@ def test_odd_devices(tmp_path):
     done = launched(tmp_path, "scheme=random", "seed=0,1", "hydra.launcher.devices=[cuda:0]")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("ltnas: hydra.launcher.devices has 'cuda:0'")
+
+
+def test_a_job_on_several_devices(tmp_path):
+    """Each job of the multirun is two processes of its own, of which one writes the results."""
+    words = ("scheme=darts", "seed=0,1", "hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
+    done = launched(tmp_path, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folders = done.stdout.splitlines()
+    assert len(set(folders)) == 2
+    for folder in folders:
+        assert "devices: 2" in (Path(folder) / "config.yaml").read_text()
+        assert json.loads((Path(folder) / "metrics.json").read_text())["epochs"] == 2
+
+
+def test_a_job_that_asks_for_other_devices_than_it_gets(tmp_path):
+    done = launched(tmp_path, "scheme=random", "seed=0,1", "trainer.devices=2")
+    assert done.returncode == 2
+    assert "take hydra.launcher.gpus_per_job" in done.stderr.splitlines()[-1]
 
 
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
