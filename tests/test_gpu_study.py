@@ -1,0 +1,97 @@
+"""The study for a GPU, tried on the CPU: cut off, called again, finished, with the same results."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import REPOSITORY
+from PIL import Image
+
+from benchmarks import gpu_study
+
+PIECES = "search-fairdarts_ssl-exp0.1-s0,train-fairdarts_ssl-exp0.1-s0"
+SMALL = "channels=4,cells=3,epochs=2,batch_size=16,limit_batches=2,limit_test_batches=1"
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels.numpy()).save(file, "png")
+    return {"bytes": file.getvalue()}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Noise in the files of the Hugging Face hub: 40 training and 20 test images of each class."""
+    folder = tmp_path_factory.mktemp("cifar")
+    random = torch.Generator().manual_seed(0)
+    for name, count in (("train", 400), ("test", 200)):
+        pixels = torch.randint(256, (count, 32, 32, 3), generator=random, dtype=torch.uint8)
+        table = {"img": [png(one) for one in pixels], "label": [i % 10 for i in range(count)]}
+        pq.write_table(pa.table(table), folder / f"{name}-00000-of-00001.parquet")
+    return folder
+
+
+def call(out, data, *words):
+    command = [sys.executable, "-m", "benchmarks.gpu_study", f"out={out}", f"data={data}"]
+    command += ["device=cpu", "commit=abc", f"pieces={PIECES}", f"small={SMALL}", *words]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def results(out):
+    """Return what the finished pieces have found, without times and versions."""
+    found = {}
+    with tarfile.open(out / "results.tar.gz") as archive:
+        for member in archive:
+            if member.isfile():
+                result = json.load(archive.extractfile(member))
+                assert result["commit"] == "abc"
+                found[result["name"]] = {k: result[k] for k in ("command", "curves", "genotype")}
+    return found
+
+
+def test_a_study_goes_on_where_it_was_cut_off(images, tmp_path, monkeypatch):
+    whole = call(tmp_path / "whole", images, "minutes=20")
+    assert whole == [*(f"{name}: done" for name in PIECES.split(",")), "all done"]
+    expected = results(tmp_path / "whole")
+    assert set(expected) == set(PIECES.split(","))
+    assert len(expected[PIECES.split(",")[1]]["curves"]["train_loss"]) == 2
+
+    # The first call has no time for a training, the second one none left at all.
+    first = tmp_path / "first"
+    monkeypatch.setattr(gpu_study, "LEAST", 0.0)
+    study = gpu_study.Study({**gpu_study.DEFAULTS, "out": str(first), "minutes": "20"})
+    study.words |= {"data": str(images), "device": "cpu", "small": SMALL, "commit": "abc"}
+    search, train = [piece for piece in gpu_study.pieces() if piece.name in PIECES.split(",")]
+    assert study.run(search) == "done"
+    study.end = 0.0
+    assert study.run(train) == "interrupted"
+    study.pack()
+    state = sorted(path.name for path in first.glob("state.*"))
+    assert state[0] == "state.000"
+    assert set(results(first)) == {search.name}
+
+    # Another machine, which only has the state.
+    lines = call(tmp_path / "second", images, f"state={first}", "minutes=20")
+    assert lines == [f"{train.name}: done", "all done"]
+    assert results(tmp_path / "second") == expected
+
+
+def test_a_piece_is_not_started_without_time(images, tmp_path):
+    lines = call(tmp_path / "out", images, "minutes=0.1")
+    assert lines == [f"call again: {PIECES.split(',')[0]} is next"]
+
+
+def test_a_study_names_the_paper_s_pieces_first():
+    names = [piece.name for piece in gpu_study.pieces()]
+    assert names[:4] == ["correctness", "steps", *PIECES.split(",")]
+    assert len(set(names)) == len(names)
+    for piece in gpu_study.pieces():
+        assert not piece.needs or piece.needs in names[: names.index(piece.name)]
