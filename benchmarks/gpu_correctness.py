@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks import harness, retrain_step, search_step
 from ltnas.data.stream import Batch
-from ltnas.training.graphs import Batches, Notes, StepRunner, build_runner
+from ltnas.training.graphs import Batches, GraphRunner, Notes, StepRunner, build_runner
 
 DEFAULTS = {
     "device": "cuda",
@@ -47,6 +47,8 @@ def take(
     """Take a step on each of the batches, and return what it changes and measures."""
     before = {name: value.detach().clone() for name, value in module.named_parameters()}
     notes = [run(step, batch) for batch in batches]
+    if isinstance(run, GraphRunner) and not run.recorded:
+        raise RuntimeError("the step was not recorded: both sides would be eager")
     changes = {
         name: (value.detach() - before[name]).cpu() for name, value in module.named_parameters()
     }
@@ -70,10 +72,10 @@ def searches(scheme: str, words: dict[str, str]) -> list[dict[str, Any]]:
 
     def measured(device: str, precision: str, graphs: str) -> Measured:
         shape = {**search_step.DEFAULTS, "channels": words["channels"], "cells": words["cells"]}
-        _, module = search_step.build(scheme, {**shape, "device": device, "precision": precision})
+        shape |= {"device": device, "precision": precision, "graphs": graphs}
+        _, module = search_step.build(scheme, shape)
         own = [{name: on(batch, device) for name, batch in both.items()} for both in batches]
-        run = build_runner(graphs, torch.device(device))
-        return take(module.learner, module.bilevel_step, own, run)
+        return take(module.learner, module.bilevel_step, own, module.run)
 
     return compare(f"bilevel step, {scheme}", measured, words["device"])
 

@@ -71,7 +71,11 @@ def training_contender(way: str, words: dict[str, str], batch: Batch) -> Callabl
     if way == "plain":
         config = c.WeightOptimiser()
         optimiser = torch.optim.SGD(
-            model.parameters(), config.learning_rate, config.momentum, foreach=False
+            model.parameters(),
+            config.learning_rate,
+            config.momentum,
+            weight_decay=config.weight_decay,
+            foreach=False,
         )
         images, clip = batch.views[0], config.clip
         assert clip is not None

@@ -41,8 +41,12 @@ DEFAULTS = {
 }
 PART = 15 * 2**20
 """Bytes of a file of the state."""
-LEAST = 15.0
-"""Seconds that must be left for a piece to be started."""
+LEAST = {"benchmarks": 30.0, "ltnas": 60.0}
+"""Seconds that must be left for a piece to be started, by the package of its module."""
+KEPT = ("results", "runs", "genotypes", "logs", "triton")
+"""Folders of the state; the last one has what Triton has compiled."""
+LOG_LINES = 30
+"""Lines of the log that the result of a failed piece has."""
 GRACE = 10.0
 """Seconds after which an interrupted piece is killed."""
 CURVES = ("epoch", "train_loss", "architecture_loss", "train_accuracy", "accuracy_balanced")
@@ -90,7 +94,9 @@ def pieces() -> Iterator[Piece]:
     yield from pair("fairdarts_ssl", 0)
     for scheme in ("darts", "fairdarts", "random"):
         yield from pair(scheme, 0)
-    yield Piece("steps-256", "benchmarks.gpu_steps", (steps, "batch=256", "repeats=10"))
+    # Without the plain step, which would take too much memory.
+    large = ("batch=256", "ways=eager,captured", "repeats=10")
+    yield Piece("steps-256", "benchmarks.gpu_steps", (steps, *large))
     compiled = "ways=captured,compiled,both"
     yield Piece("steps-compiled", "benchmarks.gpu_steps", (steps, "batch=64", compiled))
     for seed in (1, 2):
@@ -141,7 +147,7 @@ class Study:
             archive.add(self.results, "results")
         whole = io.BytesIO()
         with tarfile.open(fileobj=whole, mode="w:gz", compresslevel=1) as archive:
-            for name in ("results", "runs", "genotypes"):
+            for name in KEPT:
                 if (self.work / name).exists():
                     archive.add(self.work / name, name)
         content = whole.getvalue()
@@ -151,6 +157,14 @@ class Study:
     def done(self, name: str) -> bool:
         """Return True if a piece has finished."""
         return (self.results / f"{name}.json").exists()
+
+    def failed(self, name: str) -> bool:
+        """Return True if a piece has failed; it is not tried again."""
+        return (self.results / f"{name}.failed.json").exists()
+
+    def enough_time(self, piece: Piece) -> bool:
+        """Return True if there is time to start a piece."""
+        return self.seconds_left() >= LEAST[piece.module.partition(".")[0]]
 
     def command(self, piece: Piece) -> list[str]:
         """Return the command of a piece."""
@@ -175,7 +189,11 @@ class Study:
         started = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                self.command(piece), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                self.command(piece),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"TRITON_CACHE_DIR": str(self.work / "triton")},
+                start_new_session=True,
             )
             try:
                 code = process.wait(timeout=max(self.seconds_left(), 1))
@@ -187,9 +205,16 @@ class Study:
                     os.killpg(process.pid, signal.SIGKILL)
                 return "interrupted"
         lines = log.read_text(errors="replace").strip().splitlines()
-        if code:
-            return f"failed: {' | '.join(lines[-3:])}"
-        result = self._result(piece, lines[-1] if lines else "")
+        try:
+            if code:
+                raise RuntimeError(f"exit code {code}")
+            result = self._result(piece, lines[-1] if lines else "")
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            # A later call would fail in the same way, and the minutes are needed for others.
+            found = {"name": piece.name, "error": repr(error), "log": lines[-LOG_LINES:]}
+            path = self.results / f"{piece.name}.failed.json"
+            path.write_text(json.dumps(found, indent=1) + "\n")
+            return f"failed ({error}): {' | '.join(lines[-3:])}"
         result["seconds_of_the_last_call"] = round(time.monotonic() - started, 1)
         self._keep(piece, result)
         return "done"
@@ -209,8 +234,10 @@ class Study:
         origin = metrics.pop("provenance", None)
         origin = origin or json.loads((folder / "provenance.json").read_text())
         found |= {key: origin[key] for key in ("versions", "device") if key in origin}
+        # A random genotype has no history.
         rows, costs = (
-            list(csv.DictReader((folder / name).open())) for name in ("history.csv", "cost.csv")
+            list(csv.DictReader((folder / name).open())) if (folder / name).exists() else []
+            for name in ("history.csv", "cost.csv")
         )
         curves = {
             key: [float(row[key]) if row[key] else None for row in rows]
@@ -218,7 +245,7 @@ class Study:
             if rows and key in rows[0]
         }
         seconds = round(sum(float(row["seconds"]) for row in costs), 1)
-        memory = max(float(row["peak_memory_gib"]) for row in costs)
+        memory = max((float(row["peak_memory_gib"]) for row in costs), default=0.0)
         found |= {"seconds": seconds, "peak_memory_gib": memory, "metrics": metrics}
         genotype = folder / "genotype.json"
         if genotype.exists():
@@ -248,17 +275,20 @@ def main() -> None:
     ended = "all done"
     try:
         for piece in pieces():
-            if study.done(piece.name) or (wanted != ["all"] and piece.name not in wanted):
+            if wanted != ["all"] and piece.name not in wanted:
+                continue
+            if study.done(piece.name) or study.failed(piece.name):
                 continue
             if piece.needs and not study.done(piece.needs):
                 continue
-            if study.seconds_left() < LEAST:
+            if not study.enough_time(piece):
                 ended = f"call again: {piece.name} is next"
                 break
             how = study.run(piece)
             print(f"{piece.name}: {how}", flush=True)
             if how == "interrupted":
-                ended = f"call again: {piece.name} will be resumed"
+                again = "starts anew" if "benchmarks" in piece.module else "will be resumed"
+                ended = f"call again: {piece.name} {again}"
                 break
     finally:
         study.pack()

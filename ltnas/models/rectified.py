@@ -71,7 +71,7 @@ class _Rectified(torch.autograd.Function):
 
 
 class RectifiedConvNorm(nn.Sequential):
-    """ReLU, 1x1 convolution and normalisation, by the CPU kernels if they can.
+    """ReLU, 1x1 convolution and normalisation, by the kernels of the device if they can.
 
     The second module contains ReLU, and the first one is empty: it keeps the names of weights those
     of published checkpoints.

@@ -168,6 +168,7 @@ class Supernet(nn.Module):
                 lambda *inputs: functional_call(cell, parameters, inputs),
                 *(before, previous, weights),
                 use_reentrant=False,
+                preserve_rng_state=False,  # cells draw nothing, and a CUDA graph could not hold it
                 context_fn=lambda: (nullcontext(), unmoved_statistics(cell)),
             )
         else:

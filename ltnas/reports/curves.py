@@ -26,14 +26,19 @@ def curve(folders: Sequence[Path], column: str) -> list[float]:
 def history(path: Path, column: str) -> list[float]:
     """Return a column of a history up to its first value that is not finite.
 
-    The list is empty if the file cannot be read or an entry is not a number.
+    An epoch without a test has the value of the last test before it, or of the first one. The list
+    is empty if the file cannot be read or an entry is not a number.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = csv.DictReader(file)
             if column not in (lines.fieldnames or ()):  # version 0.1.0 called each test balanced
                 column = re.sub(f"_{UNBALANCED}$", f"_{BALANCED}", column)
-            values = [float(line[column]) for line in lines]
+            entries = [line[column] for line in lines]
+            values, latest = [], next(filter(None, entries), "")
+            for entry in entries:
+                latest = entry or latest
+                values.append(float(latest))
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
     # A run that diverges has NaN from some epoch on, which JSON cannot hold.

@@ -30,7 +30,7 @@ COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConf
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
 FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache", "graphs"}
-"""Keys that a resumed run may change, because the result does not depend on them."""
+"""Keys that a resumed run may change, because the result depends on them by rounding at most."""
 
 
 def fingerprint(config: Run) -> Settings:

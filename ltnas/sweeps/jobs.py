@@ -16,10 +16,11 @@ from pathlib import Path
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.sweeps.devices import Place
 
-PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+) .* test ([\d.]+)%", re.M)
+PROGRESS = re.compile(r"^(\S+) (\d+)/(\d+)  loss \S+(?:.* test ([\d.]+)%)?", re.M)
 """Line that a run prints after each epoch: stage, epoch, number of epochs, test accuracy.
 
-The accuracy is the number that ranks results, macro accuracy if the test images are not balanced.
+The accuracy is the number that ranks results, macro accuracy if the test images are not balanced;
+it is missing in epochs without a test.
 """
 
 
@@ -134,8 +135,9 @@ class Job:
         lines = PROGRESS.findall(self.text())
         if not lines:
             return None
-        stage, done, epochs, accuracy = lines[-1]
-        return stage, int(done), int(epochs), accuracy
+        stage, done, epochs, _ = lines[-1]
+        tested = [accuracy for name, _, _, accuracy in lines if accuracy and name == stage]
+        return stage, int(done), int(epochs), tested[-1] if tested else ""
 
     def seconds_left(self) -> float | None:
         """Return the expected seconds until the current stage ends, or None if unknown."""

@@ -61,10 +61,12 @@ def _control(
     option: str, variables: dict[str, str], orders: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Call the control program of the service."""
+    # With this variable the service would number the GPUs anew, and jobs would take wrong ones.
+    own = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
     return subprocess.run(
         [CONTROL, *option.split()],
         input=orders,
-        env=os.environ | variables,
+        env=own | variables,
         capture_output=True,
         text=True,
         check=False,

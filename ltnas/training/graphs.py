@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ltnas.data.stream import Batch
 from ltnas.distributed.collectives import ranks
+from ltnas.errors import UserError
 
 Batches = dict[str, Batch]
 Notes = dict[str, Tensor]
@@ -90,6 +91,11 @@ class GraphRunner:
         # The next replay overwrites the recorded tensors.
         return {name: value.clone() for name, value in self._notes.items()}
 
+    @property
+    def recorded(self) -> bool:
+        """True if there is a recording."""
+        return self._graph is not None
+
     def _record(self, step: Step, batches: Batches) -> None:
         """Record a step without taking it."""
         self._buffers = {name: batch.clone() for name, batch in batches.items()}
@@ -97,9 +103,18 @@ class GraphRunner:
         try:
             with self._recording(graph):
                 self._notes = step(self._buffers)
-        except RuntimeError as error:  # nothing has run: the step can still be taken
+        except RuntimeError as error:
+            # The end of a failed CUDA recording raises an error of its own, and PyTorch can then
+            # neither draw random numbers nor free the memory of the recording.
+            cause = error.__context__ or error
+            reason = str(cause).strip().splitlines()[0]
+            if error.__context__ is not None:
+                raise UserError(
+                    f"a step cannot be recorded as a CUDA graph ({reason}): the same command with "
+                    "graphs=off resume=auto goes on without"
+                ) from error
+            # Refused before it reached the GPU: nothing has run, and the step can be taken.
             self._fails = True
-            reason = str(error).strip().splitlines()[0]
             print(f"note: steps run without CUDA graphs ({reason})", file=sys.stderr)
         else:
             self._graph = graph

@@ -11,6 +11,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ltnas.config import ArchitectureOptimiser, WeightOptimiser
 from ltnas.distributed.collectives import mean_over_ranks
 
+UPDATES = ("foreach", "fused", "capturable")
+"""Settings of an optimiser that say how it computes, and are no settings of a run."""
+
 
 def weight_optimiser(
     parameters: Iterable[nn.Parameter], config: WeightOptimiser, capturable: bool = False
@@ -69,14 +72,29 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """
     for group in optimiser.param_groups:
         device, present = group["params"][0].device, group["lr"]
-        # The default is what the optimiser was built with; a checkpoint may have brought a number,
-        # or a tensor on another device.
+        # The defaults are what the optimiser was built with. A checkpoint of a run on another
+        # device brings other ways of updating, and a number or a tensor elsewhere.
+        group.update({key: optimiser.defaults[key] for key in UPDATES if key in group})
         if not isinstance(optimiser.defaults["lr"], Tensor):
             group["lr"] = rate
         elif isinstance(present, Tensor) and present.device == device:
             present.fill_(rate)
         else:
             group["lr"] = torch.tensor(rate, device=device)
+
+
+def place_counters(optimiser: torch.optim.Optimizer) -> None:
+    """Move the step counters of a checkpoint to where the optimiser expects them.
+
+    PyTorch leaves them where the run that saved them had them: on the GPU if its steps were
+    recorded.
+    """
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            state = optimiser.state.get(parameter, {})
+            if isinstance(state.get("step"), Tensor):
+                device = parameter.device if group.get("capturable") else "cpu"
+                state["step"] = state["step"].to(device)
 
 
 def rate_of(optimiser: torch.optim.Optimizer) -> float:

@@ -40,6 +40,7 @@ from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     architecture_optimiser,
     descend,
+    place_counters,
     rate_of,
     set_rate,
     weight_optimiser,
@@ -177,6 +178,7 @@ class SearchModule(MeasuringModule):
         architecture_rate = scheduled(self.schedule, self.current_epoch, self.epochs, first)
         for optimiser, value in zip(self._optimisers(), (rate, architecture_rate), strict=True):
             set_rate(optimiser, value)
+            place_counters(optimiser)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """Take one bilevel step."""

@@ -10,6 +10,7 @@ from ltnas import config as c
 from ltnas import kernels as cpu_kernels
 from ltnas.config.objective import OBJECTIVES
 from ltnas.data.stream import Batch, Partner
+from ltnas.errors import UserError
 from ltnas.models import depthwise
 from ltnas.objectives.build import build_objective
 from ltnas.retrain import retrain
@@ -185,6 +186,25 @@ def test_what_cannot_be_recorded_runs_eagerly_and_says_why(runner, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("note: steps run without CUDA graphs (")
     assert "_local_scalar_dense" in line
+
+
+def test_a_recording_that_breaks_on_the_gpu_is_an_error_with_a_way_out():
+    """PyTorch cannot go on then, so that the run must be started again without recordings."""
+
+    class Broken(Recording):
+        def __exit__(self, *error):
+            super().__exit__(*error)
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    run = GraphRunner(Broken, lambda graph: graph)
+
+    def step(both):
+        return {"value": torch.tensor(float(both["weights"].views[0].sum()))}
+
+    for seed in range(EAGER_STEPS):
+        run(step, batches(seed=seed))
+    with pytest.raises(UserError, match=r"_local_scalar_dense.* graphs=off resume=auto goes on"):
+        run(step, batches())
 
 
 def test_only_a_gpu_records_and_only_if_it_may():

@@ -1,13 +1,19 @@
 """Weight updates: sharpness-aware ones and averages, against their equations."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from ltnas.config import WeightOptimiser
+from ltnas.config import ArchitectureOptimiser, WeightOptimiser
 from ltnas.training.optimisation import (
+    architecture_optimiser,
     average_of,
     descend,
+    place_counters,
+    rate_of,
+    set_rate,
     sharpness_aware_descend,
     weight_optimiser,
 )
@@ -90,3 +96,34 @@ def test_nesterov_looks_ahead():
         [nn.Parameter(torch.zeros(1))], WeightOptimiser(nesterov=True)
     ).param_groups
     assert group["nesterov"]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("build", ["weights", "architecture"])
+def test_a_checkpoint_of_either_kind_of_steps_goes_on_as_the_other(build, saved):
+    """Recorded and eager steps have other optimisers; a checkpoint brings the one that saved it."""
+
+    def optimiser(recorded):
+        torch.manual_seed(0)
+        weights = [nn.Parameter(torch.randn(3))]
+        if build == "weights":
+            return weights, weight_optimiser(weights, WeightOptimiser(), recorded)
+        return weights, architecture_optimiser(weights, ArchitectureOptimiser(), recorded)
+
+    def step(weights, chosen):
+        set_rate(chosen, 0.125)
+        place_counters(chosen)
+        weights[0].grad = torch.ones(3)
+        chosen.step()
+
+    before, first = optimiser(saved)
+    step(before, first)
+    after, second = optimiser(not saved)
+    after[0].data.copy_(before[0].data)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    step(before, first)
+    step(after, second)
+    torch.testing.assert_close(after[0], before[0])
+    assert rate_of(second) == 0.125
+    assert isinstance(second.param_groups[0]["lr"], torch.Tensor) is not saved
+    assert second.param_groups[0]["fused"] is (None if saved else True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import shutil
 from collections.abc import Sequence
 
 import torch
@@ -21,14 +22,22 @@ from ltnas.kernels import SWITCH
 
 @functools.cache
 def available() -> bool:
-    """Return True if Triton is installed and the kernels are not switched off."""
-    return os.environ.get(SWITCH) != "off" and importlib.util.find_spec("triton") is not None
+    """Return True if the kernels can be compiled for the GPU and are not switched off.
+
+    Triton needs a C compiler for its launches, and matrix products in bfloat16 a GPU of the
+    generation of the A100 or a later one.
+    """
+    if os.environ.get(SWITCH) == "off" or importlib.util.find_spec("triton") is None:
+        return False
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    return compiler is not None and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def takes(x: Tensor) -> bool:
     """Return True if the GPU kernels can compute with an activation [B, C, H, W]."""
-    supported = x.is_cuda and x.dtype in (torch.float32, torch.bfloat16)
-    return supported and available() and not torch.compiler.is_compiling()
+    if torch.compiler.is_compiling() or not x.is_cuda:
+        return False
+    return x.dtype in (torch.float32, torch.bfloat16) and available()
 
 
 # Triton is imported at the first call: it is missing on machines without a GPU, and slow to import.

@@ -52,7 +52,7 @@ def _forward(
         mask = inside[:, None] & channel_exists[None, :]
         value = tl.load(x + at[:, None] + c[None, :], mask=mask, other=0.0).to(tl.float32)
         if RECTIFY:
-            value = tl.maximum(value, 0.0)
+            value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
         total += value * tl.load(weight + filters + tap, mask=channel_exists, other=0.0)[None, :]
     to = p[:, None] * out_channels + edge * channels + c[None, :]
     tl.store(y + to, total.to(y.dtype.element_ty), mask=real[:, None] & channel_exists[None, :])
@@ -121,7 +121,7 @@ def _weight_gradient(
         mask = inside[:, :, None] & channel_exists[None, None, :]
         value = tl.load(x + at[:, :, None] + c[None, None, :], mask=mask, other=0.0).to(tl.float32)
         if RECTIFY:
-            value = tl.maximum(value, 0.0)
+            value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
         total += tl.sum(value * grad[:, None, :], axis=0)
     filters = split * out_channels + edge * channels + c
     to = filters[None, :] * (KERNEL * KERNEL) + i * KERNEL + j[:, None]
