@@ -21,6 +21,7 @@ BENCHMARKS = {
     "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
     "loss_curve": "epochs=1 steps=2 batch=4 channels=4 cells=1",
     "profile_step": "batch=4 channels=4 cells=1",
+    "launches": "batch=2 channels=4 cells=1",
     "report": "runs=12",
     "startup": "repeats=1",
     "overhead": "channels=4 cells=3 steps=2 epochs=2 starts=1",

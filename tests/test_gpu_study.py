@@ -84,6 +84,20 @@ def test_a_study_goes_on_where_it_was_cut_off(images, tmp_path):
     assert results(tmp_path / "second") == expected
 
 
+def test_checks_and_timings_run(images, tmp_path):
+    lines = call(tmp_path / "out", images, "minutes=20", "pieces=correctness,steps")
+    assert lines == ["correctness: done", "steps: done", "all done"]
+    with tarfile.open(tmp_path / "out" / "results.tar.gz") as archive:
+        checks, steps = (
+            json.load(archive.extractfile(f"results/{name}.json"))["rows"]
+            for name in ("correctness", "steps")
+        )
+    assert {row["step"] for row in steps} == {"fairdarts_ssl", "darts", "training"}
+    assert all(set(row["times"]) == {"plain", "eager", "captured"} for row in steps)
+    assert len(checks) == 9
+    assert all(row["losses"] == 0.0 for row in checks)  # both sides are the CPU here
+
+
 def test_a_piece_is_not_started_without_time(images, tmp_path):
     lines = call(tmp_path / "out", images, "minutes=0.1")
     assert lines == [f"call again: {PIECES.split(',')[0]} is next"]
