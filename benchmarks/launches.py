@@ -18,11 +18,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from triton.runtime.jit import KernelInterface
 
 from benchmarks import harness, retrain_step, search_step
@@ -45,29 +42,8 @@ DEFAULTS = {
     "top": "12",
     "out": "",
 }
-LAUNCH_NOTHING = {
-    *(torch.ops.aten.empty, torch.ops.aten.empty_like, torch.ops.aten.new_empty),
-    *(torch.ops.profiler._record_function_enter_new, torch.ops.profiler._record_function_exit),
-}
-
-
-class Launches(TorchDispatchMode):
-    """Counts dispatched operations that are not views, by their names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(
-        self,
-        function: Any,  # noqa: ANN401
-        types: Any,  # noqa: ANN401
-        args: Any = (),  # noqa: ANN401
-        kwargs: Any = None,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        if not function.is_view and function.overloadpacket not in LAUNCH_NOTHING:
-            self.counts[str(function.overloadpacket)] += 1
-        return function(*args, **(kwargs or {}))
+LAUNCH_NOTHING = ("aten.empty", "aten.new_empty", "profiler.")
+"""Beginnings of the names of operations that launch nothing."""
 
 
 class Counted:
@@ -92,7 +68,7 @@ def count(step: Callable[[], object], kernels: bool) -> Counter[str]:
         step: step on the CPU.
         kernels: True for the GPU kernels of this package.
     """
-    launches = Launches()
+    launches: Counter[str] = Counter()
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(depthwise, "has_fast_gradient", return_value=True))
         if kernels:
@@ -101,13 +77,14 @@ def count(step: Callable[[], object], kernels: bool) -> Counter[str]:
                 for name, value in vars(module).items():
                     if isinstance(value, KernelInterface):
                         kind = module.__name__.rpartition("_")[2]
-                        counted = Counted(f"{kind}{name}", launches.counts)
+                        counted = Counted(f"{kind}{name}", launches)
                         patches.enter_context(mock.patch.object(module, name, counted))
         step()
-        launches.counts.clear()
-        with launches:
+        launches.clear()
+        with search_step.Dispatched() as dispatched:
             step()
-    return launches.counts
+    launches += dispatched.counts
+    return Counter({k: v for k, v in launches.items() if not k.startswith(LAUNCH_NOTHING)})
 
 
 def measure(words: dict[str, str]) -> dict[str, Counter[str]]:

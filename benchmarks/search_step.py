@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -147,11 +148,11 @@ class Dispatched(TorchDispatchMode):
     """Counts the operations that PyTorch dispatches, except views, and calls of our kernels."""
 
     def __enter__(self) -> Dispatched:
-        self.count = 0
+        self.counts: Counter[str] = Counter()
         self.call = Kernels.__call__
 
         def counted(kernel: Kernels, *arguments: object) -> None:
-            self.count += 1
+            self.counts["kernel of the CPU"] += 1
             self.call(kernel, *arguments)
 
         Kernels.__call__ = counted  # type: ignore[method-assign,assignment]
@@ -169,7 +170,8 @@ class Dispatched(TorchDispatchMode):
         args: Any = (),  # noqa: ANN401
         kwargs: Any = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        self.count += not function.is_view
+        if not function.is_view:
+            self.counts[str(function.overloadpacket)] += 1
         return function(*args, **(kwargs or {}))
 
 
@@ -252,7 +254,7 @@ def measure(scheme: str, count: int, words: dict[str, str]) -> list[dict[str, An
         for name, work in contenders.items():
             with Dispatched() as dispatched:
                 work()
-            counts[name] = dispatched.count
+            counts[name] = dispatched.counts.total()
         times = harness.alternate(contenders, int(words["repeats"]), device, warm=1)
         medians = {name: statistics.median(found) for name, found in times.items()}
         rows.append(

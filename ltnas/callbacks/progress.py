@@ -95,9 +95,9 @@ class ProgressLine(L.Callback):
         row, tests = self.history.rows[-1], module.tests
         kind = "" if tests.name == BALANCED else " class-balanced"
         skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
+        summary = skips.strip()
         if tests.headline in row:  # otherwise the epoch was not tested
-            self.test_summary = f"test {100 * row[tests.headline]:.1f}%{kind}"
-        summary = f"{self.test_summary}{skips}" if tests.headline in row else skips.strip()
+            summary = self.test_summary = f"test {100 * row[tests.headline]:.1f}%{kind}{skips}"
         if self.progress is None and trainer.is_global_zero:
             self.console.print(
                 f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "

@@ -1,7 +1,6 @@
 """Whole steps as CUDA graphs: a step is recorded once and then replayed by a single launch.
 
-The host needs 5 to 10 microseconds for each operation that it dispatches, and a bilevel step has
-thousands of them, most of which take the GPU less than that.
+A bilevel step has thousands of small operations, each of which the host would have to dispatch.
 """
 
 from __future__ import annotations

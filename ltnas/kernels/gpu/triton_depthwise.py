@@ -7,7 +7,7 @@ channel c.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -15,7 +15,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels.gpu.layout import empty, power_of_two, spaced
+from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
 
 PIXELS = 64
 """Pixels of a program of the forward pass and of the input gradient."""
@@ -142,6 +142,15 @@ def depthwise(x: Tensor, weight: Tensor, *, stride: int, dilation: int, rectify:
     return y
 
 
+class _Settings(NamedTuple):
+    """What the backward pass needs beside tensors; `x_stride` is the distance of two pixels."""
+
+    stride: int
+    dilation: int
+    rectify: bool
+    x_stride: int
+
+
 class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -167,17 +176,17 @@ class _Depthwise(torch.autograd.Function):
             PIXELS=PIXELS, CHANNELS=block,
         )  # fmt: skip
         ctx.save_for_backward(x, weight)
-        ctx.settings = stride, dilation, rectify, x_stride
+        ctx.settings = _Settings(stride, dilation, rectify, x_stride)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight = ctx.saved_tensors
-        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
+        gradient = dense(gradients[0])
         needs_x, needs_weight, *_ = ctx.needs_input_grad
-        dx = _dx(gradient, x, weight, *ctx.settings) if needs_x else None
-        dw = _dw(gradient, x, weight, *ctx.settings) if needs_weight else None
+        dx = _dx(gradient, x, weight, ctx.settings) if needs_x else None
+        dw = _dw(gradient, x, weight, ctx.settings) if needs_weight else None
         return dx, dw, None, None, None
 
 
@@ -185,12 +194,10 @@ def _dx(
     gradient: Tensor,
     x: Tensor,
     weight: Tensor,
-    stride: int,
-    dilation: int,
-    rectify: bool,
-    x_stride: int,
+    settings: _Settings,
 ) -> Tensor:
     """Return the gradient of the input, the sum over edges."""
+    stride, dilation, rectify, x_stride = settings
     batch, channels, height, width = x.shape
     _, filters, out_height, out_width = gradient.shape
     dx = empty(batch, channels, height, width, like=x)
@@ -209,12 +216,10 @@ def _dw(
     gradient: Tensor,
     x: Tensor,
     weight: Tensor,
-    stride: int,
-    dilation: int,
-    rectify: bool,
-    x_stride: int,
+    settings: _Settings,
 ) -> Tensor:
     """Return the gradient of the weights, a sum of parts that programs compute by themselves."""
+    stride, dilation, rectify, x_stride = settings
     batch, channels, height, width = x.shape
     _, filters, out_height, out_width = gradient.shape
     kernel, pixels = weight.shape[-1], batch * out_height * out_width

@@ -1,7 +1,4 @@
-"""Batch normalisation in training on a GPU: three launches forward and three backward.
-
-PyTorch takes about twice as many for channels-last tensors without learned parameters.
-"""
+"""Batch normalisation in training on a GPU: three launches forward and three backward."""
 
 from __future__ import annotations
 
