@@ -15,8 +15,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -61,6 +61,20 @@ class Counted:
         self.counts[f"triton.{self.name}"] += 1
 
 
+@contextmanager
+def counted_kernels(launches: Counter[str]) -> Iterator[None]:
+    """Let the CPU take the way of a GPU, and count the launches of the GPU kernels by name."""
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(gpu, "takes", return_value=True))
+        for module in (triton_depthwise, triton_normalisation, triton_pointwise, triton_sums):
+            for name, value in vars(module).items():
+                if isinstance(value, KernelInterface):
+                    kind = module.__name__.rpartition("_")[2]
+                    counted = Counted(f"{kind}{name}", launches)
+                    patches.enter_context(mock.patch.object(module, name, counted))
+        yield
+
+
 def count(step: Callable[[], object], kernels: bool) -> Counter[str]:
     """Return the operations of the second call of a step: the first creates optimiser state.
 
@@ -72,13 +86,7 @@ def count(step: Callable[[], object], kernels: bool) -> Counter[str]:
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(depthwise, "has_fast_gradient", return_value=True))
         if kernels:
-            patches.enter_context(mock.patch.object(gpu, "takes", return_value=True))
-            for module in (triton_depthwise, triton_normalisation, triton_pointwise, triton_sums):
-                for name, value in vars(module).items():
-                    if isinstance(value, KernelInterface):
-                        kind = module.__name__.rpartition("_")[2]
-                        counted = Counted(f"{kind}{name}", launches)
-                        patches.enter_context(mock.patch.object(module, name, counted))
+            patches.enter_context(counted_kernels(launches))
         step()
         launches.clear()
         with search_step.Dispatched() as dispatched:

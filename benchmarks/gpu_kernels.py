@@ -1,0 +1,341 @@
+"""GPU kernels of this package beside PyTorch, for all shapes that the steps have.
+
+    python -m benchmarks.gpu_kernels [device=cuda] [steps=fairdarts_ssl,training] [batch=64]
+        [precision=bfloat16] [channels=] [cells=] [workers=8] [timed=40] [repeats=20]
+        [out=]
+
+The calls of each step are recorded on the CPU. Several processes then compile the kernels and
+compare outputs and gradients with those of PyTorch in float32; one process takes the times of the
+calls that move most memory in the steps, each as a CUDA graph. `floor_us` is the time in which an
+H100 moves the tensors of the forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks import gpu_steps, harness, launches, search_step
+from ltnas.kernels import SWITCH, gpu
+from ltnas.kernels.gpu.layout import LAST, pixel_stride, power_of_two
+
+DEFAULTS = {
+    "device": "cuda",
+    "steps": "fairdarts_ssl,training",
+    "batch": "64",
+    "precision": "bfloat16",
+    "channels": "",
+    "cells": "",
+    "workers": "8",
+    "timed": "40",
+    "repeats": "20",
+    "out": "",
+}
+RECORDED_BATCH = 4
+BYTES_PER_MICROSECOND = 3.35e6
+"""Memory bandwidth of an H100."""
+LARGE = 0.02
+"""Errors above this one are printed."""
+INNER = 10
+"""Calls within one graph."""
+
+
+class Call(NamedTuple):
+    """A call of a kernel: its name, the shape of its input, and what else tells it from others."""
+
+    kernel: str
+    shape: tuple[int, int, int, int]
+    settings: tuple[Any, ...]
+
+
+class Work(NamedTuple):
+    """A call with its inputs, and the same in PyTorch."""
+
+    ours: Callable[..., Tensor]
+    theirs: Callable[..., Tensor]
+    inputs: list[Tensor]
+
+
+def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
+    """Return the calls of the second step of a benchmark on the CPU, and how often each occurs."""
+    calls: Counter[Call] = Counter()
+
+    def note(kernel: str, x: Tensor, *settings: object) -> None:
+        batch, *rest = x.shape
+        batch = batch * int(words["batch"]) // RECORDED_BATCH
+        calls[Call(kernel, (batch, *rest), settings)] += 1  # type: ignore[arg-type]
+
+    depthwise, pointwise, normalise, weighted_sum = (
+        gpu.depthwise,
+        gpu.pointwise,
+        gpu.normalise,
+        gpu.weighted_sum,
+    )
+
+    def note_depthwise(x: Tensor, weight: Tensor, **how: Any) -> Tensor:  # noqa: ANN401
+        kernel, edges = weight.shape[-1], len(weight) // x.shape[1]
+        note("depthwise", x, edges, kernel, how["stride"], how["dilation"], how["rectify"])
+        return depthwise(x, weight, **how)
+
+    def note_pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+        note("pointwise", x, len(weight), groups)
+        return pointwise(x, weight, groups)
+
+    def note_normalise(
+        layer: nn.BatchNorm2d,
+        x: Tensor,
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> Tensor:
+        given = (scale, shift, more.get("factor"), more.get("onto"))
+        note("normalise", x, *(one is not None for one in given))
+        return normalise(layer, x, scale, shift, **more)
+
+    def note_weighted_sum(terms: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
+        strides = tuple(pixel_stride(x) or x.shape[1] for x, _ in terms)
+        note("weighted_sum", terms[0][0], sum(w is not None for _, w in terms), strides)
+        return weighted_sum(terms)
+
+    batch = search_step.batch_of(RECORDED_BATCH, "darts" if name == "training" else name, "cpu")
+    own = {**gpu_steps.DEFAULTS, **words, "device": "cpu", "precision": "32"}
+    work = (
+        gpu_steps.training_contender("eager", own, batch)
+        if name == "training"
+        else gpu_steps.search_contender(name, "eager", own, batch)
+    )
+    with ExitStack() as patches:
+        patches.enter_context(launches.counted_kernels(Counter()))
+        for kernel, function in (
+            ("depthwise", note_depthwise),
+            ("pointwise", note_pointwise),
+            ("normalise", note_normalise),
+            ("weighted_sum", note_weighted_sum),
+        ):
+            patches.enter_context(mock.patch.object(gpu, kernel, function))
+        work()
+        calls.clear()
+        work()
+    return calls
+
+
+def make(call: Call, device: str, dtype: torch.dtype) -> Work:
+    """Return a call with random inputs."""
+
+    def images(*shape: int) -> Tensor:
+        x = torch.randn(shape, device=device, dtype=dtype)
+        return x.contiguous(memory_format=LAST).requires_grad_()
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device).requires_grad_()
+
+    x = images(*call.shape)
+    batch, channels, height, width = call.shape
+    if call.kernel == "depthwise":
+        edges, kernel, stride, dilation, rectify = call.settings
+        how = {"stride": stride, "dilation": dilation}
+
+        def convolve(x: Tensor, weight: Tensor) -> Tensor:
+            x = F.relu(x) if rectify else x
+            x, padding = torch.cat([x] * edges, 1), kernel // 2 * dilation
+            return F.conv2d(x, weight.to(x.dtype), padding=padding, groups=edges * channels, **how)
+
+        weight = numbers(edges * channels, 1, kernel, kernel)
+        return Work(
+            lambda x, weight: gpu.depthwise(x, weight, rectify=rectify, **how),
+            convolve,
+            [x, weight],
+        )
+    if call.kernel == "pointwise":
+        outputs, groups = call.settings
+        return Work(
+            lambda x, weight: gpu.pointwise(x, weight, groups),
+            lambda x, weight: F.conv2d(x, weight.to(x.dtype), groups=groups),
+            [x, numbers(outputs, channels // groups, 1, 1)],
+        )
+    if call.kernel == "normalise":
+        layer = nn.BatchNorm2d(channels, affine=False).to(device)
+        given: list[Tensor | None] = [
+            tensor() if wanted else None
+            for wanted, tensor in zip(
+                call.settings,
+                (
+                    lambda: numbers(channels),
+                    lambda: numbers(channels),
+                    lambda: torch.rand(batch, 1, 1, 1, device=device, dtype=dtype),
+                    lambda: images(*call.shape),
+                ),
+                strict=True,
+            )
+        ]
+
+        def unpack(inputs: Sequence[Tensor]) -> list[Tensor | None]:
+            left = list(inputs)
+            return [left.pop(0) if one is not None else None for one in given]
+
+        def ours(x: Tensor, *inputs: Tensor) -> Tensor:
+            scale, shift, factor, onto = unpack(inputs)
+            return gpu.normalise(layer, x, scale, shift, factor=factor, onto=onto)
+
+        def theirs(x: Tensor, *inputs: Tensor) -> Tensor:
+            scale, shift, factor, onto = unpack(inputs)
+            y = F.batch_norm(x, None, None, scale, shift, training=True)
+            y = y if factor is None else y * factor
+            return y if onto is None else onto + y
+
+        return Work(ours, theirs, [x, *(one for one in given if one is not None)])
+    weighted, strides = call.settings
+    terms = [
+        images(batch, stride, height, width).detach()[:, :channels].requires_grad_()
+        for stride in strides
+    ]
+    weights = [numbers() for _ in range(weighted)]
+
+    def pairs(inputs: Sequence[Tensor]) -> list[tuple[Tensor, Tensor | None]]:
+        tensors, factors = inputs[: len(terms)], [*inputs[len(terms) :]]
+        return [(x, factors[i] if i < weighted else None) for i, x in enumerate(tensors)]
+
+    def added(*inputs: Tensor) -> Tensor:
+        return sum(x if w is None else x * w.to(x.dtype) for x, w in pairs(inputs))  # type: ignore[return-value]
+
+    return Work(lambda *inputs: gpu.weighted_sum(pairs(inputs)), added, [*terms, *weights])
+
+
+def gradients(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of the inputs that have one."""
+    wanted = [x for x in inputs if x.requires_grad]
+    return torch.autograd.grad(y, wanted, gradient)
+
+
+def variant(call: Call) -> tuple[Any, ...]:
+    """Return what calls have in common for which Triton compiles the same kernels."""
+    settings = call.settings[1:3] if call.kernel == "depthwise" else call.settings
+    return call.kernel, settings, power_of_two(call.shape[1])
+
+
+def errors_of(jobs: list[tuple[Call, str, str]]) -> list[tuple[Call, list[float] | str]]:
+    """Return the errors of several calls, each with its call."""
+    return [(job[0], errors(job)) for job in jobs]
+
+
+def errors(job: tuple[Call, str, str]) -> list[float] | str:
+    """Return |x - y| / |y| of the output and of each gradient, or what went wrong."""
+    call, device, precision = job
+    try:
+        torch.manual_seed(0)
+        torch.backends.cudnn.allow_tf32 = False
+        ours, theirs, inputs = make(call, device, getattr(torch, precision))
+        wide = [x.detach().float().requires_grad_(x.requires_grad) for x in inputs]
+        y, expected = ours(*inputs), theirs(*wide)
+        gradient = torch.randn_like(y)
+        found = [y, *gradients(y, inputs, gradient)]
+        wanted = [expected, *gradients(expected, wide, gradient.float())]
+        return [
+            float((x.detach().float() - z.detach()).norm() / z.detach().norm())
+            for x, z in zip(found, wanted, strict=True)
+        ]
+    except Exception as error:  # the other kernels shall be checked, too
+        return f"{type(error).__name__}: {str(error)[-600:]}"
+
+
+def microseconds(work: Callable[[], object], repeats: int) -> float:
+    """Return the median time of a call within a CUDA graph."""
+    for _ in range(3):
+        work()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(INNER):
+            work()
+    found: list[float] = []
+    for _ in range(repeats):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        graph.replay()
+        end.record()
+        torch.cuda.synchronize()
+        found.append(1000 * start.elapsed_time(end) / INNER)
+    return round(statistics.median(found), 1)
+
+
+def times(call: Call, device: str, precision: str, repeats: int) -> dict[str, float]:
+    """Return the times of the forward pass, with the input's gradient, and with all gradients."""
+    ours, theirs, inputs = make(call, device, getattr(torch, precision))
+    row: dict[str, float] = {}
+    for name, function in (("ours", ours), ("torch", theirs)):
+        y = function(*inputs)
+        gradient = torch.randn_like(y)
+        moved = sum(x.nbytes for x in inputs) + y.nbytes
+        row["floor_us"] = round(moved / BYTES_PER_MICROSECOND, 1)
+        row[f"{name}_forward_us"] = microseconds(lambda: function(*inputs), repeats)  # noqa: B023
+        for key, chosen in (("input", inputs[:1]), ("all", inputs)):
+            row[f"{name}_{key}_us"] = microseconds(
+                lambda: gradients(function(*inputs), chosen, gradient),  # noqa: B023
+                repeats,
+            )
+    return row
+
+
+def main() -> None:
+    """Record the calls, check and time them, print the table, and write the JSON file."""
+    words = harness.arguments(dict(DEFAULTS))
+    device, precision = words["device"], words["precision"]
+    with mock.patch.dict(os.environ, {SWITCH: "off"}):
+        recordings = {name: recorded(name, words) for name in words["steps"].split(",")}
+    calls = sorted({call for counts in recordings.values() for call in counts}, key=str)
+    jobs: dict[tuple[Any, ...], list[tuple[Call, str, str]]] = {}
+    for call in calls:
+        jobs.setdefault(variant(call), []).append((call, device, precision))
+    with ProcessPoolExecutor(int(words["workers"]), mp_context=get_context("spawn")) as pool:
+        differences = {
+            call: error for found in pool.map(errors_of, jobs.values()) for call, error in found
+        }
+    rows: list[dict[str, Any]] = []
+    for call in calls:
+        row: dict[str, Any] = {**call._asdict(), "errors": differences[call]}
+        row["calls"] = {name: counts[call] for name, counts in recordings.items()}
+        rows.append(row)
+        if isinstance(row["errors"], str) or max(row["errors"]) > LARGE:
+            print(call, row["errors"], flush=True)
+    harness.write(words["out"], "gpu_kernels", device, words, rows)
+    if device == "cuda":
+        rows.sort(key=lambda r: -math.prod(r["shape"]) * sum(r["calls"].values()))
+        for row in rows[: int(words["timed"])]:
+            if not isinstance(row["errors"], str):
+                call = Call(row["kernel"], row["shape"], row["settings"])
+                row |= times(call, device, precision, int(words["repeats"]))
+        rows.sort(key=lambda r: -r.get("ours_all_us", 0) * sum(r["calls"].values()))
+        harness.write(words["out"], "gpu_kernels", device, words, rows)
+    keys = [f"{name}_{key}_us" for name in ("ours", "torch") for key in ("forward", "input", "all")]
+    harness.table(
+        f"kernels in us, {device}, {precision}",
+        ["kernel", "shape", "settings", "calls", "worst error", "floor", *keys],
+        [
+            (
+                row["kernel"],
+                "x".join(map(str, row["shape"])),
+                str(row["settings"]),
+                "/".join(map(str, row["calls"].values())),
+                row["errors"] if isinstance(row["errors"], str) else f"{max(row['errors']):.1e}",
+                row.get("floor_us", ""),
+                *(row.get(key, "") for key in keys),
+            )
+            for row in rows
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
