@@ -7,6 +7,7 @@ channel c.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -15,117 +16,250 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
+from ltnas.kernels.gpu.layout import dense, empty, spaced
 
-PIXELS = 64
-"""Pixels of a program of the forward pass and of the input gradient."""
-CHANNELS = 64
-"""Largest number of channels of a program."""
-SIZES = ["pixels", "height", "width", "out_height", "out_width", "edges", "span", "dilation"]
+COLUMNS = 4
+"""Neighbouring pixels of a row that a thread computes together; the kernels name each of them."""
+LARGEST = 7
+"""Largest kernel."""
+ELEMENTS = 1024
+"""Elements of a program: channels of groups of COLUMNS pixels."""
+SIZES = ["groups", "pixels", "height", "width", "out_height", "out_width", "edges", "span"]
 """Arguments for whose values Triton shall compile no variants."""
 PROGRAMS = 1056
 """Number of programs of the weight gradient, 8 for each multiprocessor of an H100."""
 
 
-@triton.jit(do_not_specialize=SIZES)
-def _forward(
-    x, weight, y,
-    pixels, height, width, out_height, out_width, channels, out_channels, x_stride, dilation,
-    KERNEL: tl.constexpr, STRIDE: tl.constexpr, RECTIFY: tl.constexpr,
-    PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+@triton.jit
+def _filter(
+    taps, c, mask,
+    TAP: tl.constexpr, KERNEL: tl.constexpr, FILTERS: tl.constexpr, TURNED: tl.constexpr,
 ):  # fmt: skip
-    blocks = tl.cdiv(channels, CHANNELS)
-    edge = tl.program_id(1) // blocks
-    c = (tl.program_id(1) % blocks) * CHANNELS + tl.arange(0, CHANNELS)
-    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
-    column, row = p % out_width, (p // out_width) % out_height
-    image = p // (out_width * out_height)
-    real, channel_exists = p < pixels, c < channels
-    filters = (edge * channels + c) * (KERNEL * KERNEL)
-    total = tl.zeros([PIXELS, CHANNELS], dtype=tl.float32)
-    # Loops over the taps are not unrolled: 25 taps took Triton over a minute to compile.
-    for tap in range(KERNEL * KERNEL):
-        h = row * STRIDE + (tap // KERNEL - KERNEL // 2) * dilation
-        v = column * STRIDE + (tap % KERNEL - KERNEL // 2) * dilation
-        inside = real & (h >= 0) & (h < height) & (v >= 0) & (v < width)
-        at = ((image * height + h) * width + v) * x_stride
-        mask = inside[:, None] & channel_exists[None, :]
-        value = tl.load(x + at[:, None] + c[None, :], mask=mask, other=0.0).to(tl.float32)
-        if RECTIFY:
-            value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
-        total += value * tl.load(weight + filters + tap, mask=channel_exists, other=0.0)[None, :]
-    to = p[:, None] * out_channels + edge * channels + c[None, :]
-    tl.store(y + to, total.to(y.dtype.element_ty), mask=real[:, None] & channel_exists[None, :])
+    """Load the weights of a tap of a row, 0 if the kernel has no such tap."""
+    if TAP < KERNEL:
+        COLUMN: tl.constexpr = KERNEL - 1 - TAP if TURNED else TAP
+        return tl.load(taps + COLUMN * FILTERS + c, mask=mask, other=0.0)
+    else:
+        return 0.0
+
+
+@triton.jit
+def _tap(
+    total, value, w0, w1, w2, w3, w4, w5, w6,
+    OFFSET: tl.constexpr, DILATION: tl.constexpr, KERNEL: tl.constexpr,
+):  # fmt: skip
+    """Add the product with the tap at a distance of OFFSET from the first one, if there is one."""
+    TAP: tl.constexpr = OFFSET // DILATION
+    if OFFSET >= 0 and OFFSET % DILATION == 0 and TAP < KERNEL:
+        if TAP == 0:
+            total += value * w0
+        elif TAP == 1:
+            total += value * w1
+        elif TAP == 2:
+            total += value * w2
+        elif TAP == 3:
+            total += value * w3
+        elif TAP == 4:
+            total += value * w4
+        elif TAP == 5:
+            total += value * w5
+        else:
+            total += value * w6
+    return total
+
+
+@triton.jit
+def _write(
+    y, total, sign, to, real, column, width,
+    COLUMN: tl.constexpr, STEP: tl.constexpr, SIGN_STEP: tl.constexpr, MASKED: tl.constexpr,
+):  # fmt: skip
+    """Store one column of the result; MASKED: 0 where the sign is not positive."""
+    mask = real & (column + COLUMN < width)
+    if MASKED:
+        value = tl.load(sign + COLUMN * SIGN_STEP, mask=mask, other=0.0)
+        total = tl.where(value > 0, total, 0.0)
+    tl.store(y + to + COLUMN * STEP, total.to(y.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=SIZES)
-def _input_gradient(
-    gradient, weight, x, dx,
-    pixels, height, width, out_height, out_width, channels, out_channels, edges, x_stride, dilation,
-    KERNEL: tl.constexpr, STRIDE: tl.constexpr, RECTIFY: tl.constexpr,
-    PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+def _convolve(
+    x, taps, sign, y,
+    groups, height, width, out_height, out_width, edges,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, Y_STEP: tl.constexpr,
+    SIGN_STEP: tl.constexpr, KERNEL: tl.constexpr, STRIDE: tl.constexpr, DILATION: tl.constexpr,
+    RECTIFY: tl.constexpr, BACKWARD: tl.constexpr, COLUMNS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
-    c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
-    column, row, image = p % width, (p // width) % height, p // (width * height)
-    real, channel_exists = p < pixels, c < channels
-    both = real[:, None] & channel_exists[None, :]
-    total = tl.zeros([PIXELS, CHANNELS], dtype=tl.float32)
+    """Convolve x with the filters of one edge, or, backwards, sum over edges with turned filters.
+
+    A thread has the same channels of four columns: each value that it loads is used for all of
+    them. Steps are distances of two pixels; `sign` is the input whose rectification is undone.
+    """
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, group = element % CHANNELS, element // CHANNELS
+    real = group < groups
+    in_row = (out_width + COLUMNS - 1) // COLUMNS
+    column, row = (group % in_row) * COLUMNS, (group // in_row) % out_height
+    image = group // (in_row * out_height)
+    first = 0 if BACKWARD else tl.program_id(1)
+    t0 = tl.zeros([ELEMENTS], dtype=tl.float32)
+    t1, t2, t3 = t0, t0, t0
+    for edge in range(first, first + edges):
+        filters = taps + edge * CHANNELS
+        source = x + c + edge * CHANNELS if BACKWARD else x + c
+        for i in range(KERNEL):
+            h = row * STRIDE + (i - KERNEL // 2) * DILATION
+            row_exists = real & (h >= 0) & (h < height)
+            line = source + (image * height + h) * width * X_STEP
+            # Backwards, the kernel is turned by half a turn.
+            row_of_taps = filters + (KERNEL - 1 - i if BACKWARD else i) * KERNEL * FILTERS
+            w0 = _filter(row_of_taps, c, real, 0, KERNEL, FILTERS, BACKWARD)
+            w1 = _filter(row_of_taps, c, real, 1, KERNEL, FILTERS, BACKWARD)
+            w2 = _filter(row_of_taps, c, real, 2, KERNEL, FILTERS, BACKWARD)
+            w3 = _filter(row_of_taps, c, real, 3, KERNEL, FILTERS, BACKWARD)
+            w4 = _filter(row_of_taps, c, real, 4, KERNEL, FILTERS, BACKWARD)
+            w5 = _filter(row_of_taps, c, real, 5, KERNEL, FILTERS, BACKWARD)
+            w6 = _filter(row_of_taps, c, real, 6, KERNEL, FILTERS, BACKWARD)
+            for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
+                v = column * STRIDE + m - (KERNEL // 2) * DILATION
+                mask = row_exists & (v >= 0) & (v < width)
+                value = tl.load(line + v * X_STEP, mask=mask, other=0.0).to(tl.float32)
+                if RECTIFY and not BACKWARD:
+                    value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+                t0 = _tap(t0, value, w0, w1, w2, w3, w4, w5, w6, m, DILATION, KERNEL)
+                t1 = _tap(t1, value, w0, w1, w2, w3, w4, w5, w6, m - STRIDE, DILATION, KERNEL)
+                t2 = _tap(t2, value, w0, w1, w2, w3, w4, w5, w6, m - 2 * STRIDE, DILATION, KERNEL)
+                t3 = _tap(t3, value, w0, w1, w2, w3, w4, w5, w6, m - 3 * STRIDE, DILATION, KERNEL)
+    pixel = ((image * out_height + row) * out_width + column)
+    to, sign = pixel * Y_STEP + first * CHANNELS + c, sign + pixel * SIGN_STEP + c
+    masked: tl.constexpr = BACKWARD and RECTIFY
+    _write(y, t0, sign, to, real, column, out_width, 0, Y_STEP, SIGN_STEP, masked)
+    _write(y, t1, sign, to, real, column, out_width, 1, Y_STEP, SIGN_STEP, masked)
+    _write(y, t2, sign, to, real, column, out_width, 2, Y_STEP, SIGN_STEP, masked)
+    _write(y, t3, sign, to, real, column, out_width, 3, Y_STEP, SIGN_STEP, masked)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _strided_input_gradient(
+    gradient, taps, sign, dx,
+    pixels, height, width, out_height, out_width, edges,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, SIGN_STEP: tl.constexpr, KERNEL: tl.constexpr,
+    STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, ELEMENTS: tl.constexpr,
+):  # fmt: skip
+    """Gradient of the input of a convolution with a stride; `sign` is that input."""
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, pixel = element % CHANNELS, element // CHANNELS
+    real = pixel < pixels
+    column, row, image = pixel % width, (pixel // width) % height, pixel // (width * height)
+    total = tl.zeros([ELEMENTS], dtype=tl.float32)
     for edge in range(edges):
-        filters = (edge * channels + c) * (KERNEL * KERNEL)
         for tap in range(KERNEL * KERNEL):
-            above = row - (tap // KERNEL - KERNEL // 2) * dilation
-            left = column - (tap % KERNEL - KERNEL // 2) * dilation
+            above = row - (tap // KERNEL - KERNEL // 2) * DILATION
+            left = column - (tap % KERNEL - KERNEL // 2) * DILATION
             h, v = above // STRIDE, left // STRIDE
             used = real & (above >= 0) & (h < out_height) & (left >= 0) & (v < out_width)
-            if STRIDE > 1:
-                used = used & (above % STRIDE == 0) & (left % STRIDE == 0)
-            at = ((image * out_height + h) * out_width + v) * out_channels + edge * channels
-            mask = used[:, None] & channel_exists[None, :]
-            value = tl.load(gradient + at[:, None] + c[None, :], mask=mask, other=0.0)
-            factor = tl.load(weight + filters + tap, mask=channel_exists, other=0.0)
-            total += value.to(tl.float32) * factor[None, :]
+            used = used & (above % STRIDE == 0) & (left % STRIDE == 0)
+            at = ((image * out_height + h) * out_width + v) * FILTERS + c
+            value = tl.load(gradient + at + edge * CHANNELS, mask=used, other=0.0)
+            factor = tl.load(taps + tap * FILTERS + edge * CHANNELS + c, mask=used, other=0.0)
+            total += value.to(tl.float32) * factor
     if RECTIFY:
-        value = tl.load(x + p[:, None] * x_stride + c[None, :], mask=both, other=0.0)
+        value = tl.load(sign + pixel * SIGN_STEP + c, mask=real, other=0.0)
         total = tl.where(value > 0, total, 0.0)
-    tl.store(dx + p[:, None] * channels + c[None, :], total.to(dx.dtype.element_ty), mask=both)
+    tl.store(dx + element, total.to(dx.dtype.element_ty), mask=real)
+
+
+@triton.jit
+def _gradient_tap(
+    total, value, g0, g1, g2, g3,
+    OFFSET: tl.constexpr, STRIDE: tl.constexpr,
+):  # fmt: skip
+    """Add the product of a value with the gradient of the column that sees it through a tap."""
+    COLUMN: tl.constexpr = OFFSET // STRIDE
+    if OFFSET >= 0 and OFFSET % STRIDE == 0 and COLUMN < 4:  # COLUMNS
+        if COLUMN == 0:
+            total += value * g0
+        elif COLUMN == 1:
+            total += value * g1
+        elif COLUMN == 2:
+            total += value * g2
+        else:
+            total += value * g3
+    return total
+
+
+@triton.jit
+def _gradient_column(
+    line, mask, column, width, COLUMN: tl.constexpr, FILTERS: tl.constexpr
+):  # fmt: skip
+    exists = mask & (column + COLUMN < width)
+    return tl.load(line + COLUMN * FILTERS, mask=exists, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _store_tap(
+    partial, to, total, exists, TAP: tl.constexpr, KERNEL: tl.constexpr
+):  # fmt: skip
+    if TAP < KERNEL:
+        tl.store(partial + to + TAP, tl.sum(total, axis=0), mask=exists)
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _weight_gradient(
     gradient, x, partial,
-    pixels, height, width, out_height, out_width, channels, out_channels, x_stride, span, dilation,
-    KERNEL: tl.constexpr, TAPS: tl.constexpr, STRIDE: tl.constexpr, RECTIFY: tl.constexpr,
-    PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
+    groups, height, width, out_height, out_width, span,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr,
+    STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, COLUMNS: tl.constexpr,
+    GROUPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    blocks = tl.cdiv(channels, CHANNELS)
+    """Gradient of one row of the kernel from a part of the pixels; sums are kept per thread."""
+    blocks: tl.constexpr = (CHANNELS + BLOCK - 1) // BLOCK
     edge = tl.program_id(0) // blocks
-    c = (tl.program_id(0) % blocks) * CHANNELS + tl.arange(0, CHANNELS)
+    c = (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)[None, :]
     i, split = tl.program_id(1), tl.program_id(2)  # row of the kernel, part of the pixels
-    j = tl.arange(0, TAPS)
-    channel_exists = c < channels
-    total = tl.zeros([TAPS, CHANNELS], dtype=tl.float32)
-    for start in range(split * span, split * span + span, PIXELS):
-        p = start + tl.arange(0, PIXELS)
-        column, row = p % out_width, (p // out_width) % out_height
-        image = p // (out_width * out_height)
-        real = p < pixels
-        to = p[:, None] * out_channels + edge * channels + c[None, :]
-        mask = real[:, None] & channel_exists[None, :]
-        grad = tl.load(gradient + to, mask=mask, other=0.0).to(tl.float32)
-        h = row * STRIDE + (i - KERNEL // 2) * dilation
-        v = column[:, None] * STRIDE + (j[None, :] - KERNEL // 2) * dilation
-        row_inside = real & (h >= 0) & (h < height)
-        inside = row_inside[:, None] & (v >= 0) & (v < width) & (j[None, :] < KERNEL)
-        at = ((image * height + h)[:, None] * width + v) * x_stride
-        mask = inside[:, :, None] & channel_exists[None, None, :]
-        value = tl.load(x + at[:, :, None] + c[None, None, :], mask=mask, other=0.0).to(tl.float32)
-        if RECTIFY:
-            value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
-        total += tl.sum(value * grad[:, None, :], axis=0)
-    filters = split * out_channels + edge * channels + c
-    to = filters[None, :] * (KERNEL * KERNEL) + i * KERNEL + j[:, None]
-    tl.store(partial + to, total, mask=(j < KERNEL)[:, None] & channel_exists[None, :])
+    channel_exists = c < CHANNELS
+    in_row = (out_width + COLUMNS - 1) // COLUMNS
+    t0 = tl.zeros([GROUPS, BLOCK], dtype=tl.float32)
+    t1, t2, t3, t4, t5, t6 = t0, t0, t0, t0, t0, t0
+    for start in range(split * span, split * span + span, GROUPS):
+        group = start + tl.arange(0, GROUPS)[:, None]
+        column, row = (group % in_row) * COLUMNS, (group // in_row) % out_height
+        image = group // (in_row * out_height)
+        real = (group < groups) & channel_exists
+        pixel = ((image * out_height + row) * out_width + column)
+        to = gradient + pixel * FILTERS + edge * CHANNELS + c
+        g0 = _gradient_column(to, real, column, out_width, 0, FILTERS)
+        g1 = _gradient_column(to, real, column, out_width, 1, FILTERS)
+        g2 = _gradient_column(to, real, column, out_width, 2, FILTERS)
+        g3 = _gradient_column(to, real, column, out_width, 3, FILTERS)
+        h = row * STRIDE + (i - KERNEL // 2) * DILATION
+        row_exists = real & (h >= 0) & (h < height)
+        line = x + (image * height + h) * width * X_STEP + c
+        for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
+            v = column * STRIDE + m - (KERNEL // 2) * DILATION
+            mask = row_exists & (v >= 0) & (v < width)
+            value = tl.load(line + v * X_STEP, mask=mask, other=0.0).to(tl.float32)
+            if RECTIFY:
+                value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+            t0 = _gradient_tap(t0, value, g0, g1, g2, g3, m, STRIDE)
+            t1 = _gradient_tap(t1, value, g0, g1, g2, g3, m - DILATION, STRIDE)
+            t2 = _gradient_tap(t2, value, g0, g1, g2, g3, m - 2 * DILATION, STRIDE)
+            if KERNEL > 3:
+                t3 = _gradient_tap(t3, value, g0, g1, g2, g3, m - 3 * DILATION, STRIDE)
+                t4 = _gradient_tap(t4, value, g0, g1, g2, g3, m - 4 * DILATION, STRIDE)
+            if KERNEL > 5:
+                t5 = _gradient_tap(t5, value, g0, g1, g2, g3, m - 5 * DILATION, STRIDE)
+                t6 = _gradient_tap(t6, value, g0, g1, g2, g3, m - 6 * DILATION, STRIDE)
+    filters = split * FILTERS + edge * CHANNELS + tl.program_id(0) % blocks * BLOCK
+    filters += tl.arange(0, BLOCK)
+    exists = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK) < CHANNELS
+    to = filters * (KERNEL * KERNEL) + i * KERNEL
+    _store_tap(partial, to, t0, exists, 0, KERNEL)
+    _store_tap(partial, to, t1, exists, 1, KERNEL)
+    _store_tap(partial, to, t2, exists, 2, KERNEL)
+    _store_tap(partial, to, t3, exists, 3, KERNEL)
+    _store_tap(partial, to, t4, exists, 4, KERNEL)
+    _store_tap(partial, to, t5, exists, 5, KERNEL)
+    _store_tap(partial, to, t6, exists, 6, KERNEL)
 
 
 def depthwise(x: Tensor, weight: Tensor, *, stride: int, dilation: int, rectify: bool) -> Tensor:
@@ -143,12 +277,12 @@ def depthwise(x: Tensor, weight: Tensor, *, stride: int, dilation: int, rectify:
 
 
 class _Settings(NamedTuple):
-    """What the backward pass needs beside tensors; `x_stride` is the distance of two pixels."""
+    """What the backward pass needs beside tensors; `x_step` is the distance of two pixels."""
 
     stride: int
     dilation: int
     rectify: bool
-    x_stride: int
+    x_step: int
 
 
 class _Depthwise(torch.autograd.Function):
@@ -161,80 +295,82 @@ class _Depthwise(torch.autograd.Function):
         dilation: int,
         rectify: bool,
     ) -> Tensor:
-        (x, x_stride), weight = spaced(x), weight.contiguous()
+        x, x_step = spaced(x)
         batch, channels, height, width = x.shape
         filters, kernel = len(weight), weight.shape[-1]
+        if kernel > LARGEST or kernel % 2 == 0:
+            raise ValueError(f"kernels of {kernel} x {kernel} are not supported")
         out_height, out_width = -(-height // stride), -(-width // stride)
         y = empty(batch, filters, out_height, out_width, like=x)
-        pixels, block = batch * out_height * out_width, min(CHANNELS, power_of_two(channels))
-        grid = (triton.cdiv(pixels, PIXELS), triton.cdiv(channels, block) * (filters // channels))
-        _forward[grid](
-            x, weight, y,
-            pixels, height, width, out_height, out_width, channels, filters, x_stride,
-            dilation,
-            KERNEL=kernel, STRIDE=stride, RECTIFY=rectify,
-            PIXELS=PIXELS, CHANNELS=block,
+        # [k * k, filters], so that the weights of neighbouring channels lie side by side.
+        taps = weight.view(filters, kernel * kernel).t().contiguous()
+        groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
+        _convolve[triton.cdiv(groups * channels, ELEMENTS), filters // channels](
+            x, taps, x, y,
+            groups, height, width, out_height, out_width, 1,
+            CHANNELS=channels, FILTERS=filters, X_STEP=x_step, Y_STEP=filters, SIGN_STEP=x_step,
+            KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify, BACKWARD=False,
+            COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
         )  # fmt: skip
-        ctx.save_for_backward(x, weight)
-        ctx.settings = _Settings(stride, dilation, rectify, x_stride)
+        ctx.save_for_backward(x, taps)
+        ctx.settings = _Settings(stride, dilation, rectify, x_step)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, weight = ctx.saved_tensors
+        x, taps = ctx.saved_tensors
         gradient = dense(gradients[0])
         needs_x, needs_weight, *_ = ctx.needs_input_grad
-        dx = _dx(gradient, x, weight, ctx.settings) if needs_x else None
-        dw = _dw(gradient, x, weight, ctx.settings) if needs_weight else None
+        dx = _dx(gradient, x, taps, ctx.settings) if needs_x else None
+        dw = _dw(gradient, x, taps, ctx.settings) if needs_weight else None
         return dx, dw, None, None, None
 
 
-def _dx(
-    gradient: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    settings: _Settings,
-) -> Tensor:
+def _dx(gradient: Tensor, x: Tensor, taps: Tensor, settings: _Settings) -> Tensor:
     """Return the gradient of the input, the sum over edges."""
-    stride, dilation, rectify, x_stride = settings
+    stride, dilation, rectify, x_step = settings
     batch, channels, height, width = x.shape
     _, filters, out_height, out_width = gradient.shape
+    kernel, edges = math.isqrt(len(taps)), filters // channels
     dx = empty(batch, channels, height, width, like=x)
-    pixels, block = batch * height * width, min(CHANNELS, power_of_two(channels))
-    _input_gradient[triton.cdiv(pixels, PIXELS), triton.cdiv(channels, block)](
-        gradient, weight, x, dx,
-        pixels, height, width, out_height, out_width, channels, filters, filters // channels,
-        x_stride, dilation,
-        KERNEL=weight.shape[-1], STRIDE=stride, RECTIFY=rectify,
-        PIXELS=PIXELS, CHANNELS=block,
+    if stride == 1:
+        groups = batch * height * triton.cdiv(width, COLUMNS)
+        _convolve[triton.cdiv(groups * channels, ELEMENTS), 1](
+            gradient, taps, x, dx,
+            groups, height, width, height, width, edges,
+            CHANNELS=channels, FILTERS=filters, X_STEP=filters, Y_STEP=channels, SIGN_STEP=x_step,
+            KERNEL=kernel, STRIDE=1, DILATION=dilation, RECTIFY=rectify, BACKWARD=True,
+            COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
+        )  # fmt: skip
+        return dx
+    pixels = batch * height * width
+    _strided_input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
+        gradient, taps, x, dx,
+        pixels, height, width, out_height, out_width, edges,
+        CHANNELS=channels, FILTERS=filters, SIGN_STEP=x_step,
+        KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify, ELEMENTS=ELEMENTS,
     )  # fmt: skip
     return dx
 
 
-def _dw(
-    gradient: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    settings: _Settings,
-) -> Tensor:
+def _dw(gradient: Tensor, x: Tensor, taps: Tensor, settings: _Settings) -> Tensor:
     """Return the gradient of the weights, a sum of parts that programs compute by themselves."""
-    stride, dilation, rectify, x_stride = settings
+    stride, dilation, rectify, x_step = settings
     batch, channels, height, width = x.shape
     _, filters, out_height, out_width = gradient.shape
-    kernel, pixels = weight.shape[-1], batch * out_height * out_width
-    # Products [PIXELS, taps of a row, channels] of a program are kept at 4,096.
-    block, taps = min(32, power_of_two(channels)), power_of_two(kernel)
-    step = max(4096 // (block * taps), 8)
-    columns = triton.cdiv(channels, block) * (filters // channels) * kernel
-    splits = max(1, min(triton.cdiv(PROGRAMS, columns), triton.cdiv(pixels, step)))
-    span = triton.cdiv(triton.cdiv(pixels, splits), step) * step
+    kernel, block = math.isqrt(len(taps)), 16 if channels % 32 else 32
+    groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
+    step = ELEMENTS // block
+    columns = triton.cdiv(channels, block) * (filters // channels)
+    splits = max(1, min(triton.cdiv(PROGRAMS, columns * kernel), triton.cdiv(groups, step)))
+    span = triton.cdiv(triton.cdiv(groups, splits), step) * step
     partial = torch.empty(splits, filters, kernel**2, dtype=torch.float32, device=x.device)
-    _weight_gradient[columns // kernel, kernel, splits](
+    _weight_gradient[columns, kernel, splits](
         gradient, x, partial,
-        pixels, height, width, out_height, out_width, channels, filters, x_stride, span,
-        dilation,
-        KERNEL=kernel, TAPS=taps, STRIDE=stride, RECTIFY=rectify,
-        PIXELS=step, CHANNELS=block,
+        groups, height, width, out_height, out_width, span,
+        CHANNELS=channels, FILTERS=filters, X_STEP=x_step,
+        KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify,
+        COLUMNS=COLUMNS, GROUPS=step, BLOCK=block,
     )  # fmt: skip
-    return partial.sum(0).view_as(weight).to(weight.dtype)
+    return partial.sum(0).view(filters, 1, kernel, kernel)

@@ -13,13 +13,11 @@ from torch.autograd.function import once_differentiable
 
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two
 
-PIXELS = 128
-"""Pixels of a program."""
 LEAST = 16
 """Smallest side of a matrix that the matrix units multiply."""
 LARGEST = 64
 """Largest side of a tile of the weights."""
-SIZES = ["pixels", "groups", "span", "input_step", "output_step"]
+SIZES = ["pixels", "span"]
 """Arguments for whose values Triton shall compile no variants."""
 PROGRAMS = 528
 """Number of programs of the weight gradient, 4 for each multiprocessor of an H100."""
@@ -27,54 +25,59 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """True if there is no GPU: Triton's interpreter multiplies bfloat16 matrices wrongly."""
 
 
+# Numbers of channels are constants of the kernels, so that Triton knows how loads are aligned.
 @triton.jit(do_not_specialize=SIZES)
 def _product(
-    x, weight, y,
-    pixels, inputs, outputs, groups, input_step, output_step,
-    PIXELS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, WIDE: tl.constexpr,
+    x, weight, y, pixels,
+    IN: tl.constexpr, OUT: tl.constexpr, GROUPS: tl.constexpr,
+    IN_STEP: tl.constexpr, OUT_STEP: tl.constexpr,
+    PIXELS: tl.constexpr, IN_BLOCK: tl.constexpr, OUT_BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    group = tl.program_id(1)
-    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
-    n = tl.program_id(2) * OUTPUTS + tl.arange(0, OUTPUTS)
-    real, kept = p < pixels, n < outputs
-    total = tl.zeros([PIXELS, OUTPUTS], dtype=tl.float32)
-    for first in range(0, inputs, INPUTS):
-        k = first + tl.arange(0, INPUTS)
-        at = p[:, None] * (groups * inputs) + group * inputs + k[None, :]
-        value = tl.load(x + at, mask=real[:, None] & (k < inputs)[None, :], other=0.0)
-        at = group * inputs * outputs + k[:, None] * input_step + n[None, :] * output_step
-        matrix = tl.load(weight + at, mask=(k < inputs)[:, None] & kept[None, :], other=0.0)
+    # Programs of the same pixels run at the same time: their groups share lines of memory.
+    tiles: tl.constexpr = (OUT + OUT_BLOCK - 1) // OUT_BLOCK
+    tile = tl.program_id(0) % (GROUPS * tiles)
+    group = tile // tiles
+    p = tl.program_id(0) // (GROUPS * tiles) * PIXELS + tl.arange(0, PIXELS)
+    n = tile % tiles * OUT_BLOCK + tl.arange(0, OUT_BLOCK)
+    real, kept = p < pixels, n < OUT
+    total = tl.zeros([PIXELS, OUT_BLOCK], dtype=tl.float32)
+    for first in tl.static_range(0, IN, IN_BLOCK):
+        k = first + tl.arange(0, IN_BLOCK)
+        at = p[:, None] * (GROUPS * IN) + group * IN + k[None, :]
+        value = tl.load(x + at, mask=real[:, None] & (k < IN)[None, :], other=0.0)
+        at = group * IN * OUT + k[:, None] * IN_STEP + n[None, :] * OUT_STEP
+        matrix = tl.load(weight + at, mask=(k < IN)[:, None] & kept[None, :], other=0.0)
         matrix = matrix.to(x.dtype.element_ty)
         if WIDE:
             value, matrix = value.to(tl.float32), matrix.to(tl.float32)
         total += tl.dot(value, matrix, input_precision="ieee")
-    to = p[:, None] * (groups * outputs) + group * outputs + n[None, :]
+    to = p[:, None] * (GROUPS * OUT) + group * OUT + n[None, :]
     tl.store(y + to, total.to(y.dtype.element_ty), mask=real[:, None] & kept[None, :])
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _weight_gradient(
-    gradient, x, partial,
-    pixels, inputs, outputs, groups, span,
-    PIXELS: tl.constexpr, INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, WIDE: tl.constexpr,
+    gradient, x, partial, pixels, span,
+    IN: tl.constexpr, OUT: tl.constexpr, GROUPS: tl.constexpr,
+    PIXELS: tl.constexpr, IN_BLOCK: tl.constexpr, OUT_BLOCK: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
-    blocks = tl.cdiv(inputs, INPUTS)
+    blocks: tl.constexpr = (IN + IN_BLOCK - 1) // IN_BLOCK
     group, split = tl.program_id(0), tl.program_id(1)
-    n = (tl.program_id(2) // blocks) * OUTPUTS + tl.arange(0, OUTPUTS)
-    k = (tl.program_id(2) % blocks) * INPUTS + tl.arange(0, INPUTS)
-    total = tl.zeros([OUTPUTS, INPUTS], dtype=tl.float32)
+    n = (tl.program_id(2) // blocks) * OUT_BLOCK + tl.arange(0, OUT_BLOCK)
+    k = (tl.program_id(2) % blocks) * IN_BLOCK + tl.arange(0, IN_BLOCK)
+    total = tl.zeros([OUT_BLOCK, IN_BLOCK], dtype=tl.float32)
     for start in range(split * span, split * span + span, PIXELS):
         p = start + tl.arange(0, PIXELS)
         real = p < pixels
-        at = p[None, :] * (groups * outputs) + group * outputs + n[:, None]
-        grad = tl.load(gradient + at, mask=real[None, :] & (n < outputs)[:, None], other=0.0)
-        at = p[:, None] * (groups * inputs) + group * inputs + k[None, :]
-        value = tl.load(x + at, mask=real[:, None] & (k < inputs)[None, :], other=0.0)
+        at = p[None, :] * (GROUPS * OUT) + group * OUT + n[:, None]
+        grad = tl.load(gradient + at, mask=real[None, :] & (n < OUT)[:, None], other=0.0)
+        at = p[:, None] * (GROUPS * IN) + group * IN + k[None, :]
+        value = tl.load(x + at, mask=real[:, None] & (k < IN)[None, :], other=0.0)
         if WIDE:
             grad, value = grad.to(tl.float32), value.to(tl.float32)
         total += tl.dot(grad, value, input_precision="ieee")
-    to = ((split * groups + group) * outputs + n[:, None]) * inputs + k[None, :]
-    tl.store(partial + to, total, mask=(n < outputs)[:, None] & (k < inputs)[None, :])
+    to = ((split * GROUPS + group) * OUT + n[:, None]) * IN + k[None, :]
+    tl.store(partial + to, total, mask=(n < OUT)[:, None] & (k < IN)[None, :])
 
 
 def pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:
@@ -124,11 +127,12 @@ def _multiply(
     y = empty(batch, groups * outputs, height, width, like=x)
     pixels, block = batch * height * width, _block(outputs)
     # Steps through the memory of W from one input of the product to the next, and output to output.
-    steps = (outputs, 1) if transposed else (1, inputs)
-    _product[triton.cdiv(pixels, PIXELS), groups, triton.cdiv(outputs, block)](
-        x, weight, y,
-        pixels, inputs, outputs, groups, *steps,
-        PIXELS=PIXELS, INPUTS=_block(inputs), OUTPUTS=block, WIDE=INTERPRETED,
+    in_step, out_step = (outputs, 1) if transposed else (1, inputs)
+    step = 128 if inputs > LARGEST // 2 else 256
+    _product[(triton.cdiv(pixels, step) * groups * triton.cdiv(outputs, block),)](
+        x, weight, y, pixels,
+        IN=inputs, OUT=outputs, GROUPS=groups, IN_STEP=in_step, OUT_STEP=out_step,
+        PIXELS=step, IN_BLOCK=_block(inputs), OUT_BLOCK=block, WIDE=INTERPRETED,
     )  # fmt: skip
     return y
 
@@ -147,8 +151,8 @@ def _dw(gradient: Tensor, x: Tensor, weight: Tensor, groups: int) -> Tensor:
     span = triton.cdiv(triton.cdiv(pixels, splits), step) * step
     partial = torch.empty(splits, len(weight), inputs, dtype=torch.float32, device=x.device)
     _weight_gradient[groups, splits, tiles](
-        gradient, x, partial,
-        pixels, inputs, outputs, groups, span,
-        PIXELS=step, INPUTS=_block(inputs), OUTPUTS=_block(outputs), WIDE=INTERPRETED,
+        gradient, x, partial, pixels, span,
+        IN=inputs, OUT=outputs, GROUPS=groups,
+        PIXELS=step, IN_BLOCK=_block(inputs), OUT_BLOCK=_block(outputs), WIDE=INTERPRETED,
     )  # fmt: skip
     return partial.sum(0).view_as(weight).to(weight.dtype)
