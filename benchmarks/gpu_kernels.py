@@ -77,12 +77,8 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         batch = batch * int(words["batch"]) // RECORDED_BATCH
         calls[Call(kernel, (batch, *rest), settings)] += 1  # type: ignore[arg-type]
 
-    depthwise, pointwise, normalise, weighted_sum = (
-        gpu.depthwise,
-        gpu.pointwise,
-        gpu.normalise,
-        gpu.weighted_sum,
-    )
+    depthwise, pointwise, normalise = gpu.depthwise, gpu.pointwise, gpu.normalise
+    pools, weighted_sum = gpu.pools, gpu.weighted_sum
 
     def note_depthwise(x: Tensor, weight: Tensor, **how: Any) -> Tensor:  # noqa: ANN401
         kernel, edges = weight.shape[-1], len(weight) // x.shape[1]
@@ -109,6 +105,10 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         note("weighted_sum", terms[0][0], sum(w is not None for _, w in terms), strides)
         return weighted_sum(terms)
 
+    def note_pools(x: Tensor, stride: int, **kinds: bool) -> tuple[Tensor, Tensor]:
+        note("pools", x, stride, kinds["maximum"], kinds["mean"])
+        return pools(x, stride, **kinds)
+
     batch = search_step.batch_of(RECORDED_BATCH, "darts" if name == "training" else name, "cpu")
     own = {**gpu_steps.DEFAULTS, **words, "device": "cpu", "precision": "32"}
     work = (
@@ -122,6 +122,7 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
             ("depthwise", note_depthwise),
             ("pointwise", note_pointwise),
             ("normalise", note_normalise),
+            ("pools", note_pools),
             ("weighted_sum", note_weighted_sum),
         ):
             patches.enter_context(mock.patch.object(gpu, kernel, function))
@@ -196,6 +197,19 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
             return y if onto is None else onto + y
 
         return Work(ours, theirs, [x, *(one for one in given if one is not None)])
+    if call.kernel == "pools":
+        stride, maximum, mean = call.settings
+
+        def ours_pools(x: Tensor) -> Tensor:
+            return torch.cat(gpu.pools(x, stride, maximum=maximum, mean=mean))
+
+        def their_pools(x: Tensor) -> Tensor:
+            found = [F.max_pool2d(x, 3, stride, 1)] if maximum else []
+            if mean:
+                found.append(F.avg_pool2d(x, 3, stride, 1, count_include_pad=False))
+            return torch.cat(found)
+
+        return Work(ours_pools, their_pools, [x])
     weighted, strides = call.settings
     terms = [
         images(batch, stride, height, width).detach()[:, :channels].requires_grad_()
@@ -251,12 +265,12 @@ def errors(job: tuple[Call, str, str]) -> list[float] | str:
 
 
 def microseconds(work: Callable[[], object], repeats: int) -> float:
-    """Return the median time of a call within a CUDA graph."""
+    """Return the median time of a call within a CUDA graph, which the current stream records."""
     for _ in range(3):
         work()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
         for _ in range(INNER):
             work()
     found: list[float] = []
@@ -272,19 +286,22 @@ def microseconds(work: Callable[[], object], repeats: int) -> float:
 
 def times(call: Call, device: str, precision: str, repeats: int) -> dict[str, float]:
     """Return the times of the forward pass, with the input's gradient, and with all gradients."""
-    ours, theirs, inputs = make(call, device, getattr(torch, precision))
     row: dict[str, float] = {}
-    for name, function in (("ours", ours), ("torch", theirs)):
-        y = function(*inputs)
-        gradient = torch.randn_like(y)
-        moved = sum(x.nbytes for x in inputs) + y.nbytes
-        row["floor_us"] = round(moved / BYTES_PER_MICROSECOND, 1)
-        row[f"{name}_forward_us"] = microseconds(lambda: function(*inputs), repeats)  # noqa: B023
-        for key, chosen in (("input", inputs[:1]), ("all", inputs)):
-            row[f"{name}_{key}_us"] = microseconds(
-                lambda: gradients(function(*inputs), chosen, gradient),  # noqa: B023
-                repeats,
-            )
+    # Gradients are summed on the stream on which a leaf was first used, and no other stream may
+    # have a part in a recording.
+    with torch.cuda.stream(torch.cuda.Stream()):
+        ours, theirs, inputs = make(call, device, getattr(torch, precision))
+        for name, function in (("ours", ours), ("torch", theirs)):
+            y = function(*inputs)
+            gradient = torch.randn_like(y)
+            moved = sum(x.nbytes for x in inputs) + y.nbytes
+            row["floor_us"] = round(moved / BYTES_PER_MICROSECOND, 1)
+            row[f"{name}_forward_us"] = microseconds(lambda: function(*inputs), repeats)  # noqa: B023
+            for key, chosen in (("input", inputs[:1]), ("all", inputs)):
+                row[f"{name}_{key}_us"] = microseconds(
+                    lambda: gradients(function(*inputs), chosen, gradient),  # noqa: B023
+                    repeats,
+                )
     return row
 
 

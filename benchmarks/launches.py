@@ -29,6 +29,7 @@ from ltnas.kernels.gpu import (
     triton_depthwise,
     triton_normalisation,
     triton_pointwise,
+    triton_pools,
     triton_sums,
 )
 from ltnas.models import depthwise
@@ -42,6 +43,7 @@ DEFAULTS = {
     "top": "12",
     "out": "",
 }
+MODULES = (triton_depthwise, triton_normalisation, triton_pointwise, triton_pools, triton_sums)
 LAUNCH_NOTHING = ("aten.empty", "aten.new_empty", "profiler.")
 """Beginnings of the names of operations that launch nothing."""
 
@@ -66,7 +68,7 @@ def counted_kernels(launches: Counter[str]) -> Iterator[None]:
     """Let the CPU take the way of a GPU, and count the launches of the GPU kernels by name."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(gpu, "takes", return_value=True))
-        for module in (triton_depthwise, triton_normalisation, triton_pointwise, triton_sums):
+        for module in MODULES:
             for name, value in vars(module).items():
                 if isinstance(value, KernelInterface):
                     kind = module.__name__.rpartition("_")[2]

@@ -88,6 +88,7 @@ class Source(nn.Module):
         # [B, C, H, W]: every convolution of an edge begins with ReLU, which is computed once, or on
         # a GPU by the convolutions while they read the state.
         rectified = state if on_gpu and not self.reduces else F.relu(state)
+        pools = self._pools(state) if on_gpu else {}
         # The state once for each edge, [B, count * C, H, W], by the number of edges.
         repeated: dict[int, Tensor] = {}
         # Sums of stacked outputs, [B, edges * C, H', W'], by the nodes that their edges enter.
@@ -97,7 +98,10 @@ class Source(nn.Module):
             targets = self.targets[name]
             # Pools and skip connections give every edge the same tensor; nodes apply the weights.
             if shared(candidate):
-                value = candidate(state)
+                if isinstance(candidate, Pool) and on_gpu:
+                    value = candidate.normalise(pools[candidate.kind])
+                else:
+                    value = candidate(state)
                 weights = zip(targets, mixing.shared[name], strict=True)
                 terms += [(node, value, weight) for node, weight in weights]
                 continue
@@ -118,6 +122,14 @@ class Source(nn.Module):
             parts = value.split(self.channels, 1)
             terms += [(node, part, None) for node, part in zip(targets, parts, strict=True)]
         return terms
+
+    def _pools(self, state: Tensor) -> dict[str, Tensor]:
+        """Return the pools of a state by their kind, by a GPU kernel that computes all of them."""
+        kinds = {m.kind for m in self.candidates.values() if isinstance(m, Pool)}
+        if not kinds:
+            return {}
+        maximum, mean = gpu.pools(state, self.stride, maximum="max" in kinds, mean="avg" in kinds)
+        return {"max": maximum, "avg": mean}
 
 
 def shared(candidate: nn.Module) -> bool:

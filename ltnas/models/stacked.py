@@ -191,6 +191,9 @@ class Pool(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         """Map a state [B, C, H, W] to [B, C, H', W']."""
         if self.kind == "max":
-            return normalise(self.norm, F.max_pool2d(state, 3, self.stride, 1), None)
-        pooled = F.avg_pool2d(state, 3, self.stride, 1, count_include_pad=False)
+            return self.normalise(F.max_pool2d(state, 3, self.stride, 1))
+        return self.normalise(F.avg_pool2d(state, 3, self.stride, 1, count_include_pad=False))
+
+    def normalise(self, pooled: Tensor) -> Tensor:
+        """Return the normalised pool, [B, C, H', W']."""
         return normalise(self.norm, pooled, None)

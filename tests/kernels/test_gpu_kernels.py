@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ltnas.kernels.gpu import depthwise, normalise, pointwise, triton_depthwise, weighted_sum
+from ltnas.kernels.gpu import depthwise, normalise, pointwise, pools, triton_depthwise, weighted_sum
 from ltnas.kernels.gpu.layout import dense, pixel_stride
 
 TOLERANCE = {torch.float32: 3e-5, torch.bfloat16: 1e-2}
@@ -162,3 +162,27 @@ def test_weighted_sum(weighted, plain, dtype):
         return sum(x if weight is None else x * weight for x, weight in terms(*inputs))
 
     check(lambda *inputs: weighted_sum(terms(*inputs)), theirs, [whole, weights, *others], dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kinds", [("max", "avg"), ("max",), ("avg",)], ids="+".join)
+def test_pools(kinds, stride, dtype):
+    """The state is a slice of channels and has equal values, of which the first is the maximum."""
+    whole = dense(torch.randint(-3, 3, (2, 8, 5, 6)).to(dtype))
+    x = whole[:, 2:5].requires_grad_()
+
+    def ours(x):
+        found = pools(x, stride, maximum="max" in kinds, mean="avg" in kinds)
+        return torch.cat(
+            [y for y, kind in zip(found, ("max", "avg"), strict=True) if kind in kinds]
+        )
+
+    def theirs(x):
+        found = {
+            "max": F.max_pool2d(x, 3, stride, 1),
+            "avg": F.avg_pool2d(x, 3, stride, 1, count_include_pad=False),
+        }
+        return torch.cat([found[kind] for kind in kinds])
+
+    check(ours, theirs, [x], dtype)

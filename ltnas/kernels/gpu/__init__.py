@@ -1,7 +1,8 @@
 """GPU kernels in Triton, for what PyTorch's libraries are slow at in a supernet.
 
 Depthwise and grouped pointwise convolutions on channels-last tensors, which cuDNN splits into one
-launch for each group or computes by general kernels, and batch normalisation in fewer launches.
+launch for each group or computes by general kernels, pools, and batch normalisation in fewer
+launches.
 Activations are float32 or bfloat16; all sums are float32. The kernels run without a GPU, too, in
 Triton's interpreter (TRITON_INTERPRET=1), which is how the tests check them.
 """
@@ -77,3 +78,10 @@ def weighted_sum(terms: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     from ltnas.kernels.gpu import triton_sums
 
     return triton_sums.weighted_sum(terms)
+
+
+def pools(x: Tensor, stride: int, *, maximum: bool, mean: bool) -> tuple[Tensor, Tensor]:
+    """See `triton_pools.pools`."""
+    from ltnas.kernels.gpu import triton_pools
+
+    return triton_pools.pools(x, stride, maximum=maximum, mean=mean)

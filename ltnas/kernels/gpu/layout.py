@@ -37,7 +37,9 @@ def empty(batch: int, channels: int, height: int, width: int, *, like: Tensor) -
     """Return an uninitialised [B, C, H, W] in channels-last memory."""
     shape = (batch, channels, height, width)
     if batch * channels * height * width >= 2**31:
-        raise ValueError(f"{shape} has too many elements for the GPU kernels: set LTNAS_KERNELS=off")
+        raise ValueError(
+            f"{shape} has too many elements for the GPU kernels: set LTNAS_KERNELS=off"
+        )
     return torch.empty(shape, memory_format=LAST, dtype=like.dtype, device=like.device)
 
 

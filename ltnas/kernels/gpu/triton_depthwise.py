@@ -129,7 +129,7 @@ def _convolve(
                 t1 = _tap(t1, value, w0, w1, w2, w3, w4, w5, w6, m - STRIDE, DILATION, KERNEL)
                 t2 = _tap(t2, value, w0, w1, w2, w3, w4, w5, w6, m - 2 * STRIDE, DILATION, KERNEL)
                 t3 = _tap(t3, value, w0, w1, w2, w3, w4, w5, w6, m - 3 * STRIDE, DILATION, KERNEL)
-    pixel = ((image * out_height + row) * out_width + column)
+    pixel = (image * out_height + row) * out_width + column
     to, sign = pixel * Y_STEP + first * CHANNELS + c, sign + pixel * SIGN_STEP + c
     masked: tl.constexpr = BACKWARD and RECTIFY
     _write(y, t0, sign, to, real, column, out_width, 0, Y_STEP, SIGN_STEP, masked)
@@ -225,7 +225,7 @@ def _weight_gradient(
         column, row = (group % in_row) * COLUMNS, (group // in_row) % out_height
         image = group // (in_row * out_height)
         real = (group < groups) & channel_exists
-        pixel = ((image * out_height + row) * out_width + column)
+        pixel = (image * out_height + row) * out_width + column
         to = gradient + pixel * FILTERS + edge * CHANNELS + c
         g0 = _gradient_column(to, real, column, out_width, 0, FILTERS)
         g1 = _gradient_column(to, real, column, out_width, 1, FILTERS)
