@@ -206,6 +206,8 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
         def their_pools(x: Tensor) -> Tensor:
             found = [F.max_pool2d(x, 3, stride, 1)] if maximum else []
             if mean:
+                # See `ltnas.models.pools.mean_pool`.
+                x = x.contiguous()
                 found.append(F.avg_pool2d(x, 3, stride, 1, count_include_pad=False))
             return torch.cat(found)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ltnas.models.pools import MaximumPool, MeanPool
 from ltnas.models.rectified import RectifiedConv, RectifiedConvNorm
 from ltnas.space.layout import CellPlan
 
@@ -120,9 +121,9 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
             return Zero(stride)
         case "max_pool_3x3":
             # Not normalised, unlike the pools of the supernet (as in DARTS).
-            return nn.MaxPool2d(3, stride, padding=1)
+            return MaximumPool(stride)
         case "avg_pool_3x3":
-            return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+            return MeanPool(stride)
         case "skip_connect":
             return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
         case "sep_conv_3x3" | "sep_conv_5x5":

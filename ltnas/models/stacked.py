@@ -15,6 +15,7 @@ from ltnas.kernels import gpu
 from ltnas.kernels.convolutions import Geometry
 from ltnas.kernels.eligibility import measures
 from ltnas.models.depthwise import depthwise
+from ltnas.models.pools import maximum_pool, mean_pool
 
 
 def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
@@ -190,9 +191,8 @@ class Pool(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """Map a state [B, C, H, W] to [B, C, H', W']."""
-        if self.kind == "max":
-            return self.normalise(F.max_pool2d(state, 3, self.stride, 1))
-        return self.normalise(F.avg_pool2d(state, 3, self.stride, 1, count_include_pad=False))
+        pool = maximum_pool if self.kind == "max" else mean_pool
+        return self.normalise(pool(state, self.stride))
 
     def normalise(self, pooled: Tensor) -> Tensor:
         """Return the normalised pool, [B, C, H', W']."""
