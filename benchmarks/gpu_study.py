@@ -54,11 +54,12 @@ CURVES += ("accuracy_long_tailed", "many_balanced", "medium_balanced", "few_bala
 """Columns of the history that a result keeps."""
 
 SMALL = {
-    "benchmarks.gpu_correctness": ["channels=4", "cells=3", "batch=4"],
+    "benchmarks.gpu_correctness": ["channels=4", "cells=3", "batch=2", "steps=4", "scheme=darts"],
     "benchmarks.gpu_steps": [
+        "steps=darts,training",
         "channels=4",
         "cells=3",
-        "batch=4",
+        "batch=2",
         "repeats=1",
         "precision=32",
         "profile=0",

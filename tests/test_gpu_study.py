@@ -16,6 +16,8 @@ from PIL import Image
 from benchmarks import gpu_study
 
 PIECES = "search-fairdarts_ssl-exp0.1-s0,train-fairdarts_ssl-exp0.1-s0,search-random-exp0.1-s0"
+pytestmark = pytest.mark.timeout(900)  # each piece is a process, which imports everything
+
 SMALL = "channels=4,cells=3,epochs=2,batch_size=16,limit_batches=2,limit_test_batches=1"
 
 
@@ -92,9 +94,9 @@ def test_checks_and_timings_run(images, tmp_path):
             json.load(archive.extractfile(f"results/{name}.json"))["rows"]
             for name in ("correctness", "steps")
         )
-    assert {row["step"] for row in steps} == {"fairdarts_ssl", "darts", "training"}
+    assert {row["step"] for row in steps} == {"darts", "training"}
     assert all(set(row["times"]) == {"plain", "eager", "captured"} for row in steps)
-    assert len(checks) == 9
+    assert len(checks) == 6
     assert all(row["losses"] == 0.0 for row in checks)  # both sides are the CPU here
 
 
