@@ -26,6 +26,7 @@ from benchmarks import harness, retrain_step, search_step
 from ltnas.data.stream import Batch
 from ltnas.kernels import SWITCH, gpu
 from ltnas.kernels.gpu import (
+    triton_candidates,
     triton_depthwise,
     triton_normalisation,
     triton_pointwise,
@@ -43,7 +44,14 @@ DEFAULTS = {
     "top": "12",
     "out": "",
 }
-MODULES = (triton_depthwise, triton_normalisation, triton_pointwise, triton_pools, triton_sums)
+MODULES = (
+    triton_candidates,
+    triton_depthwise,
+    triton_normalisation,
+    triton_pointwise,
+    triton_pools,
+    triton_sums,
+)
 LAUNCH_NOTHING = ("aten.empty", "aten.new_empty", "profiler.")
 """Beginnings of the names of operations that launch nothing."""
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltnas.kernels import gpu
-from ltnas.models.stacked import Convolutions, Pool, Reduce
+from ltnas.models.stacked import Convolutions, Pool, Reduce, add_on_gpu
 from ltnas.space.layout import edges
 
 Mask = tuple[tuple[bool, ...], ...]
@@ -92,7 +92,7 @@ class Source(nn.Module):
         # The state once for each edge, [B, count * C, H, W], by the number of edges.
         repeated: dict[int, Tensor] = {}
         # Sums of stacked outputs, [B, edges * C, H', W'], by the nodes that their edges enter.
-        stacked: dict[tuple[int, ...], Tensor] = {}
+        stacked = self._convolve(state, mixing) if on_gpu else {}
         terms: Terms = []
         for name, candidate in self.candidates.items():
             targets = self.targets[name]
@@ -108,8 +108,7 @@ class Source(nn.Module):
             scale = mixing.stacked[name]  # [edges * C]
             count = len(targets)
             if isinstance(candidate, Convolutions) and on_gpu:
-                stacked[targets] = candidate.on_gpu(state, scale, stacked.get(targets))
-                continue
+                continue  # computed already, together
             if isinstance(candidate, Convolutions):
                 if count not in repeated:
                     repeated[count] = torch.cat([rectified] * count, 1) if count > 1 else rectified
@@ -122,6 +121,18 @@ class Source(nn.Module):
             parts = value.split(self.channels, 1)
             terms += [(node, part, None) for node, part in zip(targets, parts, strict=True)]
         return terms
+
+    def _convolve(self, state: Tensor, mixing: Mixing) -> dict[tuple[int, ...], Tensor]:
+        """Return the sums of all convolutions by the nodes that their edges enter, on a GPU."""
+        names = [n for n, module in self.candidates.items() if isinstance(module, Convolutions)]
+        found: dict[tuple[int, ...], Tensor] = {}
+        for targets in dict.fromkeys(self.targets[name] for name in names):
+            chosen = [name for name in names if self.targets[name] == targets]
+            modules = [self.candidates[name] for name in chosen]
+            convolutions = [module for module in modules if isinstance(module, Convolutions)]
+            scales = [mixing.stacked[name] for name in chosen]
+            found[targets] = add_on_gpu(convolutions, state, scales)
+        return found
 
     def _pools(self, state: Tensor) -> dict[str, Tensor]:
         """Return the pools of a state by their kind, by a GPU kernel that computes all of them."""

@@ -7,6 +7,8 @@ the mixing weight is folded into the last normalisation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -80,6 +82,14 @@ class Unit(nn.Module):
         y = depthwise(x, self.depthwise, self.geometry.stride, self.geometry.dilation)
         return normalise(self.norm, F.conv2d(y, self.pointwise, groups=self.edges), scale)
 
+    def tensors(self) -> gpu.Unit | None:
+        """Return the unit for `gpu.candidates`; None if its normalisation is of another kind."""
+        norm = self.norm
+        if type(norm) is not nn.BatchNorm2d or not measures(norm):
+            return None
+        geometry = self.geometry
+        return gpu.Unit(self.depthwise, self.pointwise, norm, geometry.stride, geometry.dilation)
+
     def on_gpu(self, x: Tensor, scale: Tensor | None, onto: Tensor | None) -> Tensor:
         """Return the same by the GPU kernels, of an input that is neither rectified nor stacked.
 
@@ -141,6 +151,29 @@ class Convolutions(nn.Module):
         for unit in others:
             state = unit.on_gpu(state, None, None)
         return last.on_gpu(state, scale, onto)
+
+
+def add_on_gpu(
+    convolutions: Sequence[Convolutions], state: Tensor, scales: Sequence[Tensor]
+) -> Tensor:
+    """Return the sum of the scaled outputs of operations with the same edges, by the GPU kernels.
+
+    Args:
+        convolutions: operations.
+        state: state that the edges leave, not rectified, [B, C, H, W].
+        scales: see `normalise`, of each operation.
+    """
+    pairs = sorted(zip(convolutions, scales, strict=True), key=lambda pair: -len(pair[0].units))
+    units = [[unit.tensors() for unit in module.chain()] for module, _ in pairs]
+    separable = [(one[0], one[1]) for one in units if len(one) == 2 and one[0] and one[1]]
+    dilated = [one[0] for one in units if len(one) == 1 and one[0]]
+    if len(separable) + len(dilated) == len(pairs):
+        return gpu.candidates(state, separable, dilated, [scale for _, scale in pairs])
+    total: Tensor | None = None
+    for module, scale in pairs:
+        total = module.on_gpu(state, scale, total)
+    assert total is not None
+    return total
 
 
 class Reduce(nn.Module):

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -85,3 +86,28 @@ def pools(x: Tensor, stride: int, *, maximum: bool, mean: bool) -> tuple[Tensor,
     from ltnas.kernels.gpu import triton_pools
 
     return triton_pools.pools(x, stride, maximum=maximum, mean=mean)
+
+
+class Unit(NamedTuple):
+    """Depthwise convolution, pointwise convolution and normalisation of every edge of a state.
+
+    `depthwise` is [edges * C, 1, k, k], `pointwise` [edges * C, C, 1, 1]; `norm` has no parameters.
+    """
+
+    depthwise: Tensor
+    pointwise: Tensor
+    norm: nn.BatchNorm2d
+    stride: int
+    dilation: int
+
+
+def candidates(
+    x: Tensor,
+    separable: Sequence[tuple[Unit, Unit]],
+    dilated: Sequence[Unit],
+    scales: Sequence[Tensor],
+) -> Tensor:
+    """See `triton_candidates.candidates`."""
+    from ltnas.kernels.gpu import triton_candidates
+
+    return triton_candidates.candidates(x, separable, dilated, scales)

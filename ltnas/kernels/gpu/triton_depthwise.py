@@ -7,7 +7,6 @@ channel c.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -24,10 +23,24 @@ LARGEST = 7
 """Largest kernel."""
 ELEMENTS = 1024
 """Elements of a program: channels of groups of COLUMNS pixels."""
-SIZES = ["groups", "pixels", "height", "width", "out_height", "out_width", "edges", "span"]
+SIZES = ["groups", "pixels", "height", "width", "out_height", "out_width", "edges"]
+SIZES += ["span", "part_step"]
 """Arguments for whose values Triton shall compile no variants."""
 PROGRAMS = 1056
 """Number of programs of the weight gradient, 8 for each multiprocessor of an H100."""
+
+
+@triton.jit
+def _load(
+    x, mask, average, deviation, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr
+):  # fmt: skip
+    """Load an input, normalised and rectified if that is wanted; 0 outside of the image."""
+    value = tl.load(x, mask=mask, other=0.0).to(tl.float32)
+    if NORMALISE:
+        value = tl.where(mask, (value - average) * deviation, 0.0)
+    if RECTIFY:
+        value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    return value
 
 
 @triton.jit
@@ -70,29 +83,35 @@ def _tap(
 
 @triton.jit
 def _write(
-    y, total, sign, to, real, column, width,
+    y, total, sign, threshold, to, real, column, width,
     COLUMN: tl.constexpr, STEP: tl.constexpr, SIGN_STEP: tl.constexpr, MASKED: tl.constexpr,
+    ADDS: tl.constexpr,
 ):  # fmt: skip
-    """Store one column of the result; MASKED: 0 where the sign is not positive."""
+    """Store one column of the result, or add it; MASKED: 0 where the sign is not large enough."""
     mask = real & (column + COLUMN < width)
     if MASKED:
-        value = tl.load(sign + COLUMN * SIGN_STEP, mask=mask, other=0.0)
-        total = tl.where(value > 0, total, 0.0)
+        value = tl.load(sign + COLUMN * SIGN_STEP, mask=mask, other=0.0).to(tl.float32)
+        total = tl.where(value > threshold, total, 0.0)
+    if ADDS:
+        total += tl.load(y + to + COLUMN * STEP, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + to + COLUMN * STEP, total.to(y.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _convolve(
-    x, taps, sign, y,
+    x, taps, sign, y, mean, inverse,
     groups, height, width, out_height, out_width, edges,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, Y_STEP: tl.constexpr,
     SIGN_STEP: tl.constexpr, KERNEL: tl.constexpr, STRIDE: tl.constexpr, DILATION: tl.constexpr,
-    RECTIFY: tl.constexpr, BACKWARD: tl.constexpr, COLUMNS: tl.constexpr, ELEMENTS: tl.constexpr,
+    RECTIFY: tl.constexpr, NORMALISE: tl.constexpr, BACKWARD: tl.constexpr, ADDS: tl.constexpr,
+    COLUMNS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Convolve x with the filters of one edge, or, backwards, sum over edges with turned filters.
 
     A thread has the same channels of four columns: each value that it loads is used for all of
-    them. Steps are distances of two pixels; `sign` is the input whose rectification is undone.
+    them. Steps are distances of two pixels. With NORMALISE the input of the convolution is
+    normalised by `mean` and `inverse` first. `sign` is, backwards, the input whose rectification
+    is undone.
     """
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
     c, group = element % CHANNELS, element // CHANNELS
@@ -101,6 +120,13 @@ def _convolve(
     column, row = (group % in_row) * COLUMNS, (group // in_row) % out_height
     image = group // (in_row * out_height)
     first = 0 if BACKWARD else tl.program_id(1)
+    rectify: tl.constexpr = RECTIFY and not BACKWARD
+    normalise: tl.constexpr = NORMALISE and not BACKWARD
+    average = 0.0
+    deviation = 0.0
+    if NORMALISE:
+        average = tl.load(mean + c, mask=real, other=0.0)
+        deviation = tl.load(inverse + c, mask=real, other=0.0)
     t0 = tl.zeros([ELEMENTS], dtype=tl.float32)
     t1, t2, t3 = t0, t0, t0
     for edge in range(first, first + edges):
@@ -122,9 +148,7 @@ def _convolve(
             for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
                 v = column * STRIDE + m - (KERNEL // 2) * DILATION
                 mask = row_exists & (v >= 0) & (v < width)
-                value = tl.load(line + v * X_STEP, mask=mask, other=0.0).to(tl.float32)
-                if RECTIFY and not BACKWARD:
-                    value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+                value = _load(line + v * X_STEP, mask, average, deviation, rectify, normalise)
                 t0 = _tap(t0, value, w0, w1, w2, w3, w4, w5, w6, m, DILATION, KERNEL)
                 t1 = _tap(t1, value, w0, w1, w2, w3, w4, w5, w6, m - STRIDE, DILATION, KERNEL)
                 t2 = _tap(t2, value, w0, w1, w2, w3, w4, w5, w6, m - 2 * STRIDE, DILATION, KERNEL)
@@ -132,18 +156,19 @@ def _convolve(
     pixel = (image * out_height + row) * out_width + column
     to, sign = pixel * Y_STEP + first * CHANNELS + c, sign + pixel * SIGN_STEP + c
     masked: tl.constexpr = BACKWARD and RECTIFY
-    _write(y, t0, sign, to, real, column, out_width, 0, Y_STEP, SIGN_STEP, masked)
-    _write(y, t1, sign, to, real, column, out_width, 1, Y_STEP, SIGN_STEP, masked)
-    _write(y, t2, sign, to, real, column, out_width, 2, Y_STEP, SIGN_STEP, masked)
-    _write(y, t3, sign, to, real, column, out_width, 3, Y_STEP, SIGN_STEP, masked)
+    _write(y, t0, sign, average, to, real, column, out_width, 0, Y_STEP, SIGN_STEP, masked, ADDS)
+    _write(y, t1, sign, average, to, real, column, out_width, 1, Y_STEP, SIGN_STEP, masked, ADDS)
+    _write(y, t2, sign, average, to, real, column, out_width, 2, Y_STEP, SIGN_STEP, masked, ADDS)
+    _write(y, t3, sign, average, to, real, column, out_width, 3, Y_STEP, SIGN_STEP, masked, ADDS)
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _strided_input_gradient(
     gradient, taps, sign, dx,
     pixels, height, width, out_height, out_width, edges,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, SIGN_STEP: tl.constexpr, KERNEL: tl.constexpr,
-    STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, ELEMENTS: tl.constexpr,
+    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, STEP: tl.constexpr, SIGN_STEP: tl.constexpr,
+    KERNEL: tl.constexpr, STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr,
+    ADDS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Gradient of the input of a convolution with a stride; `sign` is that input."""
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
@@ -158,13 +183,15 @@ def _strided_input_gradient(
             h, v = above // STRIDE, left // STRIDE
             used = real & (above >= 0) & (h < out_height) & (left >= 0) & (v < out_width)
             used = used & (above % STRIDE == 0) & (left % STRIDE == 0)
-            at = ((image * out_height + h) * out_width + v) * FILTERS + c
+            at = ((image * out_height + h) * out_width + v) * STEP + c
             value = tl.load(gradient + at + edge * CHANNELS, mask=used, other=0.0)
             factor = tl.load(taps + tap * FILTERS + edge * CHANNELS + c, mask=used, other=0.0)
             total += value.to(tl.float32) * factor
     if RECTIFY:
         value = tl.load(sign + pixel * SIGN_STEP + c, mask=real, other=0.0)
         total = tl.where(value > 0, total, 0.0)
+    if ADDS:
+        total += tl.load(dx + element, mask=real, other=0.0).to(tl.float32)
     tl.store(dx + element, total.to(dx.dtype.element_ty), mask=real)
 
 
@@ -189,10 +216,10 @@ def _gradient_tap(
 
 @triton.jit
 def _gradient_column(
-    line, mask, column, width, COLUMN: tl.constexpr, FILTERS: tl.constexpr
+    line, mask, column, width, COLUMN: tl.constexpr, STEP: tl.constexpr
 ):  # fmt: skip
     exists = mask & (column + COLUMN < width)
-    return tl.load(line + COLUMN * FILTERS, mask=exists, other=0.0).to(tl.float32)
+    return tl.load(line + COLUMN * STEP, mask=exists, other=0.0).to(tl.float32)
 
 
 @triton.jit
@@ -205,19 +232,27 @@ def _store_tap(
 
 @triton.jit(do_not_specialize=SIZES)
 def _weight_gradient(
-    gradient, x, partial,
-    groups, height, width, out_height, out_width, span,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr,
-    STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, COLUMNS: tl.constexpr,
-    GROUPS: tl.constexpr, BLOCK: tl.constexpr,
+    gradient, x, partial, mean, inverse,
+    groups, height, width, out_height, out_width, span, part_step,
+    CHANNELS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr,
+    STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr,
+    COLUMNS: tl.constexpr, GROUPS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Gradient of one row of the kernel from a part of the pixels; sums are kept per thread."""
+    """Gradient of one row of the kernel from a part of the pixels; sums are kept per thread.
+
+    Steps are distances of two pixels, `part_step` that of two parts in `partial`.
+    """
     blocks: tl.constexpr = (CHANNELS + BLOCK - 1) // BLOCK
     edge = tl.program_id(0) // blocks
     c = (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)[None, :]
     i, split = tl.program_id(1), tl.program_id(2)  # row of the kernel, part of the pixels
     channel_exists = c < CHANNELS
     in_row = (out_width + COLUMNS - 1) // COLUMNS
+    average = 0.0
+    deviation = 0.0
+    if NORMALISE:
+        average = tl.load(mean + c, mask=channel_exists, other=0.0)
+        deviation = tl.load(inverse + c, mask=channel_exists, other=0.0)
     t0 = tl.zeros([GROUPS, BLOCK], dtype=tl.float32)
     t1, t2, t3, t4, t5, t6 = t0, t0, t0, t0, t0, t0
     for start in range(split * span, split * span + span, GROUPS):
@@ -226,20 +261,18 @@ def _weight_gradient(
         image = group // (in_row * out_height)
         real = (group < groups) & channel_exists
         pixel = (image * out_height + row) * out_width + column
-        to = gradient + pixel * FILTERS + edge * CHANNELS + c
-        g0 = _gradient_column(to, real, column, out_width, 0, FILTERS)
-        g1 = _gradient_column(to, real, column, out_width, 1, FILTERS)
-        g2 = _gradient_column(to, real, column, out_width, 2, FILTERS)
-        g3 = _gradient_column(to, real, column, out_width, 3, FILTERS)
+        to = gradient + pixel * STEP + edge * CHANNELS + c
+        g0 = _gradient_column(to, real, column, out_width, 0, STEP)
+        g1 = _gradient_column(to, real, column, out_width, 1, STEP)
+        g2 = _gradient_column(to, real, column, out_width, 2, STEP)
+        g3 = _gradient_column(to, real, column, out_width, 3, STEP)
         h = row * STRIDE + (i - KERNEL // 2) * DILATION
         row_exists = real & (h >= 0) & (h < height)
         line = x + (image * height + h) * width * X_STEP + c
         for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
             v = column * STRIDE + m - (KERNEL // 2) * DILATION
             mask = row_exists & (v >= 0) & (v < width)
-            value = tl.load(line + v * X_STEP, mask=mask, other=0.0).to(tl.float32)
-            if RECTIFY:
-                value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
+            value = _load(line + v * X_STEP, mask, average, deviation, RECTIFY, NORMALISE)
             t0 = _gradient_tap(t0, value, g0, g1, g2, g3, m, STRIDE)
             t1 = _gradient_tap(t1, value, g0, g1, g2, g3, m - DILATION, STRIDE)
             t2 = _gradient_tap(t2, value, g0, g1, g2, g3, m - 2 * DILATION, STRIDE)
@@ -249,10 +282,9 @@ def _weight_gradient(
             if KERNEL > 5:
                 t5 = _gradient_tap(t5, value, g0, g1, g2, g3, m - 5 * DILATION, STRIDE)
                 t6 = _gradient_tap(t6, value, g0, g1, g2, g3, m - 6 * DILATION, STRIDE)
-    filters = split * FILTERS + edge * CHANNELS + tl.program_id(0) % blocks * BLOCK
-    filters += tl.arange(0, BLOCK)
-    exists = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK) < CHANNELS
-    to = filters * (KERNEL * KERNEL) + i * KERNEL
+    own = tl.program_id(0) % blocks * BLOCK + tl.arange(0, BLOCK)
+    exists = own < CHANNELS
+    to = split * part_step + (edge * CHANNELS + own) * (KERNEL * KERNEL) + i * KERNEL
     _store_tap(partial, to, t0, exists, 0, KERNEL)
     _store_tap(partial, to, t1, exists, 1, KERNEL)
     _store_tap(partial, to, t2, exists, 2, KERNEL)
@@ -276,13 +308,134 @@ def depthwise(x: Tensor, weight: Tensor, *, stride: int, dilation: int, rectify:
     return y
 
 
-class _Settings(NamedTuple):
-    """What the backward pass needs beside tensors; `x_step` is the distance of two pixels."""
+class Geometry(NamedTuple):
+    """A depthwise convolution of an input whose pixels are `x_step` elements apart."""
 
+    kernel: int
     stride: int
     dilation: int
     rectify: bool
     x_step: int
+
+
+Moments = tuple[Tensor, Tensor]
+"""Mean and inverse deviation of each channel of an input that is to be normalised, [C] each."""
+
+
+def convolve(
+    x: Tensor, taps: Tensor, y: Tensor, *, geometry: Geometry, filters: int, moments: Moments | None
+) -> None:
+    """Write the convolution of all edges to y.
+
+    Args:
+        x: input, [B, C, H, W].
+        taps: weights of the edges' filters, [k * k, filters].
+        y: output, [B, filters, H / stride, W / stride], which may be a slice of channels.
+        geometry: form of the convolution.
+        filters: number of filters, a multiple of the number of input channels.
+        moments: the input is normalised by these first; None: it is not.
+    """
+    batch, channels, height, width = x.shape
+    out_height, out_width = y.shape[2:]
+    groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
+    mean, inverse = moments or (taps, taps)
+    _convolve[triton.cdiv(groups * channels, ELEMENTS), filters // channels](
+        x, taps, x, y, mean, inverse,
+        groups, height, width, out_height, out_width, 1,
+        CHANNELS=channels, FILTERS=filters, X_STEP=geometry.x_step, Y_STEP=y.stride(3),
+        SIGN_STEP=geometry.x_step, KERNEL=geometry.kernel, STRIDE=geometry.stride,
+        DILATION=geometry.dilation, RECTIFY=geometry.rectify, NORMALISE=moments is not None,
+        BACKWARD=False, ADDS=False, COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
+    )  # fmt: skip
+
+
+def input_gradient(
+    gradient: Tensor,
+    x: Tensor,
+    taps: Tensor,
+    dx: Tensor,
+    *,
+    geometry: Geometry,
+    filters: int,
+    moments: Moments | None,
+    adds: bool,
+) -> None:
+    """Write the gradient of the input, or add it; with moments that of the normalised input.
+
+    Args:
+        gradient: gradient of the output, which may be a slice of channels.
+        x: input.
+        taps: see `convolve`.
+        dx: gradient of the input, [B, C, H, W], without gaps if the stride is not 1.
+        geometry: form of the convolution.
+        filters: number of filters.
+        moments: see `convolve`.
+        adds: True to add the gradient to `dx`.
+    """
+    batch, channels, height, width = x.shape
+    kernel, stride, dilation, rectify, x_step = geometry
+    step, edges = gradient.stride(3), filters // channels
+    if stride == 1:
+        groups = batch * height * triton.cdiv(width, COLUMNS)
+        mean, inverse = moments or (taps, taps)
+        _convolve[triton.cdiv(groups * channels, ELEMENTS), 1](
+            gradient, taps, x, dx, mean, inverse,
+            groups, height, width, height, width, edges,
+            CHANNELS=channels, FILTERS=filters, X_STEP=step, Y_STEP=dx.stride(3), SIGN_STEP=x_step,
+            KERNEL=kernel, STRIDE=1, DILATION=dilation, RECTIFY=rectify,
+            NORMALISE=moments is not None, BACKWARD=True, ADDS=adds,
+            COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
+        )  # fmt: skip
+        return
+    assert moments is None
+    pixels = batch * height * width
+    _strided_input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
+        gradient, taps, x, dx,
+        pixels, height, width, *gradient.shape[2:], edges,
+        CHANNELS=channels, FILTERS=filters, STEP=step, SIGN_STEP=x_step, KERNEL=kernel,
+        STRIDE=stride, DILATION=dilation, RECTIFY=rectify, ADDS=adds, ELEMENTS=ELEMENTS,
+    )  # fmt: skip
+
+
+def weight_gradient(
+    gradient: Tensor,
+    x: Tensor,
+    partial: Tensor,
+    *,
+    geometry: Geometry,
+    filters: int,
+    moments: Moments | None,
+) -> None:
+    """Write parts of the gradient of the weights, whose sum over the first dimension it is.
+
+    Args:
+        gradient: gradient of the output, which may be a slice of channels.
+        x: input.
+        partial: parts, [parts, filters * k * k] in float32, which may be a slice of the second
+            dimension.
+        geometry: form of the convolution.
+        filters: number of filters.
+        moments: see `convolve`.
+    """
+    batch, channels = x.shape[:2]
+    out_height, out_width = gradient.shape[2:]
+    groups, block = batch * out_height * triton.cdiv(out_width, COLUMNS), _block(channels)
+    step, splits = ELEMENTS // block, len(partial)
+    span = triton.cdiv(triton.cdiv(groups, splits), step) * step
+    mean, inverse = moments or (partial, partial)
+    _weight_gradient[triton.cdiv(channels, block) * filters // channels, geometry.kernel, splits](
+        gradient, x, partial, mean, inverse,
+        groups, *x.shape[2:], out_height, out_width, span, partial.stride(0),
+        CHANNELS=channels, STEP=gradient.stride(3), X_STEP=geometry.x_step,
+        KERNEL=geometry.kernel, STRIDE=geometry.stride, DILATION=geometry.dilation,
+        RECTIFY=geometry.rectify, NORMALISE=moments is not None,
+        COLUMNS=COLUMNS, GROUPS=step, BLOCK=block,
+    )  # fmt: skip
+
+
+def _block(channels: int) -> int:
+    """Return the number of channels of a program of the weight gradient."""
+    return 16 if channels % 32 else 32
 
 
 class _Depthwise(torch.autograd.Function):
@@ -296,81 +449,37 @@ class _Depthwise(torch.autograd.Function):
         rectify: bool,
     ) -> Tensor:
         x, x_step = spaced(x)
-        batch, channels, height, width = x.shape
+        batch, _, height, width = x.shape
         filters, kernel = len(weight), weight.shape[-1]
         if kernel > LARGEST or kernel % 2 == 0:
             raise ValueError(f"kernels of {kernel} x {kernel} are not supported")
-        out_height, out_width = -(-height // stride), -(-width // stride)
-        y = empty(batch, filters, out_height, out_width, like=x)
+        y = empty(batch, filters, -(-height // stride), -(-width // stride), like=x)
         # [k * k, filters], so that the weights of neighbouring channels lie side by side.
         taps = weight.view(filters, kernel * kernel).t().contiguous()
-        groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
-        _convolve[triton.cdiv(groups * channels, ELEMENTS), filters // channels](
-            x, taps, x, y,
-            groups, height, width, out_height, out_width, 1,
-            CHANNELS=channels, FILTERS=filters, X_STEP=x_step, Y_STEP=filters, SIGN_STEP=x_step,
-            KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify, BACKWARD=False,
-            COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
-        )  # fmt: skip
+        ctx.geometry = Geometry(kernel, stride, dilation, rectify, x_step)
+        convolve(x, taps, y, geometry=ctx.geometry, filters=filters, moments=None)
         ctx.save_for_backward(x, taps)
-        ctx.settings = _Settings(stride, dilation, rectify, x_step)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, taps = ctx.saved_tensors
-        gradient = dense(gradients[0])
+        (x, taps), geometry = ctx.saved_tensors, ctx.geometry
+        gradient, channels = dense(gradients[0]), x.shape[1]
+        batch, filters, height, width = gradient.shape
         needs_x, needs_weight, *_ = ctx.needs_input_grad
-        dx = _dx(gradient, x, taps, ctx.settings) if needs_x else None
-        dw = _dw(gradient, x, taps, ctx.settings) if needs_weight else None
+        dx = dw = None
+        own: dict[str, Any] = {"geometry": geometry, "filters": filters, "moments": None}
+        if needs_x:
+            dx = empty(batch, *x.shape[1:], like=x)
+            input_gradient(gradient, x, taps, dx, adds=False, **own)
+        if needs_weight:
+            kernel, block = geometry.kernel, _block(channels)
+            rows = triton.cdiv(channels, block) * (filters // channels) * kernel
+            most = triton.cdiv(batch * height * triton.cdiv(width, COLUMNS), ELEMENTS // block)
+            splits = max(1, min(triton.cdiv(PROGRAMS, rows), most))
+            size = filters * kernel**2
+            partial = torch.empty(splits, size, dtype=torch.float32, device=x.device)
+            weight_gradient(gradient, x, partial, **own)
+            dw = partial.sum(0).view(filters, 1, kernel, kernel)
         return dx, dw, None, None, None
-
-
-def _dx(gradient: Tensor, x: Tensor, taps: Tensor, settings: _Settings) -> Tensor:
-    """Return the gradient of the input, the sum over edges."""
-    stride, dilation, rectify, x_step = settings
-    batch, channels, height, width = x.shape
-    _, filters, out_height, out_width = gradient.shape
-    kernel, edges = math.isqrt(len(taps)), filters // channels
-    dx = empty(batch, channels, height, width, like=x)
-    if stride == 1:
-        groups = batch * height * triton.cdiv(width, COLUMNS)
-        _convolve[triton.cdiv(groups * channels, ELEMENTS), 1](
-            gradient, taps, x, dx,
-            groups, height, width, height, width, edges,
-            CHANNELS=channels, FILTERS=filters, X_STEP=filters, Y_STEP=channels, SIGN_STEP=x_step,
-            KERNEL=kernel, STRIDE=1, DILATION=dilation, RECTIFY=rectify, BACKWARD=True,
-            COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
-        )  # fmt: skip
-        return dx
-    pixels = batch * height * width
-    _strided_input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
-        gradient, taps, x, dx,
-        pixels, height, width, out_height, out_width, edges,
-        CHANNELS=channels, FILTERS=filters, SIGN_STEP=x_step,
-        KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify, ELEMENTS=ELEMENTS,
-    )  # fmt: skip
-    return dx
-
-
-def _dw(gradient: Tensor, x: Tensor, taps: Tensor, settings: _Settings) -> Tensor:
-    """Return the gradient of the weights, a sum of parts that programs compute by themselves."""
-    stride, dilation, rectify, x_step = settings
-    batch, channels, height, width = x.shape
-    _, filters, out_height, out_width = gradient.shape
-    kernel, block = math.isqrt(len(taps)), 16 if channels % 32 else 32
-    groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
-    step = ELEMENTS // block
-    columns = triton.cdiv(channels, block) * (filters // channels)
-    splits = max(1, min(triton.cdiv(PROGRAMS, columns * kernel), triton.cdiv(groups, step)))
-    span = triton.cdiv(triton.cdiv(groups, splits), step) * step
-    partial = torch.empty(splits, filters, kernel**2, dtype=torch.float32, device=x.device)
-    _weight_gradient[columns, kernel, splits](
-        gradient, x, partial,
-        groups, height, width, out_height, out_width, span,
-        CHANNELS=channels, FILTERS=filters, X_STEP=x_step,
-        KERNEL=kernel, STRIDE=stride, DILATION=dilation, RECTIFY=rectify,
-        COLUMNS=COLUMNS, GROUPS=step, BLOCK=block,
-    )  # fmt: skip
-    return partial.sum(0).view(filters, 1, kernel, kernel)

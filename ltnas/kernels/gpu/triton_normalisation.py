@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ltnas.kernels.gpu.layout import dense, empty, power_of_two
 
 ELEMENTS = 8192
 """Elements of a program of the passes over pixels and channels."""
-SIZES = ["pixels", "part_pixels", "parts", "area"]
+SIZES = ["pixels", "part_pixels", "part_step", "parts", "area", "own"]
 """Arguments for whose values Triton shall compile no variants."""
 PARTS = 256
 """Largest number of parts whose sums one program puts together."""
@@ -37,13 +38,29 @@ def _block_moments(
     tl.store(squares + to, tl.sum(deviation * deviation, axis=0), mask=c < channels)
 
 
+@triton.jit
+def _move(running_mean, running_var, batches, mean, variance, c, channels, momentum):
+    """Move the running statistics of a layer by those of its channels, and count the batch."""
+    exists = (c >= 0) & (c < channels)
+    old = tl.load(running_mean + c, mask=exists, other=0.0)
+    tl.store(running_mean + c, old + momentum * (mean - old), mask=exists)
+    old = tl.load(running_var + c, mask=exists, other=0.0)
+    tl.store(running_var + c, old + momentum * (variance - old), mask=exists)
+    if tl.program_id(0) == 0:
+        tl.store(batches, tl.load(batches) + 1)
+
+
 @triton.jit(do_not_specialize=SIZES)
 def _join_moments(
-    part_mean, part_squares, mean, inverse, running_mean, running_var, batches,
-    pixels, part_pixels, channels, parts, eps, momentum,
-    MOVES: tl.constexpr, PARTS: tl.constexpr, CHANNELS: tl.constexpr,
+    part_mean, part_squares, mean, inverse,
+    mean0, mean1, mean2, mean3, var0, var1, var2, var3, batches0, batches1, batches2, batches3,
+    pixels, part_pixels, channels, own, parts, eps, momentum,
+    LAYERS: tl.constexpr, MOVES: tl.constexpr, PARTS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Join the moments of the parts (Chan et al. 1983), move the running statistics, and count."""
+    """Join the moments of the parts (Chan et al. 1983), move the running statistics, and count.
+
+    The channels are those of up to four layers side by side, `own` channels each.
+    """
     c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     exists = c < channels
     total = tl.zeros([CHANNELS], dtype=tl.float32)
@@ -68,13 +85,14 @@ def _join_moments(
     tl.store(mean + c, average, mask=exists)
     tl.store(inverse + c, 1.0 / tl.sqrt(variance + eps), mask=exists)
     if MOVES:
-        old = tl.load(running_mean + c, mask=exists, other=0.0)
-        tl.store(running_mean + c, old + momentum * (average - old), mask=exists)
-        old = tl.load(running_var + c, mask=exists, other=0.0)
         unbiased = squares / (pixels - 1)
-        tl.store(running_var + c, old + momentum * (unbiased - old), mask=exists)
-        if tl.program_id(0) == 0:
-            tl.store(batches, tl.load(batches) + 1)
+        _move(mean0, var0, batches0, average, unbiased, c, own, momentum)
+        if LAYERS > 1:
+            _move(mean1, var1, batches1, average, unbiased, c - own, own, momentum)
+        if LAYERS > 2:
+            _move(mean2, var2, batches2, average, unbiased, c - 2 * own, own, momentum)
+        if LAYERS > 3:
+            _move(mean3, var3, batches3, average, unbiased, c - 3 * own, own, momentum)
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -105,7 +123,7 @@ def _apply(
 
 @triton.jit(do_not_specialize=SIZES)
 def _gradient_sums(
-    gradient, x, mean, inverse, factor, sums, products, pixels, area, channels,
+    gradient, x, mean, inverse, factor, sums, products, pixels, area, channels, x_step, part_step,
     FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """Sums over the pixels of a part of the gradient, and of its product with the normalised x."""
@@ -119,9 +137,10 @@ def _gradient_sums(
     grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
     if FACTORED:
         grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+    at = p[:, None] * x_step + c[None, :]
     value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     normalised = (value - average[None, :]) * deviation[None, :]
-    to = tl.program_id(0) * channels + c
+    to = tl.program_id(0) * part_step + c
     tl.store(sums + to, tl.sum(grad, axis=0), mask=exists)
     tl.store(products + to, tl.sum(grad * normalised, axis=0), mask=exists)
 
@@ -147,7 +166,8 @@ def _join_sums(
 
 @triton.jit(do_not_specialize=SIZES)
 def _input_gradient(
-    gradient, x, mean, inverse, scale, factor, sums, products, dx, pixels, area, channels,
+    gradient, x, mean, inverse, scale, factor, sums, products, dx,
+    pixels, area, channels, x_step,
     SCALED: tl.constexpr, FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
@@ -165,6 +185,7 @@ def _input_gradient(
     grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
     if FACTORED:
         grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+    at = p[:, None] * x_step + c[None, :]
     value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     normalised = (value - average[None, :]) * deviation[None, :]
     result = (grad - total[None, :] - normalised * product[None, :]) * slope[None, :]
@@ -204,6 +225,63 @@ def _tiles(pixels: int, channels: int) -> tuple[int, int, tuple[int, int]]:
     return step, block, (triton.cdiv(pixels, step), triton.cdiv(channels, block))
 
 
+def join_moments(
+    layers: Sequence[nn.BatchNorm2d],
+    parts: Tensor,
+    moments: Tensor,
+    *,
+    pixels: int,
+    part_pixels: int,
+) -> None:
+    """Write the moments of a batch, and move the running statistics of its layers in training.
+
+    Args:
+        layers: up to four layers with as many channels each, side by side.
+        parts: mean, and sum of squared deviations from it, of each part, [2, parts, channels].
+        moments: mean and inverse deviation, [2, channels].
+        pixels: number of pixels.
+        part_pixels: number of pixels of a part; the last one may have fewer.
+    """
+    channels, first = moments.shape[1], layers[0]
+    padded = [*layers, *[first] * (4 - len(layers))]
+    _join_moments[(triton.cdiv(channels, 8),)](
+        parts[0], parts[1], moments[0], moments[1],
+        *(layer.running_mean for layer in padded), *(layer.running_var for layer in padded),
+        *(layer.num_batches_tracked for layer in padded),
+        pixels, part_pixels, channels, channels // len(layers), parts.shape[1],
+        first.eps, first.momentum,
+        LAYERS=len(layers), MOVES=first.training and first.track_running_stats,
+        PARTS=min(PARTS, power_of_two(parts.shape[1])), CHANNELS=8,
+    )  # fmt: skip
+
+
+def gradient_of_slice(gradient: Tensor, x: Tensor, moments: Tensor, dx: Tensor) -> None:
+    """Write the gradient of the first channels of an input that only these were normalised from.
+
+    Args:
+        gradient: gradient of the normalised channels without gaps, [B, c, H, W].
+        x: input without gaps, [B, C, H, W] with C >= c.
+        moments: mean and inverse deviation of each channel, [2, C].
+        dx: gradient of the input, [B, C, H, W], of which the first c channels are written.
+    """
+    batch, channels, height, width = gradient.shape
+    pixels, x_step = batch * height * width, x.shape[1]
+    step, block, grid = _tiles(pixels, channels)
+    parts = torch.empty(grid[0], 2 * channels, dtype=torch.float32, device=x.device)
+    mean, inverse = moments
+    _gradient_sums[grid](
+        gradient, x, mean, inverse, None, parts, parts[:, channels:],
+        pixels, height * width, channels, x_step, 2 * channels,
+        FACTORED=False, PIXELS=step, CHANNELS=block,
+    )  # fmt: skip
+    sums = parts.sum(0)
+    _input_gradient[grid](
+        gradient, x, mean, inverse, None, None, sums, sums[channels:], dx,
+        pixels, height * width, channels, x_step,
+        SCALED=False, FACTORED=False, PIXELS=step, CHANNELS=block,
+    )  # fmt: skip
+
+
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -222,12 +300,7 @@ class _Normalise(torch.autograd.Function):
         parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
         _block_moments[grid](x, parts[0], parts[1], pixels, channels, PIXELS=step, CHANNELS=block)
         moments = torch.empty(2, channels, dtype=torch.float32, device=x.device)
-        moves = layer.training and layer.track_running_stats
-        _join_moments[(triton.cdiv(channels, 8),)](
-            parts[0], parts[1], moments[0], moments[1], layer.running_mean, layer.running_var,
-            layer.num_batches_tracked, pixels, step, channels, grid[0], layer.eps, layer.momentum,
-            MOVES=moves, PARTS=min(PARTS, power_of_two(grid[0])), CHANNELS=8,
-        )  # fmt: skip
+        join_moments([layer], parts, moments, pixels=pixels, part_pixels=step)
         y = empty(batch, channels, height, width, like=x)
         _apply[grid](
             x, y, moments[0], moments[1], scale, shift, factor, onto,
@@ -249,7 +322,7 @@ class _Normalise(torch.autograd.Function):
         parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
         _gradient_sums[grid](
             gradient, x, moments[0], moments[1], factor, parts[0], parts[1],
-            pixels, height * width, channels,
+            pixels, height * width, channels, channels, channels,
             FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
         )  # fmt: skip
         sums = torch.empty(2, channels, dtype=torch.float32, device=x.device)
@@ -263,7 +336,7 @@ class _Normalise(torch.autograd.Function):
             dx = empty(batch, channels, height, width, like=x)
             _input_gradient[grid](
                 gradient, x, moments[0], moments[1], scale, factor, sums[0], sums[1], dx,
-                pixels, height * width, channels,
+                pixels, height * width, channels, channels,
                 SCALED=scale is not None, FACTORED=factor is not None,
                 PIXELS=step, CHANNELS=block,
             )  # fmt: skip

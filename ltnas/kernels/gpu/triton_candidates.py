@@ -1,0 +1,465 @@
+"""All convolutions of the edges that leave a state, together on a GPU.
+
+The outputs of the candidate operations `sep_conv` and `dil_conv` have one shape, so that a launch
+computes the pointwise convolutions, the moments or the sum of all of them at once, and what lies
+between two convolutions is never written: a separable convolution's second depthwise convolution
+normalises and rectifies what it reads. Channels of joint tensors are in the order of the
+candidates, the separable ones first, and within a candidate in that of the edges:
+[B, candidates * edges * C, H, W].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ltnas.kernels.gpu import Unit, triton_depthwise, triton_normalisation, triton_pointwise
+from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
+from ltnas.kernels.gpu.triton_depthwise import Geometry
+
+KINDS = 2
+"""Largest number of candidates of each kind; the kernels name each of them."""
+ELEMENTS = 1024
+"""Elements of a program of the passes over pixels and channels."""
+TILE = 8192
+"""Elements of a program of the sums over pixels."""
+PACKED = 256
+"""Weights that a program packs."""
+PARTS = 64
+"""Largest number of parts of the gradient of the weights."""
+PART_PIXELS = 512
+"""Least number of pixels of a part of the gradient of the weights."""
+SIZES = ["pixels", "filters", "matrix"]
+"""Arguments for whose values Triton shall compile no variants."""
+
+
+@triton.jit
+def _turn(weight, taps, at, filters, FIRST: tl.constexpr, TAPS: tl.constexpr):
+    """Write weights [filters, TAPS] as [TAPS, filters]."""
+    if TAPS > 0:
+        exists = at < filters * TAPS
+        value = tl.load(weight + at % filters * TAPS + at // filters, mask=exists)
+        tl.store(taps + FIRST * filters + at, value, mask=exists)
+
+
+@triton.jit
+def _copy(weight, matrices, at, matrix, NUMBER: tl.constexpr, COUNT: tl.constexpr):
+    if NUMBER < COUNT:
+        value = tl.load(weight + at, mask=at < matrix)
+        to = matrices + NUMBER * matrix + at
+        tl.store(to, value.to(matrices.dtype.element_ty), mask=at < matrix)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _pack(
+    d0, d1, d2, d3, d4, d5, p0, p1, p2, p3, p4, p5, taps, matrices, filters, matrix,
+    T0: tl.constexpr, T1: tl.constexpr, T2: tl.constexpr, T3: tl.constexpr, T4: tl.constexpr,
+    T5: tl.constexpr, COUNT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Write up to six depthwise weights, turned, and pointwise weights, one after another."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    number = tl.program_id(1)
+    if number == 0:
+        _turn(d0, taps, at, filters, 0, T0)
+        _copy(p0, matrices, at, matrix, 0, COUNT)
+    elif number == 1:
+        _turn(d1, taps, at, filters, T0, T1)
+        _copy(p1, matrices, at, matrix, 1, COUNT)
+    elif number == 2:
+        _turn(d2, taps, at, filters, T0 + T1, T2)
+        _copy(p2, matrices, at, matrix, 2, COUNT)
+    elif number == 3:
+        _turn(d3, taps, at, filters, T0 + T1 + T2, T3)
+        _copy(p3, matrices, at, matrix, 3, COUNT)
+    elif number == 4:
+        _turn(d4, taps, at, filters, T0 + T1 + T2 + T3, T4)
+        _copy(p4, matrices, at, matrix, 4, COUNT)
+    else:
+        _turn(d5, taps, at, filters, T0 + T1 + T2 + T3 + T4, T5)
+        _copy(p5, matrices, at, matrix, 5, COUNT)
+
+
+@triton.jit
+def _normalised(x, mean, inverse, mask):
+    value = tl.load(x, mask=mask, other=0.0).to(tl.float32)
+    average = tl.load(mean, mask=mask, other=0.0)
+    return (value - average) * tl.load(inverse, mask=mask, other=0.0)
+
+
+@triton.jit
+def _scaled(x, mean, inverse, scale, mask):
+    return _normalised(x, mean, inverse, mask) * tl.load(scale, mask=mask, other=0.0).to(tl.float32)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _combine(
+    y, separable, dilated, mean2, inverse2, mean1, inverse1, s0, s1, d0, d1, pixels,
+    CHANNELS: tl.constexpr, SEPARABLE: tl.constexpr, DILATED: tl.constexpr, ELEMENTS: tl.constexpr,
+):  # fmt: skip
+    """Sum of all candidates, normalised and multiplied by their scales."""
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, p = element % CHANNELS, element // CHANNELS
+    mask = p < pixels
+    x = separable + p * (SEPARABLE * CHANNELS) + c
+    total = tl.zeros([ELEMENTS], dtype=tl.float32)
+    if SEPARABLE > 0:
+        total += _scaled(x, mean2 + c, inverse2 + c, s0 + c, mask)
+    if SEPARABLE > 1:
+        own = c + CHANNELS
+        total += _scaled(x + CHANNELS, mean2 + own, inverse2 + own, s1 + c, mask)
+    x = dilated + p * ((SEPARABLE + DILATED) * CHANNELS) + SEPARABLE * CHANNELS + c
+    own = c + SEPARABLE * CHANNELS
+    if DILATED > 0:
+        total += _scaled(x, mean1 + own, inverse1 + own, d0 + c, mask)
+    if DILATED > 1:
+        own += CHANNELS
+        total += _scaled(x + CHANNELS, mean1 + own, inverse1 + own, d1 + c, mask)
+    tl.store(y + element, total.to(y.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _product_sum(grad, x, mean, inverse, c, exists, mask):
+    value = tl.load(x, mask=mask, other=0.0).to(tl.float32)
+    average = tl.load(mean + c, mask=exists, other=0.0)
+    deviation = tl.load(inverse + c, mask=exists, other=0.0)
+    return tl.sum(grad * (value - average[None, :]) * deviation[None, :], axis=0)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _combined_sums(
+    gradient, separable, dilated, mean2, inverse2, mean1, inverse1, parts, pixels,
+    CHANNELS: tl.constexpr, SEPARABLE: tl.constexpr, DILATED: tl.constexpr,
+    PIXELS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Sums over the pixels of a part: of the gradient, and of its product with each candidate."""
+    count: tl.constexpr = SEPARABLE + DILATED
+    c = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    p = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+    exists = c < CHANNELS
+    mask = (p < pixels)[:, None] & exists[None, :]
+    at = p[:, None] * CHANNELS + c[None, :]
+    grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
+    to = parts + tl.program_id(0) * ((1 + count) * CHANNELS) + c
+    tl.store(to, tl.sum(grad, axis=0), mask=exists)
+    x = separable + p[:, None] * (SEPARABLE * CHANNELS) + c[None, :]
+    if SEPARABLE > 0:
+        value = _product_sum(grad, x, mean2, inverse2, c, exists, mask)
+        tl.store(to + CHANNELS, value, mask=exists)
+    if SEPARABLE > 1:
+        value = _product_sum(grad, x + CHANNELS, mean2, inverse2, c + CHANNELS, exists, mask)
+        tl.store(to + 2 * CHANNELS, value, mask=exists)
+    own = c + SEPARABLE * CHANNELS
+    x = dilated + p[:, None] * (count * CHANNELS) + own[None, :]
+    if DILATED > 0:
+        value = _product_sum(grad, x, mean1, inverse1, own, exists, mask)
+        tl.store(to + (1 + SEPARABLE) * CHANNELS, value, mask=exists)
+    if DILATED > 1:
+        value = _product_sum(grad, x + CHANNELS, mean1, inverse1, own + CHANNELS, exists, mask)
+        tl.store(to + (2 + SEPARABLE) * CHANNELS, value, mask=exists)
+
+
+@triton.jit
+def _store_gradient(dx, at, x, grad, total, product, mean, inverse, scale, mask):
+    """Store the gradient of the input of a normalisation; sums are divided by the pixels."""
+    slope = tl.load(inverse, mask=mask, other=0.0) * tl.load(scale, mask=mask, other=0.0).to(
+        tl.float32
+    )
+    normalised = _normalised(x + at, mean, inverse, mask)
+    value = (grad - total - normalised * product) * slope
+    tl.store(dx + at, value.to(dx.dtype.element_ty), mask=mask)
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _combined_gradient(
+    gradient, separable, dilated, mean2, inverse2, mean1, inverse1, s0, s1, d0, d1, sums,
+    d_separable, d_dilated, pixels,
+    CHANNELS: tl.constexpr, SEPARABLE: tl.constexpr, DILATED: tl.constexpr, ELEMENTS: tl.constexpr,
+):  # fmt: skip
+    """Gradients of what the last normalisation of each candidate reads."""
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, p = element % CHANNELS, element // CHANNELS
+    mask = p < pixels
+    grad = tl.load(gradient + element, mask=mask, other=0.0).to(tl.float32)
+    total = tl.load(sums + c, mask=mask, other=0.0) / pixels
+    at = p * (SEPARABLE * CHANNELS) + c
+    if SEPARABLE > 0:
+        product = tl.load(sums + CHANNELS + c, mask=mask, other=0.0) / pixels
+        _store_gradient(
+            d_separable, at, separable, grad, total, product, mean2 + c, inverse2 + c, s0 + c, mask
+        )
+    if SEPARABLE > 1:
+        product = tl.load(sums + 2 * CHANNELS + c, mask=mask, other=0.0) / pixels
+        own = c + CHANNELS
+        at += CHANNELS
+        _store_gradient(
+            d_separable, at, separable, grad, total, product, mean2 + own, inverse2 + own, s1 + c,
+            mask,
+        )  # fmt: skip
+    own = c + SEPARABLE * CHANNELS
+    at = p * ((SEPARABLE + DILATED) * CHANNELS) + own
+    if DILATED > 0:
+        product = tl.load(sums + (1 + SEPARABLE) * CHANNELS + c, mask=mask, other=0.0) / pixels
+        _store_gradient(
+            d_dilated, at, dilated, grad, total, product, mean1 + own, inverse1 + own, d0 + c, mask
+        )
+    if DILATED > 1:
+        product = tl.load(sums + (2 + SEPARABLE) * CHANNELS + c, mask=mask, other=0.0) / pixels
+        own += CHANNELS
+        at += CHANNELS
+        _store_gradient(
+            d_dilated, at, dilated, grad, total, product, mean1 + own, inverse1 + own, d1 + c, mask
+        )
+
+
+def candidates(
+    x: Tensor,
+    separable: Sequence[tuple[Unit, Unit]],
+    dilated: Sequence[Unit],
+    scales: Sequence[Tensor],
+) -> Tensor:
+    """Return the sum of the candidates' scaled outputs, [B, edges * C, H / stride, W / stride].
+
+    All have the same edges, and all normalisations the same settings.
+
+    Args:
+        x: state that the edges leave, not rectified, [B, C, H, W].
+        separable: units of at most two separable convolutions.
+        dilated: units of at most two dilated convolutions.
+        scales: factor of each channel of each candidate, [edges * C], the separable ones first.
+    """
+    first = (*(pair[0] for pair in separable), *dilated)
+    second = tuple(pair[1] for pair in separable)
+    if max(len(separable), len(dilated)) > KINDS or not first:
+        raise ValueError(f"{len(separable)} separable and {len(dilated)} dilated convolutions")
+    tensors = [unit.depthwise for unit in (*first, *second)]
+    tensors += [unit.pointwise for unit in (*first, *second)]
+    y: Tensor = _Candidates.apply(first, second, x, *tensors, *scales)
+    return y
+
+
+class _Packed(NamedTuple):
+    """Weights in the form that the kernels read, of the first units and then of the second ones."""
+
+    taps: list[Tensor]
+    """Depthwise weights of each unit, [k * k, edges * C]."""
+    first: Tensor
+    """Pointwise weights, [candidates * edges * C, C]."""
+    second: Tensor
+    """Pointwise weights of the second units."""
+
+
+def _packed(units: Sequence[Unit], firsts: int, dtype: torch.dtype) -> _Packed:
+    """Return the weights of the first and the second units, copied in one launch."""
+    filters, inputs = units[0].pointwise.shape[:2]
+    counts = [unit.depthwise[0].numel() for unit in units]
+    device, matrix = units[0].pointwise.device, filters * inputs
+    taps = torch.empty(sum(counts) * filters, dtype=torch.float32, device=device)
+    matrices = torch.empty(len(units) * matrix, dtype=dtype, device=device)
+    absent = 3 * KINDS - len(units)
+    depthwise = [unit.depthwise.contiguous() for unit in units]
+    pointwise = [unit.pointwise.contiguous() for unit in units]
+    blocks = triton.cdiv(max(matrix, max(counts) * filters), PACKED)
+    t0, t1, t2, t3, t4, t5 = (*counts, *[0] * absent)
+    _pack[blocks, len(units)](
+        *depthwise, *depthwise[:1] * absent, *pointwise, *pointwise[:1] * absent,
+        taps, matrices, filters, matrix,
+        T0=t0, T1=t1, T2=t2, T3=t3, T4=t4, T5=t5, COUNT=len(units), BLOCK=PACKED,
+    )  # fmt: skip
+    parts = taps.split([count * filters for count in counts])
+    of_first, of_second = matrices.view(-1, inputs).split(
+        [firsts * filters, (len(units) - firsts) * filters]
+    )
+    return _Packed(
+        [part.view(count, filters) for part, count in zip(parts, counts, strict=True)],
+        of_first,
+        of_second,
+    )
+
+
+def _multiply(
+    x: Tensor, matrices: Tensor, layers: Sequence[nn.BatchNorm2d]
+) -> tuple[Tensor, Tensor]:
+    """Return the pointwise convolutions of several units, and the moments, [2, channels]."""
+    channels, inputs = matrices.shape
+    pixels, step = x.numel() // x.shape[1], triton_pointwise.part_pixels(inputs)
+    new: dict[str, Any] = {"dtype": torch.float32, "device": x.device}
+    parts = torch.empty(2, triton.cdiv(pixels, step), channels, **new)
+    groups = channels // inputs
+    y = triton_pointwise.multiply(x, matrices, groups, parts=(parts[0], parts[1]))
+    moments = torch.empty(2, channels, **new)
+    triton_normalisation.join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
+    return y, moments
+
+
+def _slices(x: Tensor, channels: int) -> list[Tensor]:
+    """Return the channels of each unit."""
+    return list(x.split(channels, 1))
+
+
+class _Candidates(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        first: Sequence[Unit],
+        second: Sequence[Unit],
+        x: Tensor,
+        *tensors: Tensor,
+    ) -> Tensor:
+        units, scales = (*first, *second), tensors[2 * (len(first) + len(second)) :]
+        x, x_step = spaced(x)
+        batch, _, height, width = x.shape
+        filters, stride = len(first[0].pointwise), first[0].stride
+        out = (-(-height // stride), -(-width // stride))
+        packed = _packed(units, len(first), x.dtype)
+        # The depthwise convolutions of the first units read the state, rectified.
+        steps = [x_step] * len(first) + [len(first) * filters] * len(second)
+        geometries = [
+            Geometry(unit.depthwise.shape[-1], unit.stride, unit.dilation, True, step)
+            for unit, step in zip(units, steps, strict=True)
+        ]
+        inner = empty(batch, len(first) * filters, *out, like=x)
+        for y, taps, geometry in zip(
+            _slices(inner, filters), packed.taps, geometries, strict=False
+        ):
+            triton_depthwise.convolve(x, taps, y, geometry=geometry, filters=filters, moments=None)
+        outer, moments = _multiply(inner, packed.first, [unit.norm for unit in first])
+        inner2, outer2, moments2 = inner[:, :0], outer, moments
+        if second:
+            # Those of the second units normalise and rectify what they read.
+            inner2 = empty(batch, len(second) * filters, *out, like=x)
+            for number, y in enumerate(_slices(inner2, filters)):
+                own = slice(number * filters, (number + 1) * filters)
+                triton_depthwise.convolve(
+                    outer[:, own],
+                    packed.taps[len(first) + number],
+                    y,
+                    geometry=geometries[len(first) + number],
+                    filters=filters,
+                    moments=(moments[0, own], moments[1, own]),
+                )
+            outer2, moments2 = _multiply(inner2, packed.second, [unit.norm for unit in second])
+        result = empty(batch, filters, *out, like=x)
+        pixels = batch * out[0] * out[1]
+        _combine[(triton.cdiv(pixels * filters, ELEMENTS),)](
+            result, outer2, outer, moments2[0], moments2[1], moments[0], moments[1],
+            *_slots(scales, len(second)), pixels,
+            CHANNELS=filters, SEPARABLE=len(second), DILATED=len(first) - len(second),
+            ELEMENTS=ELEMENTS,
+        )  # fmt: skip
+        saved = (x, inner, outer, moments, inner2, outer2, moments2, packed.first, packed.second)
+        ctx.save_for_backward(*saved, *packed.taps, *scales)
+        ctx.geometries, ctx.counts = geometries, (len(first), len(second))
+        ctx.shapes = [tensor.shape for tensor in tensors]
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        x, inner, outer, moments, inner2, outer2, moments2, matrices, matrices2, *rest = (
+            ctx.saved_tensors
+        )
+        firsts, seconds = ctx.counts
+        units = firsts + seconds
+        taps, scales = rest[:units], rest[units:]
+        gradient = dense(gradients[0])
+        batch, filters, height, width = gradient.shape
+        pixels, inputs = batch * height * width, matrices.shape[1]
+        _, _, needs_x, *needs = ctx.needs_input_grad
+        partial = None
+        if any(needs[: 2 * units]):
+            sizes = [shape.numel() for shape in ctx.shapes[: 2 * units]]
+            splits = max(1, min(PARTS, pixels // PART_PIXELS))
+            partial = torch.empty(splits, sum(sizes), dtype=torch.float32, device=x.device)
+            starts = [sum(sizes[:number]) for number in range(2 * units)]
+
+        def part(first: int, last: int) -> Tensor:
+            """Return the parts of the gradients of some weights."""
+            assert partial is not None
+            return partial[:, starts[first] : starts[last - 1] + sizes[last - 1]]
+
+        # 1. The last normalisation of each candidate.
+        kinds: dict[str, Any] = {
+            "CHANNELS": filters,
+            "SEPARABLE": seconds,
+            "DILATED": firsts - seconds,
+        }
+        block = min(64, power_of_two(filters))
+        step = TILE // block
+        tiles = triton.cdiv(pixels, step)
+        shape = (tiles, (1 + firsts) * filters)
+        parts = torch.empty(shape, dtype=torch.float32, device=x.device)
+        statistics = (moments2[0], moments2[1], moments[0], moments[1])
+        _combined_sums[tiles, triton.cdiv(filters, block)](
+            gradient, outer2, outer, *statistics, parts, pixels,
+            **kinds, PIXELS=step, BLOCK=block,
+        )  # fmt: skip
+        sums = parts.sum(0)
+        d_outer, d_outer2 = torch.empty_like(outer), torch.empty_like(outer2)
+        _combined_gradient[(triton.cdiv(pixels * filters, ELEMENTS),)](
+            gradient, outer2, outer, *statistics, *_slots(scales, seconds), sums,
+            d_outer2, d_outer, pixels, **kinds, ELEMENTS=ELEMENTS,
+        )  # fmt: skip
+        scale_gradients = list(sums.split(filters)[1:])
+
+        # 2. The second units, and the normalisation before them.
+        if seconds:
+            groups = seconds * filters // inputs
+            d_inner2 = triton_pointwise.multiply(d_outer2, matrices2, groups, transposed=True)
+            if partial is not None:
+                own = part(units + firsts, 2 * units)
+                triton_pointwise.weight_gradient(d_outer2, inner2, own, groups)
+            d_normalised = torch.empty_like(d_outer2)
+            for number, (dy, dx) in enumerate(
+                zip(_slices(d_inner2, filters), _slices(d_normalised, filters), strict=True)
+            ):
+                chosen = slice(number * filters, (number + 1) * filters)
+                more: dict[str, Any] = {
+                    "geometry": ctx.geometries[firsts + number],
+                    "filters": filters,
+                    "moments": (moments[0, chosen], moments[1, chosen]),
+                }
+                source = outer[:, chosen]
+                triton_depthwise.input_gradient(
+                    dy, source, taps[firsts + number], dx, adds=False, **more
+                )
+                if partial is not None:
+                    own = part(firsts + number, firsts + number + 1)
+                    triton_depthwise.weight_gradient(dy, source, own, **more)
+            triton_normalisation.gradient_of_slice(d_normalised, outer, moments, d_outer)
+
+        # 3. The first units.
+        groups = firsts * filters // inputs
+        d_inner = triton_pointwise.multiply(d_outer, matrices, groups, transposed=True)
+        if partial is not None:
+            own = part(units, units + firsts)
+            triton_pointwise.weight_gradient(d_outer, inner, own, groups)
+        grad_x = empty(batch, *x.shape[1:], like=x) if needs_x else None
+        for number, dy in enumerate(_slices(d_inner, filters)):
+            more = {"geometry": ctx.geometries[number], "filters": filters, "moments": None}
+            if grad_x is not None:
+                triton_depthwise.input_gradient(
+                    dy, x, taps[number], grad_x, adds=number > 0, **more
+                )
+            if partial is not None:
+                triton_depthwise.weight_gradient(dy, x, part(number, number + 1), **more)
+
+        weight_gradients: list[Tensor | None] = [None] * (2 * units)
+        if partial is not None:
+            found = partial.sum(0).split(sizes)
+            weight_gradients = [
+                one.view(shape) for one, shape in zip(found, ctx.shapes, strict=False)
+            ]
+        return (None, None, grad_x, *weight_gradients, *scale_gradients)
+
+
+def _slots(scales: Sequence[Tensor], separable: int) -> list[Tensor]:
+    """Return scales for the arguments of two separable and two dilated candidates."""
+    some = scales[0]
+    ours, others = [*scales[:separable], some, some], [*scales[separable:], some, some]
+    return [*ours[:KINDS], *others[:KINDS]]
