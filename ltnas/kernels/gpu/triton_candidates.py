@@ -246,11 +246,13 @@ def candidates(
 class _Packed(NamedTuple):
     """Weights in the form that the kernels read, of the first units and then of the second ones."""
 
-    taps: list[Tensor]
-    """Depthwise weights of each unit, [k * k, edges * C]."""
-    first: Tensor
+    taps: Tensor
+    """Depthwise weights, [k * k, edges * C] of one first unit after another, flat."""
+    matrices: Tensor
     """Pointwise weights, [candidates * edges * C, C]."""
-    second: Tensor
+    taps2: Tensor
+    """Depthwise weights of the second units."""
+    matrices2: Tensor
     """Pointwise weights of the second units."""
 
 
@@ -266,19 +268,17 @@ def _packed(units: Sequence[Unit], firsts: int, dtype: torch.dtype) -> _Packed:
     pointwise = [unit.pointwise.contiguous() for unit in units]
     blocks = triton.cdiv(max(matrix, max(counts) * filters), PACKED)
     t0, t1, t2, t3, t4, t5 = (*counts, *[0] * absent)
+    for unit in units:
+        triton_depthwise.check_kernel(unit.depthwise.shape[-1])
     _pack[blocks, len(units)](
         *depthwise, *depthwise[:1] * absent, *pointwise, *pointwise[:1] * absent,
         taps, matrices, filters, matrix,
         T0=t0, T1=t1, T2=t2, T3=t3, T4=t4, T5=t5, COUNT=len(units), BLOCK=PACKED,
     )  # fmt: skip
-    parts = taps.split([count * filters for count in counts])
-    of_first, of_second = matrices.view(-1, inputs).split(
-        [firsts * filters, (len(units) - firsts) * filters]
-    )
+    of_first = sum(counts[:firsts]) * filters
+    rows = matrices.view(-1, inputs)
     return _Packed(
-        [part.view(count, filters) for part, count in zip(parts, counts, strict=True)],
-        of_first,
-        of_second,
+        taps[:of_first], rows[: firsts * filters], taps[of_first:], rows[firsts * filters :]
     )
 
 
@@ -297,11 +297,6 @@ def _multiply(
     return y, moments
 
 
-def _slices(x: Tensor, channels: int) -> list[Tensor]:
-    """Return the channels of each unit."""
-    return list(x.split(channels, 1))
-
-
 class _Candidates(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -317,33 +312,35 @@ class _Candidates(torch.autograd.Function):
         filters, stride = len(first[0].pointwise), first[0].stride
         out = (-(-height // stride), -(-width // stride))
         packed = _packed(units, len(first), x.dtype)
-        # The depthwise convolutions of the first units read the state, rectified.
-        steps = [x_step] * len(first) + [len(first) * filters] * len(second)
-        geometries = [
-            Geometry(unit.depthwise.shape[-1], unit.stride, unit.dilation, True, step)
-            for unit, step in zip(units, steps, strict=True)
-        ]
+        geometry = Geometry(
+            kernels=tuple(unit.depthwise.shape[-1] for unit in first),
+            dilations=tuple(unit.dilation for unit in first),
+            stride=stride,
+            rectify=True,
+            filters=filters,
+            channels=x.shape[1],
+            sliced=False,
+            x_step=x_step,
+        )
         inner = empty(batch, len(first) * filters, *out, like=x)
-        for y, taps, geometry in zip(
-            _slices(inner, filters), packed.taps, geometries, strict=False
-        ):
-            triton_depthwise.convolve(x, taps, y, geometry=geometry, filters=filters, moments=None)
-        outer, moments = _multiply(inner, packed.first, [unit.norm for unit in first])
+        triton_depthwise.convolve(x, packed.taps, inner, geometry, None)
+        outer, moments = _multiply(inner, packed.matrices, [unit.norm for unit in first])
         inner2, outer2, moments2 = inner[:, :0], outer, moments
+        geometry2 = None
         if second:
-            # Those of the second units normalise and rectify what they read.
+            # They normalise and rectify the first channels of what the first units have computed.
+            geometry2 = geometry._replace(
+                kernels=tuple(unit.depthwise.shape[-1] for unit in second),
+                dilations=tuple(unit.dilation for unit in second),
+                stride=1,
+                channels=filters,
+                sliced=True,
+                x_step=outer.shape[1],
+            )
             inner2 = empty(batch, len(second) * filters, *out, like=x)
-            for number, y in enumerate(_slices(inner2, filters)):
-                own = slice(number * filters, (number + 1) * filters)
-                triton_depthwise.convolve(
-                    outer[:, own],
-                    packed.taps[len(first) + number],
-                    y,
-                    geometry=geometries[len(first) + number],
-                    filters=filters,
-                    moments=(moments[0, own], moments[1, own]),
-                )
-            outer2, moments2 = _multiply(inner2, packed.second, [unit.norm for unit in second])
+            pair = moments[0], moments[1]
+            triton_depthwise.convolve(outer, packed.taps2, inner2, geometry2, pair)
+            outer2, moments2 = _multiply(inner2, packed.matrices2, [u.norm for u in second])
         result = empty(batch, filters, *out, like=x)
         pixels = batch * out[0] * out[1]
         _combine[(triton.cdiv(pixels * filters, ELEMENTS),)](
@@ -352,24 +349,23 @@ class _Candidates(torch.autograd.Function):
             CHANNELS=filters, SEPARABLE=len(second), DILATED=len(first) - len(second),
             ELEMENTS=ELEMENTS,
         )  # fmt: skip
-        saved = (x, inner, outer, moments, inner2, outer2, moments2, packed.first, packed.second)
-        ctx.save_for_backward(*saved, *packed.taps, *scales)
-        ctx.geometries, ctx.counts = geometries, (len(first), len(second))
+        saved = (x, inner, outer, moments, inner2, outer2, moments2, *packed)
+        ctx.save_for_backward(*saved, *scales)
+        ctx.geometry, ctx.geometry2 = geometry, geometry2
         ctx.shapes = [tensor.shape for tensor in tensors]
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, inner, outer, moments, inner2, outer2, moments2, matrices, matrices2, *rest = (
-            ctx.saved_tensors
-        )
-        firsts, seconds = ctx.counts
+        x, inner, outer, moments, inner2, outer2, moments2, *rest = ctx.saved_tensors
+        packed, scales = _Packed(*rest[:4]), rest[4:]
+        geometry, geometry2 = ctx.geometry, ctx.geometry2
+        firsts, seconds = len(geometry.kernels), len(geometry2.kernels) if geometry2 else 0
         units = firsts + seconds
-        taps, scales = rest[:units], rest[units:]
         gradient = dense(gradients[0])
         batch, filters, height, width = gradient.shape
-        pixels, inputs = batch * height * width, matrices.shape[1]
+        pixels, inputs = batch * height * width, x.shape[1]
         _, _, needs_x, *needs = ctx.needs_input_grad
         partial = None
         if any(needs[: 2 * units]):
@@ -408,46 +404,35 @@ class _Candidates(torch.autograd.Function):
         scale_gradients = list(sums.split(filters)[1:])
 
         # 2. The second units, and the normalisation before them.
-        if seconds:
+        if geometry2:
             groups = seconds * filters // inputs
-            d_inner2 = triton_pointwise.multiply(d_outer2, matrices2, groups, transposed=True)
+            d_inner2 = triton_pointwise.multiply(
+                d_outer2, packed.matrices2, groups, transposed=True
+            )
+            d_normalised = torch.empty_like(d_outer2)
+            pair = moments[0], moments[1]
+            triton_depthwise.input_gradient(
+                d_inner2, outer, packed.taps2, d_normalised, geometry2, pair
+            )
             if partial is not None:
                 own = part(units + firsts, 2 * units)
                 triton_pointwise.weight_gradient(d_outer2, inner2, own, groups)
-            d_normalised = torch.empty_like(d_outer2)
-            for number, (dy, dx) in enumerate(
-                zip(_slices(d_inner2, filters), _slices(d_normalised, filters), strict=True)
-            ):
-                chosen = slice(number * filters, (number + 1) * filters)
-                more: dict[str, Any] = {
-                    "geometry": ctx.geometries[firsts + number],
-                    "filters": filters,
-                    "moments": (moments[0, chosen], moments[1, chosen]),
-                }
-                source = outer[:, chosen]
-                triton_depthwise.input_gradient(
-                    dy, source, taps[firsts + number], dx, adds=False, **more
+                triton_depthwise.weight_gradient(
+                    d_inner2, outer, part(firsts, units), geometry2, pair
                 )
-                if partial is not None:
-                    own = part(firsts + number, firsts + number + 1)
-                    triton_depthwise.weight_gradient(dy, source, own, **more)
             triton_normalisation.gradient_of_slice(d_normalised, outer, moments, d_outer)
 
         # 3. The first units.
         groups = firsts * filters // inputs
-        d_inner = triton_pointwise.multiply(d_outer, matrices, groups, transposed=True)
+        d_inner = triton_pointwise.multiply(d_outer, packed.matrices, groups, transposed=True)
+        grad_x = None
+        if needs_x:
+            grad_x = empty(batch, *x.shape[1:], like=x)
+            triton_depthwise.input_gradient(d_inner, x, packed.taps, grad_x, geometry, None)
         if partial is not None:
             own = part(units, units + firsts)
             triton_pointwise.weight_gradient(d_outer, inner, own, groups)
-        grad_x = empty(batch, *x.shape[1:], like=x) if needs_x else None
-        for number, dy in enumerate(_slices(d_inner, filters)):
-            more = {"geometry": ctx.geometries[number], "filters": filters, "moments": None}
-            if grad_x is not None:
-                triton_depthwise.input_gradient(
-                    dy, x, taps[number], grad_x, adds=number > 0, **more
-                )
-            if partial is not None:
-                triton_depthwise.weight_gradient(dy, x, part(number, number + 1), **more)
+            triton_depthwise.weight_gradient(d_inner, x, part(0, firsts), geometry, None)
 
         weight_gradients: list[Tensor | None] = [None] * (2 * units)
         if partial is not None:
