@@ -78,7 +78,7 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         calls[Call(kernel, (batch, *rest), settings)] += 1  # type: ignore[arg-type]
 
     depthwise, pointwise, normalise = gpu.depthwise, gpu.pointwise, gpu.normalise
-    pools, weighted_sum = gpu.pools, gpu.weighted_sum
+    pools, weighted_sum, candidates = gpu.pools, gpu.weighted_sum, gpu.candidates
 
     def note_depthwise(x: Tensor, weight: Tensor, **how: Any) -> Tensor:  # noqa: ANN401
         kernel, edges = weight.shape[-1], len(weight) // x.shape[1]
@@ -109,6 +109,18 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         note("pools", x, stride, kinds["maximum"], kinds["mean"])
         return pools(x, stride, **kinds)
 
+    def note_candidates(
+        x: Tensor,
+        separable: Sequence[tuple[gpu.Unit, gpu.Unit]],
+        dilated: Sequence[gpu.Unit],
+        scales: Sequence[Tensor],
+    ) -> Tensor:
+        units = [pair[0] for pair in separable] + list(dilated)
+        shapes = tuple((unit.depthwise.shape[-1], unit.dilation) for unit in units)
+        edges = len(scales[0]) // x.shape[1]
+        note("candidates", x, edges, units[0].stride, shapes, len(separable))
+        return candidates(x, separable, dilated, scales)
+
     batch = search_step.batch_of(RECORDED_BATCH, "darts" if name == "training" else name, "cpu")
     own = {**gpu_steps.DEFAULTS, **words, "device": "cpu", "precision": "32"}
     work = (
@@ -123,6 +135,7 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
             ("pointwise", note_pointwise),
             ("normalise", note_normalise),
             ("pools", note_pools),
+            ("candidates", note_candidates),
             ("weighted_sum", note_weighted_sum),
         ):
             patches.enter_context(mock.patch.object(gpu, kernel, function))
@@ -197,6 +210,8 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
             return y if onto is None else onto + y
 
         return Work(ours, theirs, [x, *(one for one in given if one is not None)])
+    if call.kernel == "candidates":
+        return make_candidates(call, x, numbers)
     if call.kernel == "pools":
         stride, maximum, mean = call.settings
 
@@ -227,6 +242,55 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
         return sum(x if w is None else x * w.to(x.dtype) for x, w in pairs(inputs))  # type: ignore[return-value]
 
     return Work(lambda *inputs: gpu.weighted_sum(pairs(inputs)), added, [*terms, *weights])
+
+
+def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Work:
+    """Return all convolutions of a state with random weights, 2 or 3 tensors for each unit."""
+    edges, stride, shapes, separable = call.settings
+    channels = call.shape[1]
+    filters = edges * channels
+    # (kernel, stride, dilation) of the first units and then of the second ones.
+    units = [(kernel, stride, dilation) for kernel, dilation in shapes]
+    units += [(kernel, 1, 1) for kernel, _ in shapes[:separable]]
+    weights = [numbers(filters, 1, kernel, kernel) for kernel, *_ in units]
+    weights += [numbers(filters, channels, 1, 1) for _ in units]
+    scales = [numbers(filters) for _ in shapes]
+    norms = [nn.BatchNorm2d(filters, affine=False).to(x.device) for _ in units]
+
+    def ours(x: Tensor, *inputs: Tensor) -> Tensor:
+        made = [
+            gpu.Unit(inputs[i], inputs[len(units) + i], norms[i], own_stride, dilation)
+            for i, (_, own_stride, dilation) in enumerate(units)
+        ]
+        first, second = made[: len(shapes)], made[len(shapes) :]
+        pairs = list(zip(first[:separable], second, strict=True))
+        return gpu.candidates(x, pairs, first[separable:], inputs[2 * len(units) :])
+
+    def theirs(x: Tensor, *inputs: Tensor) -> Tensor:
+        def unit(number: int, y: Tensor) -> Tensor:
+            kernel, own_stride, dilation = units[number]
+            y = F.conv2d(
+                F.relu(y),
+                inputs[number].to(y.dtype),
+                stride=own_stride,
+                padding=kernel // 2 * dilation,
+                dilation=dilation,
+                groups=filters,
+            )
+            y = F.conv2d(y, inputs[len(units) + number].to(y.dtype), groups=edges)
+            return F.batch_norm(y, None, None, training=True)
+
+        total: Tensor | None = None
+        for number in range(len(shapes)):
+            y = unit(number, torch.cat([x] * edges, 1))
+            if number < separable:
+                y = unit(len(shapes) + number, y)
+            y = y * inputs[2 * len(units) + number].to(y.dtype).view(1, -1, 1, 1)
+            total = y if total is None else total + y
+        assert total is not None
+        return total
+
+    return Work(ours, theirs, [x, *weights, *scales])
 
 
 def gradients(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:

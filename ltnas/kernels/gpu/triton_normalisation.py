@@ -21,9 +21,10 @@ PARTS = 256
 """Largest number of parts whose sums one program puts together."""
 
 
+# Numbers of channels are constants of the kernels, so that Triton knows how loads are aligned.
 @triton.jit(do_not_specialize=SIZES)
 def _block_moments(
-    x, mean, squares, pixels, channels, PIXELS: tl.constexpr, CHANNELS: tl.constexpr
+    x, mean, squares, pixels, channels: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr
 ):  # fmt: skip
     """Mean, and sum of squared deviations from it, of the pixels of a part."""
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
@@ -97,7 +98,7 @@ def _join_moments(
 
 @triton.jit(do_not_specialize=SIZES)
 def _apply(
-    x, y, mean, inverse, scale, shift, factor, onto, pixels, area, channels,
+    x, y, mean, inverse, scale, shift, factor, onto, pixels, area, channels: tl.constexpr,
     SCALED: tl.constexpr, SHIFTED: tl.constexpr, FACTORED: tl.constexpr, ADDS: tl.constexpr,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
@@ -123,7 +124,8 @@ def _apply(
 
 @triton.jit(do_not_specialize=SIZES)
 def _gradient_sums(
-    gradient, x, mean, inverse, factor, sums, products, pixels, area, channels, x_step, part_step,
+    gradient, x, mean, inverse, factor, sums, products, pixels, area,
+    channels: tl.constexpr, x_step: tl.constexpr, part_step,
     FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """Sums over the pixels of a part of the gradient, and of its product with the normalised x."""
@@ -167,7 +169,7 @@ def _join_sums(
 @triton.jit(do_not_specialize=SIZES)
 def _input_gradient(
     gradient, x, mean, inverse, scale, factor, sums, products, dx,
-    pixels, area, channels, x_step,
+    pixels, area, channels: tl.constexpr, x_step: tl.constexpr,
     SCALED: tl.constexpr, FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
