@@ -113,13 +113,15 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         x: Tensor,
         separable: Sequence[tuple[gpu.Unit, gpu.Unit]],
         dilated: Sequence[gpu.Unit],
+        shared: gpu.Shared,
         scales: Sequence[Tensor],
     ) -> Tensor:
         units = [pair[0] for pair in separable] + list(dilated)
         shapes = tuple((unit.depthwise.shape[-1], unit.dilation) for unit in units)
         edges = len(scales[0]) // x.shape[1]
-        note("candidates", x, edges, units[0].stride, shapes, len(separable))
-        return candidates(x, separable, dilated, scales)
+        others = (shared.maximum is not None, shared.mean is not None, shared.skip)
+        note("candidates", x, edges, units[0].stride, shapes, len(separable), others)
+        return candidates(x, separable, dilated, shared, scales)
 
     batch = search_step.batch_of(RECORDED_BATCH, "darts" if name == "training" else name, "cpu")
     own = {**gpu_steps.DEFAULTS, **words, "device": "cpu", "precision": "32"}
@@ -245,8 +247,8 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
 
 
 def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Work:
-    """Return all convolutions of a state with random weights, 2 or 3 tensors for each unit."""
-    edges, stride, shapes, separable = call.settings
+    """Return all candidates of a state with random weights."""
+    edges, stride, shapes, separable, (maximum, mean, skip) = call.settings
     channels = call.shape[1]
     filters = edges * channels
     # (kernel, stride, dilation) of the first units and then of the second ones.
@@ -254,7 +256,9 @@ def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Wo
     units += [(kernel, 1, 1) for kernel, _ in shapes[:separable]]
     weights = [numbers(filters, 1, kernel, kernel) for kernel, *_ in units]
     weights += [numbers(filters, channels, 1, 1) for _ in units]
-    scales = [numbers(filters) for _ in shapes]
+    scales = [numbers(filters) for _ in range(len(shapes) + maximum + mean + skip)]
+    pools = [nn.BatchNorm2d(channels, affine=False).to(x.device) for _ in range(2)]
+    shared = gpu.Shared(pools[0] if maximum else None, pools[1] if mean else None, skip)
     norms = [nn.BatchNorm2d(filters, affine=False).to(x.device) for _ in units]
 
     def ours(x: Tensor, *inputs: Tensor) -> Tensor:
@@ -264,7 +268,7 @@ def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Wo
         ]
         first, second = made[: len(shapes)], made[len(shapes) :]
         pairs = list(zip(first[:separable], second, strict=True))
-        return gpu.candidates(x, pairs, first[separable:], inputs[2 * len(units) :])
+        return gpu.candidates(x, pairs, first[separable:], shared, inputs[2 * len(units) :])
 
     def theirs(x: Tensor, *inputs: Tensor) -> Tensor:
         def unit(number: int, y: Tensor) -> Tensor:
@@ -288,6 +292,14 @@ def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Wo
             y = y * inputs[2 * len(units) + number].to(y.dtype).view(1, -1, 1, 1)
             total = y if total is None else total + y
         assert total is not None
+        others = [F.max_pool2d(x, 3, stride, 1)] if maximum else []
+        if mean:
+            # See `ltnas.models.pools.mean_pool`.
+            others.append(F.avg_pool2d(x.contiguous(), 3, stride, 1, count_include_pad=False))
+        others = [F.batch_norm(one, None, None, training=True) for one in others]
+        others += [x] if skip else []
+        for y, scale in zip(others, inputs[2 * len(units) + len(shapes) :], strict=True):
+            total = total + torch.cat([y] * edges, 1) * scale.to(y.dtype).view(1, -1, 1, 1)
         return total
 
     return Work(ours, theirs, [x, *weights, *scales])

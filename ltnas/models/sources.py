@@ -28,7 +28,7 @@ class Mixing(NamedTuple):
     shared: dict[str, Sequence[Tensor]]
     """A scalar for each edge, of operations that give all edges the same tensor."""
     stacked: dict[str, Tensor]
-    """A factor for each channel of the stacked output, [edges * C], of the other operations."""
+    """A factor for each channel of each edge, [edges * C], of every operation."""
 
 
 class Source(nn.Module):
@@ -75,7 +75,6 @@ class Source(nn.Module):
             self.rows[name] = [row for row, _ in present]
             self.targets[name] = tuple(node for _, node in present)
             self.candidates[name] = _candidate(name, len(present), channels, stride)
-        self.reduces = any(isinstance(module, Reduce) for module in self.candidates.values())
 
     def forward(self, state: Tensor, mixing: Mixing) -> Terms:
         """Return what the edges add to their nodes.
@@ -84,31 +83,22 @@ class Source(nn.Module):
             state: the state, [B, C, H, W].
             mixing: mixing weights of each candidate operation.
         """
-        on_gpu = gpu.takes(state)
-        # [B, C, H, W]: every convolution of an edge begins with ReLU, which is computed once, or on
-        # a GPU by the convolutions while they read the state.
-        rectified = state if on_gpu and not self.reduces else F.relu(state)
-        pools = self._pools(state) if on_gpu else {}
+        if gpu.takes(state):
+            return self._on_gpu(state, mixing)
+        # [B, C, H, W]: every convolution of an edge begins with ReLU, which is computed once.
+        rectified = F.relu(state)
         # The state once for each edge, [B, count * C, H, W], by the number of edges.
         repeated: dict[int, Tensor] = {}
         # Sums of stacked outputs, [B, edges * C, H', W'], by the nodes that their edges enter.
-        stacked = self._convolve(state, mixing) if on_gpu else {}
+        stacked: dict[tuple[int, ...], Tensor] = {}
         terms: Terms = []
         for name, candidate in self.candidates.items():
             targets = self.targets[name]
-            # Pools and skip connections give every edge the same tensor; nodes apply the weights.
             if shared(candidate):
-                if isinstance(candidate, Pool) and on_gpu:
-                    value = candidate.normalise(pools[candidate.kind])
-                else:
-                    value = candidate(state)
-                weights = zip(targets, mixing.shared[name], strict=True)
-                terms += [(node, value, weight) for node, weight in weights]
+                terms += self._shared(name, state, mixing)
                 continue
             scale = mixing.stacked[name]  # [edges * C]
             count = len(targets)
-            if isinstance(candidate, Convolutions) and on_gpu:
-                continue  # computed already, together
             if isinstance(candidate, Convolutions):
                 if count not in repeated:
                     repeated[count] = torch.cat([rectified] * count, 1) if count > 1 else rectified
@@ -122,25 +112,36 @@ class Source(nn.Module):
             terms += [(node, part, None) for node, part in zip(targets, parts, strict=True)]
         return terms
 
-    def _convolve(self, state: Tensor, mixing: Mixing) -> dict[tuple[int, ...], Tensor]:
-        """Return the sums of all convolutions by the nodes that their edges enter, on a GPU."""
-        names = [n for n, module in self.candidates.items() if isinstance(module, Convolutions)]
-        found: dict[tuple[int, ...], Tensor] = {}
-        for targets in dict.fromkeys(self.targets[name] for name in names):
-            chosen = [name for name in names if self.targets[name] == targets]
-            modules = [self.candidates[name] for name in chosen]
-            convolutions = [module for module in modules if isinstance(module, Convolutions)]
-            scales = [mixing.stacked[name] for name in chosen]
-            found[targets] = add_on_gpu(convolutions, state, scales)
-        return found
+    def _shared(self, name: str, state: Tensor, mixing: Mixing) -> Terms:
+        """Return what an operation adds that gives every edge the same tensor."""
+        value = self.candidates[name](state)
+        weights = zip(self.targets[name], mixing.shared[name], strict=True)
+        return [(node, value, weight) for node, weight in weights]
 
-    def _pools(self, state: Tensor) -> dict[str, Tensor]:
-        """Return the pools of a state by their kind, by a GPU kernel that computes all of them."""
-        kinds = {m.kind for m in self.candidates.values() if isinstance(m, Pool)}
-        if not kinds:
-            return {}
-        maximum, mean = gpu.pools(state, self.stride, maximum="max" in kinds, mean="avg" in kinds)
-        return {"max": maximum, "avg": mean}
+    def _on_gpu(self, state: Tensor, mixing: Mixing) -> Terms:
+        """Return what the edges add to their nodes, by the GPU kernels."""
+        stacked: dict[tuple[int, ...], Tensor] = {}
+        done: set[str] = set()
+        for name, candidate in self.candidates.items():
+            targets = self.targets[name]
+            if isinstance(candidate, Convolutions) and targets not in stacked:
+                alike = {n: m for n, m in self.candidates.items() if self.targets[n] == targets}
+                stacked[targets], names = add_on_gpu(alike, state, mixing.stacked)
+                done |= names
+        terms: Terms = []
+        for name, candidate in self.candidates.items():
+            targets = self.targets[name]
+            if name in done:
+                continue
+            if shared(candidate):
+                terms += self._shared(name, state, mixing)
+                continue
+            value = candidate(F.relu(state), mixing.stacked[name])
+            stacked[targets] = stacked[targets].add_(value) if targets in stacked else value
+        for targets, value in stacked.items():
+            parts = gpu.split(value, self.channels)
+            terms += [(node, part, None) for node, part in zip(targets, parts, strict=True)]
+        return terms
 
 
 def shared(candidate: nn.Module) -> bool:
@@ -215,16 +216,18 @@ class MixingWeights(nn.Module):
         # No position occurs twice, so that the backward pass, a sum by atomic additions on a GPU,
         # is deterministic.
         gathered = weights.flatten().index_select(0, self.positions)
-        scalars, factors = gathered.split(self.parts)
+        scalars, _ = gathered.split(self.parts)
         # A copy and never an expanded tensor: the backward pass of batch normalisation reads
         # outside of a scale with stride 0 (torch 2.15, CPU, channels-last).
-        factors = factors.repeat_interleave(self.channels)
-        sizes = [count * self.channels for names in self.counts[False] for _, count in names]
+        factors = gathered.repeat_interleave(self.channels)
+        kinds = self.counts[True], self.counts[False]
+        sizes = [count * self.channels for kind in kinds for names in kind for _, count in names]
         shares, scales = iter(scalars.unbind()), iter(factors.split(sizes))
-        return [
-            Mixing(
-                {name: list(islice(shares, count)) for name, count in shared_names},
-                {name: next(scales) for name, _ in stacked_names},
-            )
-            for shared_names, stacked_names in zip(*self.counts.values(), strict=True)
+        found: list[Mixing] = [
+            Mixing({name: list(islice(shares, count)) for name, count in names}, {})
+            for names in self.counts[True]
         ]
+        for kind in kinds:
+            for mixing, names in zip(found, kind, strict=True):
+                mixing.stacked.update({name: next(scales) for name, _ in names})
+        return found

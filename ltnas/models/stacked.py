@@ -7,7 +7,7 @@ the mixing weight is folded into the last normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -153,29 +153,6 @@ class Convolutions(nn.Module):
         return last.on_gpu(state, scale, onto)
 
 
-def add_on_gpu(
-    convolutions: Sequence[Convolutions], state: Tensor, scales: Sequence[Tensor]
-) -> Tensor:
-    """Return the sum of the scaled outputs of operations with the same edges, by the GPU kernels.
-
-    Args:
-        convolutions: operations.
-        state: state that the edges leave, not rectified, [B, C, H, W].
-        scales: see `normalise`, of each operation.
-    """
-    pairs = sorted(zip(convolutions, scales, strict=True), key=lambda pair: -len(pair[0].units))
-    units = [[unit.tensors() for unit in module.chain()] for module, _ in pairs]
-    separable = [(one[0], one[1]) for one in units if len(one) == 2 and one[0] and one[1]]
-    dilated = [one[0] for one in units if len(one) == 1 and one[0]]
-    if len(separable) + len(dilated) == len(pairs):
-        return gpu.candidates(state, separable, dilated, [scale for _, scale in pairs])
-    total: Tensor | None = None
-    for module, scale in pairs:
-        total = module.on_gpu(state, scale, total)
-    assert total is not None
-    return total
-
-
 class Reduce(nn.Module):
     """`skip_connect` at stride 2: two 1x1 convolutions, of which the second starts a pixel later.
 
@@ -225,8 +202,47 @@ class Pool(nn.Module):
     def forward(self, state: Tensor) -> Tensor:
         """Map a state [B, C, H, W] to [B, C, H', W']."""
         pool = maximum_pool if self.kind == "max" else mean_pool
-        return self.normalise(pool(state, self.stride))
+        return normalise(self.norm, pool(state, self.stride), None)
 
-    def normalise(self, pooled: Tensor) -> Tensor:
-        """Return the normalised pool, [B, C, H', W']."""
-        return normalise(self.norm, pooled, None)
+    def norm_on_gpu(self) -> nn.BatchNorm2d | None:
+        """Return the normalisation for `gpu.candidates`; None if it is of another kind."""
+        norm: nn.Module = self.norm
+        return norm if type(norm) is nn.BatchNorm2d and measures(norm) else None
+
+
+def add_on_gpu(
+    candidates: Mapping[str, nn.Module], state: Tensor, scales: Mapping[str, Tensor]
+) -> tuple[Tensor, set[str]]:
+    """Return the sum of the scaled outputs of operations with the same edges, by the GPU kernels.
+
+    Returns the sum, [B, edges * C, H', W'], and the names of the operations that it has: all
+    convolutions, and, if no normalisation was replaced, pools and skip connections, too.
+
+    Args:
+        candidates: operations by name, among them at least one of `Convolutions`.
+        state: state that the edges leave, not rectified, [B, C, H, W].
+        scales: factor of each channel of each operation, [edges * C].
+    """
+    convolutions = {n: m for n, m in candidates.items() if isinstance(m, Convolutions)}
+    names = sorted(convolutions, key=lambda name: -len(convolutions[name].units))
+    units = [[unit.tensors() for unit in convolutions[name].chain()] for name in names]
+    separable = [(one[0], one[1]) for one in units if len(one) == 2 and one[0] and one[1]]
+    dilated = [one[0] for one in units if len(one) == 1 and one[0]]
+    if len(separable) + len(dilated) < len(names):
+        total: Tensor | None = None
+        for name in names:
+            total = convolutions[name].on_gpu(state, scales[name], total)
+        assert total is not None
+        return total, set(names)
+    norms: dict[str, nn.BatchNorm2d] = {}
+    for kind in ("max", "avg"):
+        for name, module in candidates.items():
+            norm = module.norm_on_gpu() if isinstance(module, Pool) else None
+            if norm and isinstance(module, Pool) and module.kind == kind:
+                norms[kind] = norm
+                names.append(name)
+    skips = [name for name, module in candidates.items() if isinstance(module, nn.Identity)]
+    names += skips
+    shared = gpu.Shared(norms.get("max"), norms.get("avg"), bool(skips))
+    chosen = [scales[name] for name in names]
+    return gpu.candidates(state, separable, dilated, shared, chosen), set(names)

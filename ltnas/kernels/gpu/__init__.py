@@ -101,13 +101,33 @@ class Unit(NamedTuple):
     dilation: int
 
 
+class Shared(NamedTuple):
+    """Candidate operations that give every edge of a state the same tensor.
+
+    The pools have a normalisation without parameters each, None if they are not candidates; `skip`
+    is True for a skip connection at stride 1.
+    """
+
+    maximum: nn.BatchNorm2d | None
+    mean: nn.BatchNorm2d | None
+    skip: bool
+
+
 def candidates(
     x: Tensor,
     separable: Sequence[tuple[Unit, Unit]],
     dilated: Sequence[Unit],
+    shared: Shared,
     scales: Sequence[Tensor],
 ) -> Tensor:
     """See `triton_candidates.candidates`."""
     from ltnas.kernels.gpu import triton_candidates
 
-    return triton_candidates.candidates(x, separable, dilated, scales)
+    return triton_candidates.candidates(x, separable, dilated, shared, scales)
+
+
+def split(x: Tensor, channels: int) -> Sequence[Tensor]:
+    """See `triton_sums.split`."""
+    from ltnas.kernels.gpu import triton_sums
+
+    return triton_sums.split(x, channels)

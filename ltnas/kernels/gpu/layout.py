@@ -33,14 +33,22 @@ def spaced(x: Tensor) -> tuple[Tensor, int]:
     return copy, x.shape[1]
 
 
-def empty(batch: int, channels: int, height: int, width: int, *, like: Tensor) -> Tensor:
-    """Return an uninitialised [B, C, H, W] in channels-last memory."""
+def empty(
+    batch: int,
+    channels: int,
+    height: int,
+    width: int,
+    *,
+    like: Tensor,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Return an uninitialised [B, C, H, W] in channels-last memory, of the type of another."""
     shape = (batch, channels, height, width)
     if batch * channels * height * width >= 2**31:
         raise ValueError(
             f"{shape} has too many elements for the GPU kernels: set LTNAS_KERNELS=off"
         )
-    return torch.empty(shape, memory_format=LAST, dtype=like.dtype, device=like.device)
+    return torch.empty(shape, memory_format=LAST, dtype=dtype or like.dtype, device=like.device)
 
 
 def power_of_two(value: int, least: int = 1) -> int:

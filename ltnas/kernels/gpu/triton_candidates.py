@@ -1,10 +1,11 @@
-"""All convolutions of the edges that leave a state, together on a GPU.
+"""All candidate operations of the edges that leave a state, together on a GPU.
 
-The outputs of the candidate operations `sep_conv` and `dil_conv` have one shape, so that a launch
-computes the pointwise convolutions, the moments or the sum of all of them at once, and what lies
-between two convolutions is never written: a separable convolution's second depthwise convolution
-normalises and rectifies what it reads. Channels of joint tensors are in the order of the
-candidates, the separable ones first, and within a candidate in that of the edges:
+The outputs of `sep_conv` and `dil_conv` have one shape, so that a launch computes the pointwise
+convolutions, the moments or the sum of all of them at once, and what lies between two convolutions
+is never written: a separable convolution's second depthwise convolution normalises and rectifies
+what it reads. Pools and skip connections, which give every edge the same tensor, are added to the
+sum of each edge while that is written. The channels of joint tensors are those of one candidate
+after another, the separable ones first, and within a candidate those of one edge after another:
 [B, candidates * edges * C, H, W].
 """
 
@@ -19,7 +20,14 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels.gpu import Unit, triton_depthwise, triton_normalisation, triton_pointwise
+from ltnas.kernels.gpu import (
+    Shared,
+    Unit,
+    triton_depthwise,
+    triton_normalisation,
+    triton_pointwise,
+    triton_pools,
+)
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
 from ltnas.kernels.gpu.triton_depthwise import Geometry
 
@@ -99,10 +107,12 @@ def _scaled(x, mean, inverse, scale, mask):
 
 @triton.jit(do_not_specialize=SIZES)
 def _combine(
-    y, separable, dilated, mean2, inverse2, mean1, inverse1, s0, s1, d0, d1, pixels,
-    CHANNELS: tl.constexpr, SEPARABLE: tl.constexpr, DILATED: tl.constexpr, ELEMENTS: tl.constexpr,
+    y, separable, dilated, pooled, state, mean2, inverse2, mean1, inverse1, mean0, inverse0,
+    s0, s1, d0, d1, u0, u1, u2, pixels,
+    CHANNELS: tl.constexpr, OWN: tl.constexpr, STATE_STEP: tl.constexpr, SEPARABLE: tl.constexpr,
+    DILATED: tl.constexpr, POOLS: tl.constexpr, SKIP: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
-    """Sum of all candidates, normalised and multiplied by their scales."""
+    """Sum of all candidates, normalised and multiplied by their scales; OWN channels an edge."""
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
     c, p = element % CHANNELS, element // CHANNELS
     mask = p < pixels
@@ -120,6 +130,15 @@ def _combine(
     if DILATED > 1:
         own += CHANNELS
         total += _scaled(x + CHANNELS, mean1 + own, inverse1 + own, d1 + c, mask)
+    own = c % OWN
+    x = pooled + p * (POOLS * OWN) + own
+    if POOLS > 0:
+        total += _scaled(x, mean0 + own, inverse0 + own, u0 + c, mask)
+    if POOLS > 1:
+        total += _scaled(x + OWN, mean0 + OWN + own, inverse0 + OWN + own, u1 + c, mask)
+    if SKIP:
+        value = tl.load(state + p * STATE_STEP + own, mask=mask, other=0.0).to(tl.float32)
+        total += value * tl.load(u2 + c, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + element, total.to(y.dtype.element_ty), mask=mask)
 
 
@@ -133,8 +152,10 @@ def _product_sum(grad, x, mean, inverse, c, exists, mask):
 
 @triton.jit(do_not_specialize=SIZES)
 def _combined_sums(
-    gradient, separable, dilated, mean2, inverse2, mean1, inverse1, parts, pixels,
-    CHANNELS: tl.constexpr, SEPARABLE: tl.constexpr, DILATED: tl.constexpr,
+    gradient, separable, dilated, pooled, state,
+    mean2, inverse2, mean1, inverse1, mean0, inverse0, parts, pixels,
+    CHANNELS: tl.constexpr, OWN: tl.constexpr, STATE_STEP: tl.constexpr, SEPARABLE: tl.constexpr,
+    DILATED: tl.constexpr, POOLS: tl.constexpr, SKIP: tl.constexpr,
     PIXELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Sums over the pixels of a part: of the gradient, and of its product with each candidate."""
@@ -145,7 +166,8 @@ def _combined_sums(
     mask = (p < pixels)[:, None] & exists[None, :]
     at = p[:, None] * CHANNELS + c[None, :]
     grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
-    to = parts + tl.program_id(0) * ((1 + count) * CHANNELS) + c
+    arrays: tl.constexpr = 1 + count + POOLS + (1 if SKIP else 0)
+    to = parts + tl.program_id(0) * (arrays * CHANNELS) + c
     tl.store(to, tl.sum(grad, axis=0), mask=exists)
     x = separable + p[:, None] * (SEPARABLE * CHANNELS) + c[None, :]
     if SEPARABLE > 0:
@@ -162,6 +184,76 @@ def _combined_sums(
     if DILATED > 1:
         value = _product_sum(grad, x + CHANNELS, mean1, inverse1, own + CHANNELS, exists, mask)
         tl.store(to + (2 + SEPARABLE) * CHANNELS, value, mask=exists)
+    own = c % OWN
+    x = pooled + p[:, None] * (POOLS * OWN) + own[None, :]
+    if POOLS > 0:
+        value = _product_sum(grad, x, mean0, inverse0, own, exists, mask)
+        tl.store(to + (1 + count) * CHANNELS, value, mask=exists)
+    if POOLS > 1:
+        value = _product_sum(grad, x + OWN, mean0, inverse0, own + OWN, exists, mask)
+        tl.store(to + (2 + count) * CHANNELS, value, mask=exists)
+    if SKIP:
+        x = state + p[:, None] * STATE_STEP + own[None, :]
+        value = tl.sum(grad * tl.load(x, mask=mask, other=0.0).to(tl.float32), axis=0)
+        tl.store(to + (1 + count + POOLS) * CHANNELS, value, mask=exists)
+
+
+@triton.jit
+def _edge_sums(grad, total, product, value, scale, sums, products, mask):
+    """Add an edge's gradient of a shared tensor, and of the sums that its normalisation needs."""
+    factor = tl.load(scale, mask=mask, other=0.0).to(tl.float32)
+    total += factor * tl.load(sums, mask=mask, other=0.0)
+    product += factor * tl.load(products, mask=mask, other=0.0)
+    return value + factor * grad, total, product
+
+
+@triton.jit(do_not_specialize=SIZES)
+def _shared_gradient(
+    gradient, pooled, mean0, inverse0, u0, u1, u2, sums, d_pooled, d_state, pixels,
+    CHANNELS: tl.constexpr, OWN: tl.constexpr, FIRST: tl.constexpr,
+    POOLS: tl.constexpr, SKIP: tl.constexpr, ELEMENTS: tl.constexpr,
+):  # fmt: skip
+    """Gradients of the pools and of the state through skip connections: sums over the edges.
+
+    The products with the pools are the arrays from number FIRST on of `sums`.
+    """
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, p = element % OWN, element // OWN
+    mask = p < pixels
+    zero = tl.zeros([ELEMENTS], dtype=tl.float32)
+    value0, total0, product0 = zero, zero, zero
+    value1, total1, product1 = zero, zero, zero
+    value2 = zero
+    products = sums + FIRST * CHANNELS
+    for edge in tl.static_range(CHANNELS // OWN):
+        at = c + edge * OWN
+        grad = tl.load(gradient + p * CHANNELS + at, mask=mask, other=0.0).to(tl.float32)
+        if POOLS > 0:
+            value0, total0, product0 = _edge_sums(
+                grad, total0, product0, value0, u0 + at, sums + at, products + at, mask
+            )
+        if POOLS > 1:
+            value1, total1, product1 = _edge_sums(
+                grad, total1, product1, value1, u1 + at, sums + at, products + CHANNELS + at, mask
+            )
+        if SKIP:
+            value2 += grad * tl.load(u2 + at, mask=mask, other=0.0).to(tl.float32)
+    at = p * (POOLS * OWN) + c
+    if POOLS > 0:
+        x = _normalised(pooled + at, mean0 + c, inverse0 + c, mask)
+        value0 = (value0 - total0 / pixels - x * product0 / pixels) * tl.load(
+            inverse0 + c, mask=mask, other=0.0
+        )
+        tl.store(d_pooled + at, value0.to(d_pooled.dtype.element_ty), mask=mask)
+    if POOLS > 1:
+        own = c + OWN
+        x = _normalised(pooled + at + OWN, mean0 + own, inverse0 + own, mask)
+        value1 = (value1 - total1 / pixels - x * product1 / pixels) * tl.load(
+            inverse0 + own, mask=mask, other=0.0
+        )
+        tl.store(d_pooled + at + OWN, value1.to(d_pooled.dtype.element_ty), mask=mask)
+    if SKIP:
+        tl.store(d_state + element, value2.to(d_state.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -221,6 +313,7 @@ def candidates(
     x: Tensor,
     separable: Sequence[tuple[Unit, Unit]],
     dilated: Sequence[Unit],
+    shared: Shared,
     scales: Sequence[Tensor],
 ) -> Tensor:
     """Return the sum of the candidates' scaled outputs, [B, edges * C, H / stride, W / stride].
@@ -231,15 +324,19 @@ def candidates(
         x: state that the edges leave, not rectified, [B, C, H, W].
         separable: units of at most two separable convolutions.
         dilated: units of at most two dilated convolutions.
-        scales: factor of each channel of each candidate, [edges * C], the separable ones first.
+        shared: pools and skip connection.
+        scales: factor of each channel of each candidate, [edges * C], in the order of the
+            arguments: separable and dilated convolutions, maximum, mean, skip connection.
     """
     first = (*(pair[0] for pair in separable), *dilated)
     second = tuple(pair[1] for pair in separable)
     if max(len(separable), len(dilated)) > KINDS or not first:
         raise ValueError(f"{len(separable)} separable and {len(dilated)} dilated convolutions")
+    if shared.skip and first[0].stride != 1:
+        raise ValueError("a skip connection with a stride is a convolution")
     tensors = [unit.depthwise for unit in (*first, *second)]
     tensors += [unit.pointwise for unit in (*first, *second)]
-    y: Tensor = _Candidates.apply(first, second, x, *tensors, *scales)
+    y: Tensor = _Candidates.apply(first, second, shared, x, *tensors, *scales)
     return y
 
 
@@ -303,6 +400,7 @@ class _Candidates(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         first: Sequence[Unit],
         second: Sequence[Unit],
+        shared: Shared,
         x: Tensor,
         *tensors: Tensor,
     ) -> Tensor:
@@ -341,17 +439,47 @@ class _Candidates(torch.autograd.Function):
             pair = moments[0], moments[1]
             triton_depthwise.convolve(outer, packed.taps2, inner2, geometry2, pair)
             outer2, moments2 = _multiply(inner2, packed.matrices2, [u.norm for u in second])
+        layers = [norm for norm in (shared.maximum, shared.mean) if norm is not None]
+        pooled, moments0, taps = x[:, :0], moments, x[:, :0]
+        if layers:
+            channels = x.shape[1]
+            pooled = empty(batch, len(layers) * channels, *out, like=x)
+            taps = empty(batch, channels, *out, like=x, dtype=torch.uint8)
+            triton_pools.write_pools(
+                x, *_pools_of(pooled, shared, channels), taps, x_step=x_step, stride=stride
+            )
+            moments0 = triton_normalisation.measure(layers, pooled)
         result = empty(batch, filters, *out, like=x)
         pixels = batch * out[0] * out[1]
+        kinds = {
+            "CHANNELS": filters,
+            "OWN": x.shape[1],
+            "STATE_STEP": x_step,
+            "SEPARABLE": len(second),
+            "DILATED": len(first) - len(second),
+            "POOLS": len(layers),
+            "SKIP": shared.skip,
+        }
         _combine[(triton.cdiv(pixels * filters, ELEMENTS),)](
-            result, outer2, outer, moments2[0], moments2[1], moments[0], moments[1],
-            *_slots(scales, len(second)), pixels,
-            CHANNELS=filters, SEPARABLE=len(second), DILATED=len(first) - len(second),
-            ELEMENTS=ELEMENTS,
+            result, outer2, outer, pooled, x, *moments2, *moments, *moments0,
+            *_slots(scales, len(second), len(first), len(layers)), pixels,
+            **kinds, ELEMENTS=ELEMENTS,
         )  # fmt: skip
-        saved = (x, inner, outer, moments, inner2, outer2, moments2, *packed)
+        saved = (
+            x,
+            inner,
+            outer,
+            moments,
+            inner2,
+            outer2,
+            moments2,
+            pooled,
+            moments0,
+            taps,
+            *packed,
+        )
         ctx.save_for_backward(*saved, *scales)
-        ctx.geometry, ctx.geometry2 = geometry, geometry2
+        ctx.geometry, ctx.geometry2, ctx.shared, ctx.kinds = geometry, geometry2, shared, kinds
         ctx.shapes = [tensor.shape for tensor in tensors]
         return result
 
@@ -359,14 +487,16 @@ class _Candidates(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, inner, outer, moments, inner2, outer2, moments2, *rest = ctx.saved_tensors
-        packed, scales = _Packed(*rest[:4]), rest[4:]
+        (pooled, moments0, pool_taps), packed, scales = rest[:3], _Packed(*rest[3:7]), rest[7:]
+        shared, kinds = ctx.shared, ctx.kinds
         geometry, geometry2 = ctx.geometry, ctx.geometry2
         firsts, seconds = len(geometry.kernels), len(geometry2.kernels) if geometry2 else 0
         units = firsts + seconds
         gradient = dense(gradients[0])
         batch, filters, height, width = gradient.shape
         pixels, inputs = batch * height * width, x.shape[1]
-        _, _, needs_x, *needs = ctx.needs_input_grad
+        *_, needs_x = ctx.needs_input_grad[:4]
+        needs = ctx.needs_input_grad[4:]
         partial = None
         if any(needs[: 2 * units]):
             sizes = [shape.numel() for shape in ctx.shapes[: 2 * units]]
@@ -380,28 +510,40 @@ class _Candidates(torch.autograd.Function):
             return partial[:, starts[first] : starts[last - 1] + sizes[last - 1]]
 
         # 1. The last normalisation of each candidate.
-        kinds: dict[str, Any] = {
-            "CHANNELS": filters,
-            "SEPARABLE": seconds,
-            "DILATED": firsts - seconds,
-        }
         block = min(64, power_of_two(filters))
         step = TILE // block
         tiles = triton.cdiv(pixels, step)
-        shape = (tiles, (1 + firsts) * filters)
+        shape = (tiles, (1 + len(scales)) * filters)
         parts = torch.empty(shape, dtype=torch.float32, device=x.device)
-        statistics = (moments2[0], moments2[1], moments[0], moments[1])
         _combined_sums[tiles, triton.cdiv(filters, block)](
-            gradient, outer2, outer, *statistics, parts, pixels,
+            gradient, outer2, outer, pooled, x, *moments2, *moments, *moments0, parts, pixels,
             **kinds, PIXELS=step, BLOCK=block,
         )  # fmt: skip
         sums = parts.sum(0)
-        d_outer, d_outer2 = torch.empty_like(outer), torch.empty_like(outer2)
+        d_outer = torch.empty_like(outer)
+        d_outer2 = torch.empty_like(outer2) if geometry2 else d_outer
+        slots = _slots(scales, seconds, firsts, kinds["POOLS"])
         _combined_gradient[(triton.cdiv(pixels * filters, ELEMENTS),)](
-            gradient, outer2, outer, *statistics, *_slots(scales, seconds), sums,
-            d_outer2, d_outer, pixels, **kinds, ELEMENTS=ELEMENTS,
+            gradient, outer2, outer, *moments2, *moments, *slots[: 2 * KINDS], sums,
+            d_outer2, d_outer, pixels,
+            CHANNELS=filters, SEPARABLE=seconds, DILATED=firsts - seconds, ELEMENTS=ELEMENTS,
         )  # fmt: skip
         scale_gradients = list(sums.split(filters)[1:])
+        grad_x = empty(batch, *x.shape[1:], like=x) if needs_x else None
+        adds = False
+        if grad_x is not None and len(scales) > firsts:
+            d_pooled = torch.empty_like(pooled)
+            _shared_gradient[(triton.cdiv(pixels * inputs, ELEMENTS),)](
+                gradient, pooled, *moments0, *slots[2 * KINDS :], sums, d_pooled, grad_x, pixels,
+                CHANNELS=filters, OWN=inputs, FIRST=1 + firsts,
+                POOLS=kinds["POOLS"], SKIP=shared.skip, ELEMENTS=ELEMENTS,
+            )  # fmt: skip
+            adds = shared.skip
+            if kinds["POOLS"]:
+                wanted = _pools_of(d_pooled, shared, inputs)
+                stride = geometry.stride
+                triton_pools.write_gradient(*wanted, pool_taps, grad_x, stride=stride, adds=adds)
+                adds = True
 
         # 2. The second units, and the normalisation before them.
         if geometry2:
@@ -425,10 +567,10 @@ class _Candidates(torch.autograd.Function):
         # 3. The first units.
         groups = firsts * filters // inputs
         d_inner = triton_pointwise.multiply(d_outer, packed.matrices, groups, transposed=True)
-        grad_x = None
-        if needs_x:
-            grad_x = empty(batch, *x.shape[1:], like=x)
-            triton_depthwise.input_gradient(d_inner, x, packed.taps, grad_x, geometry, None)
+        if grad_x is not None:
+            triton_depthwise.input_gradient(
+                d_inner, x, packed.taps, grad_x, geometry, None, adds=adds
+            )
         if partial is not None:
             own = part(units, units + firsts)
             triton_pointwise.weight_gradient(d_outer, inner, own, groups)
@@ -440,11 +582,18 @@ class _Candidates(torch.autograd.Function):
             weight_gradients = [
                 one.view(shape) for one, shape in zip(found, ctx.shapes, strict=False)
             ]
-        return (None, None, grad_x, *weight_gradients, *scale_gradients)
+        return (None, None, None, grad_x, *weight_gradients, *scale_gradients)
 
 
-def _slots(scales: Sequence[Tensor], separable: int) -> list[Tensor]:
-    """Return scales for the arguments of two separable and two dilated candidates."""
-    some = scales[0]
-    ours, others = [*scales[:separable], some, some], [*scales[separable:], some, some]
-    return [*ours[:KINDS], *others[:KINDS]]
+def _slots(scales: Sequence[Tensor], seconds: int, firsts: int, pools: int) -> list[Tensor]:
+    """Return the scales for the kernels' arguments, which have two of each kind and a skip."""
+    some = [scales[0]] * KINDS
+    kinds = (scales[:seconds], scales[seconds:firsts], scales[firsts : firsts + pools])
+    found = [scale for kind in kinds for scale in [*kind, *some][:KINDS]]
+    return [*found, scales[-1]]
+
+
+def _pools_of(x: Tensor, shared: Shared, channels: int) -> tuple[Tensor | None, Tensor | None]:
+    """Return the slices of the maximum and of the mean; None: there is no such pool."""
+    maximum = None if shared.maximum is None else x[:, :channels]
+    return maximum, None if shared.mean is None else x[:, x.shape[1] - channels :]

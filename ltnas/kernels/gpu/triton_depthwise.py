@@ -87,12 +87,15 @@ def _tap(
 def _write(
     y, total, sign, threshold, to, real, column, width,
     COLUMN: tl.constexpr, STEP: tl.constexpr, SIGN_STEP: tl.constexpr, MASKED: tl.constexpr,
+    ADDS: tl.constexpr,
 ):  # fmt: skip
     """Store one column of the result; MASKED: 0 where the sign is no larger than a threshold."""
     mask = real & (column + COLUMN < width)
     if MASKED:
         value = tl.load(sign + COLUMN * SIGN_STEP, mask=mask, other=0.0).to(tl.float32)
         total = tl.where(value > threshold, total, 0.0)
+    if ADDS:
+        total += tl.load(y + to + COLUMN * STEP, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + to + COLUMN * STEP, total.to(y.dtype.element_ty), mask=mask)
 
 
@@ -205,10 +208,10 @@ def _convolve(
             )  # fmt: skip
     pixel = (image * out_height + row) * out_width + column
     to = pixel * Y_STEP + number * FILTERS + edge * CHANNELS + c
-    _write(y, t0, x, 0.0, to, real, column, out_width, 0, Y_STEP, 0, False)
-    _write(y, t1, x, 0.0, to, real, column, out_width, 1, Y_STEP, 0, False)
-    _write(y, t2, x, 0.0, to, real, column, out_width, 2, Y_STEP, 0, False)
-    _write(y, t3, x, 0.0, to, real, column, out_width, 3, Y_STEP, 0, False)
+    _write(y, t0, x, 0.0, to, real, column, out_width, 0, Y_STEP, 0, False, False)
+    _write(y, t1, x, 0.0, to, real, column, out_width, 1, Y_STEP, 0, False, False)
+    _write(y, t2, x, 0.0, to, real, column, out_width, 2, Y_STEP, 0, False, False)
+    _write(y, t3, x, 0.0, to, real, column, out_width, 3, Y_STEP, 0, False, False)
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -217,7 +220,7 @@ def _input_gradient(
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr,
     DX_STEP: tl.constexpr, K0: tl.constexpr, D0: tl.constexpr, K1: tl.constexpr, D1: tl.constexpr,
     K2: tl.constexpr, D2: tl.constexpr, K3: tl.constexpr, D3: tl.constexpr,
-    RECTIFY: tl.constexpr, NORMALISE: tl.constexpr, SLICED: tl.constexpr,
+    RECTIFY: tl.constexpr, NORMALISE: tl.constexpr, SLICED: tl.constexpr, ADDS: tl.constexpr,
     COLUMNS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Gradient of the input at stride 1, or, SLICED, of the slice of each convolution.
@@ -261,10 +264,10 @@ def _input_gradient(
         threshold = tl.load(mean + at, mask=real, other=0.0)
     pixel = (image * height + row) * width + column
     to, sign = pixel * DX_STEP + at, x + pixel * X_STEP + at
-    _write(dx, t0, sign, threshold, to, real, column, width, 0, DX_STEP, X_STEP, RECTIFY)
-    _write(dx, t1, sign, threshold, to, real, column, width, 1, DX_STEP, X_STEP, RECTIFY)
-    _write(dx, t2, sign, threshold, to, real, column, width, 2, DX_STEP, X_STEP, RECTIFY)
-    _write(dx, t3, sign, threshold, to, real, column, width, 3, DX_STEP, X_STEP, RECTIFY)
+    _write(dx, t0, sign, threshold, to, real, column, width, 0, DX_STEP, X_STEP, RECTIFY, ADDS)
+    _write(dx, t1, sign, threshold, to, real, column, width, 1, DX_STEP, X_STEP, RECTIFY, ADDS)
+    _write(dx, t2, sign, threshold, to, real, column, width, 2, DX_STEP, X_STEP, RECTIFY, ADDS)
+    _write(dx, t3, sign, threshold, to, real, column, width, 3, DX_STEP, X_STEP, RECTIFY, ADDS)
 
 
 @triton.jit
@@ -294,7 +297,7 @@ def _strided_input_gradient(
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr,
     STRIDE: tl.constexpr, K0: tl.constexpr, D0: tl.constexpr, K1: tl.constexpr, D1: tl.constexpr,
     K2: tl.constexpr, D2: tl.constexpr, K3: tl.constexpr, D3: tl.constexpr,
-    RECTIFY: tl.constexpr, ELEMENTS: tl.constexpr,
+    RECTIFY: tl.constexpr, ADDS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Gradient of the input of convolutions with a stride."""
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
@@ -325,6 +328,8 @@ def _strided_input_gradient(
     if RECTIFY:
         value = tl.load(x + pixel * X_STEP + c, mask=real, other=0.0)
         total = tl.where(value > 0, total, 0.0)
+    if ADDS:
+        total += tl.load(dx + element, mask=real, other=0.0).to(tl.float32)
     tl.store(dx + element, total.to(dx.dtype.element_ty), mask=real)
 
 
@@ -547,8 +552,10 @@ def input_gradient(
     dx: Tensor,
     geometry: Geometry,
     moments: Moments | None,
+    *,
+    adds: bool = False,
 ) -> None:
-    """Write the gradient of the input; with moments that of the normalised input.
+    """Write the gradient of the input, or add it; with moments that of the normalised input.
 
     Args:
         gradient: gradient of the output without gaps, [B, convolutions * filters, H', W'].
@@ -558,6 +565,7 @@ def input_gradient(
             [B, convolutions * C, H, W].
         geometry: form of the convolutions.
         moments: see `convolve`.
+        adds: True to add to `dx`.
     """
     batch, _, height, width = x.shape
     channels, edges = geometry.channels, geometry.filters // geometry.channels
@@ -571,7 +579,8 @@ def input_gradient(
             gradient, taps, x, dx, taps if moments is None else moments[0],
             groups, height, width, edges,
             STEP=gradient.shape[1], DX_STEP=dx.shape[1], NORMALISE=moments is not None,
-            SLICED=geometry.sliced, COLUMNS=COLUMNS, ELEMENTS=ELEMENTS, **geometry.constants(),
+            SLICED=geometry.sliced, ADDS=adds, COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
+            **geometry.constants(),
         )  # fmt: skip
         return
     assert moments is None
@@ -579,7 +588,8 @@ def input_gradient(
     pixels = batch * height * width
     _strided_input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
         gradient, taps, x, dx, pixels, height, width, *gradient.shape[2:], edges,
-        STEP=gradient.shape[1], STRIDE=geometry.stride, ELEMENTS=ELEMENTS, **geometry.constants(),
+        STEP=gradient.shape[1], STRIDE=geometry.stride, ADDS=adds, ELEMENTS=ELEMENTS,
+        **geometry.constants(),
     )  # fmt: skip
 
 

@@ -257,6 +257,22 @@ def join_moments(
     )  # fmt: skip
 
 
+def measure(layers: Sequence[nn.BatchNorm2d], x: Tensor) -> Tensor:
+    """Return mean and inverse deviation of each channel, [2, C]; see `join_moments`.
+
+    Args:
+        layers: up to four layers with as many channels each, side by side.
+        x: input without gaps, [B, C, H, W].
+    """
+    channels, pixels = x.shape[1], x.numel() // x.shape[1]
+    step, block, grid = _tiles(pixels, channels)
+    parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
+    _block_moments[grid](x, parts[0], parts[1], pixels, channels, PIXELS=step, CHANNELS=block)
+    moments = torch.empty(2, channels, dtype=torch.float32, device=x.device)
+    join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
+    return moments
+
+
 def gradient_of_slice(gradient: Tensor, x: Tensor, moments: Tensor, dx: Tensor) -> None:
     """Write the gradient of the first channels of an input that only these were normalised from.
 
@@ -299,10 +315,7 @@ class _Normalise(torch.autograd.Function):
         batch, channels, height, width = x.shape
         pixels = batch * height * width
         step, block, grid = _tiles(pixels, channels)
-        parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
-        _block_moments[grid](x, parts[0], parts[1], pixels, channels, PIXELS=step, CHANNELS=block)
-        moments = torch.empty(2, channels, dtype=torch.float32, device=x.device)
-        join_moments([layer], parts, moments, pixels=pixels, part_pixels=step)
+        moments = measure([layer], x)
         y = empty(batch, channels, height, width, like=x)
         _apply[grid](
             x, y, moments[0], moments[1], scale, shift, factor, onto,

@@ -28,7 +28,7 @@ def _covered(position, STRIDE: tl.constexpr, size):
 @triton.jit(do_not_specialize=SIZES)
 def _forward(
     x, maximum, mean, taps, pixels, height, width, out_height, out_width,
-    CHANNELS: tl.constexpr, X_STEP: tl.constexpr, STRIDE: tl.constexpr,
+    CHANNELS: tl.constexpr, X_STEP: tl.constexpr, Y_STEP: tl.constexpr, STRIDE: tl.constexpr,
     MAX: tl.constexpr, MEAN: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Pools, and the tap from 0 to 8 that has the maximum: the first one if several have it."""
@@ -49,20 +49,22 @@ def _forward(
         if MAX:
             larger = inside & ((value > best) | (value != value))
             best, place = tl.where(larger, value, best), tl.where(larger, tap, place)
+    to = pixel * Y_STEP + c
     if MAX:
-        tl.store(maximum + element, best.to(maximum.dtype.element_ty), mask=real)
+        tl.store(maximum + to, best.to(maximum.dtype.element_ty), mask=real)
         tl.store(taps + element, place.to(tl.uint8), mask=real)
     if MEAN:
         count = _covered(row, STRIDE, height) * _covered(column, STRIDE, width)
-        tl.store(mean + element, (total / count).to(mean.dtype.element_ty), mask=real)
+        tl.store(mean + to, (total / count).to(mean.dtype.element_ty), mask=real)
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _input_gradient(
     grad_maximum, grad_mean, taps, dx, pixels, height, width, out_height, out_width,
-    CHANNELS: tl.constexpr, STRIDE: tl.constexpr,
-    MAX: tl.constexpr, MEAN: tl.constexpr, ELEMENTS: tl.constexpr,
+    CHANNELS: tl.constexpr, STEP: tl.constexpr, STRIDE: tl.constexpr,
+    MAX: tl.constexpr, MEAN: tl.constexpr, ADDS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
+    """Gradient of the input; ADDS: it is added to what is there."""
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
     c, pixel = element % CHANNELS, element // CHANNELS
     real = pixel < pixels
@@ -75,14 +77,17 @@ def _input_gradient(
         used = real & (above >= 0) & (h < out_height) & (left >= 0) & (v < out_width)
         if STRIDE > 1:
             used = used & (above % STRIDE == 0) & (left % STRIDE == 0)
-        at = ((image * out_height + h) * out_width + v) * CHANNELS + c
+        output = (image * out_height + h) * out_width + v
+        at = output * STEP + c
         if MAX:
-            chosen = tl.load(taps + at, mask=used, other=9).to(tl.int32) == tap
+            chosen = tl.load(taps + output * CHANNELS + c, mask=used, other=9).to(tl.int32) == tap
             value = tl.load(grad_maximum + at, mask=used, other=0.0).to(tl.float32)
             total += tl.where(chosen, value, 0.0)
         if MEAN:
             count = _covered(h, STRIDE, height) * _covered(v, STRIDE, width)
             total += tl.load(grad_mean + at, mask=used, other=0.0).to(tl.float32) / count
+    if ADDS:
+        total += tl.load(dx + element, mask=real, other=0.0).to(tl.float32)
     tl.store(dx + element, total.to(dx.dtype.element_ty), mask=real)
 
 
@@ -101,6 +106,67 @@ def pools(x: Tensor, stride: int, *, maximum: bool, mean: bool) -> tuple[Tensor,
     return found
 
 
+def write_pools(
+    x: Tensor,
+    maximum: Tensor | None,
+    mean: Tensor | None,
+    taps: Tensor,
+    *,
+    x_step: int,
+    stride: int,
+) -> None:
+    """Write the pools of x; see `pools`.
+
+    Args:
+        x: input, [B, C, H, W], whose pixels are `x_step` elements apart.
+        maximum: output, [B, C, H / s, W / s], which may be a slice of channels; None: not wanted.
+        mean: output like `maximum`, and a slice of as many channels; None: not wanted.
+        taps: tap that has each maximum, without gaps, [B, C, H / s, W / s].
+        x_step: distance of two pixels of x in elements.
+        stride: stride.
+    """
+    batch, channels, height, width = x.shape
+    out_height, out_width = taps.shape[2:]
+    pixels = batch * out_height * out_width
+    some = maximum if maximum is not None else mean
+    assert some is not None
+    _forward[(triton.cdiv(pixels * channels, ELEMENTS),)](
+        x, maximum, mean, taps, pixels, height, width, out_height, out_width,
+        CHANNELS=channels, X_STEP=x_step, Y_STEP=some.stride(3), STRIDE=stride,
+        MAX=maximum is not None, MEAN=mean is not None, ELEMENTS=ELEMENTS,
+    )  # fmt: skip
+
+
+def write_gradient(
+    grad_maximum: Tensor | None,
+    grad_mean: Tensor | None,
+    taps: Tensor,
+    dx: Tensor,
+    *,
+    stride: int,
+    adds: bool,
+) -> None:
+    """Write the gradient of the pools' input without gaps, or add it.
+
+    Args:
+        grad_maximum: gradient of the maximum, which may be a slice of channels, or None.
+        grad_mean: gradient of the mean, which may be a slice of as many channels, or None.
+        taps: tap that has each maximum.
+        dx: gradient of the input, [B, C, H, W].
+        stride: stride.
+        adds: True to add to `dx`.
+    """
+    batch, channels, height, width = dx.shape
+    some = grad_maximum if grad_maximum is not None else grad_mean
+    assert some is not None
+    pixels = batch * height * width
+    _input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
+        grad_maximum, grad_mean, taps, dx, pixels, height, width, *taps.shape[2:],
+        CHANNELS=channels, STEP=some.stride(3), STRIDE=stride,
+        MAX=grad_maximum is not None, MEAN=grad_mean is not None, ADDS=adds, ELEMENTS=ELEMENTS,
+    )  # fmt: skip
+
+
 class _Pools(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -112,34 +178,25 @@ class _Pools(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         x, x_step = spaced(x)
         batch, channels, height, width = x.shape
-        out_height, out_width = -(-height // stride), -(-width // stride)
-        shape = (channels, out_height, out_width)
+        shape = (channels, -(-height // stride), -(-width // stride))
         maximum = empty(batch if wants_maximum else 0, *shape, like=x)
         mean = empty(batch if wants_mean else 0, *shape, like=x)
-        taps = torch.empty_like(maximum, dtype=torch.uint8)
-        pixels = batch * out_height * out_width
-        _forward[(triton.cdiv(pixels * channels, ELEMENTS),)](
-            x, maximum, mean, taps, pixels, height, width, out_height, out_width,
-            CHANNELS=channels, X_STEP=x_step, STRIDE=stride,
-            MAX=wants_maximum, MEAN=wants_mean, ELEMENTS=ELEMENTS,
-        )  # fmt: skip
+        taps = torch.empty_like(maximum if wants_maximum else mean, dtype=torch.uint8)
+        ctx.wanted = wants_maximum, wants_mean
+        wanted = (maximum if wants_maximum else None, mean if wants_mean else None)
+        write_pools(x, *wanted, taps, x_step=x_step, stride=stride)
         ctx.save_for_backward(taps)
         ctx.shape, ctx.stride = x.shape, stride
-        ctx.wanted = wants_maximum, wants_mean
         return maximum, mean
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        (taps,), stride, (wants_maximum, wants_mean) = ctx.saved_tensors, ctx.stride, ctx.wanted
-        grad_maximum, grad_mean = (dense(gradient) for gradient in gradients)
-        batch, channels, height, width = ctx.shape
-        pixels = batch * height * width
-        dx = empty(batch, channels, height, width, like=grad_maximum)
-        _input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
-            grad_maximum, grad_mean, taps, dx, pixels, height, width,
-            -(-height // stride), -(-width // stride),
-            CHANNELS=channels, STRIDE=stride,
-            MAX=wants_maximum, MEAN=wants_mean, ELEMENTS=ELEMENTS,
-        )  # fmt: skip
+        (taps,) = ctx.saved_tensors
+        wanted = [
+            dense(gradient) if wants else None
+            for gradient, wants in zip(gradients, ctx.wanted, strict=True)
+        ]
+        dx = empty(*ctx.shape, like=gradients[0])
+        write_gradient(wanted[0], wanted[1], taps, dx, stride=ctx.stride, adds=False)
         return dx, None, None, None

@@ -103,6 +103,74 @@ def _gradients(
         _part(x7, w7, d7, dot + 7, s7, p, c, mask, grad, channels, SCALES, MULTIPLIES)
 
 
+@triton.jit
+def _copy(x, y, p, c, step, mask, PART: tl.constexpr, CHANNELS: tl.constexpr, Y_STEP: tl.constexpr):
+    value = tl.load(x + p * step + c, mask=mask, other=0.0)
+    tl.store(y + p * Y_STEP + PART * CHANNELS + c, value, mask=mask)
+
+
+@triton.jit(do_not_specialize=["pixels"])
+def _concatenate(
+    y, x0, x1, x2, x3, x4, x5, x6, x7, s0, s1, s2, s3, s4, s5, s6, s7, pixels,
+    CHANNELS: tl.constexpr, COUNT: tl.constexpr, ELEMENTS: tl.constexpr,
+):  # fmt: skip
+    """Write tensors with as many channels each side by side; each program copies from one."""
+    element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
+    c, p = element % CHANNELS, element // CHANNELS
+    mask = p < pixels
+    part = tl.program_id(1)
+    if part == 0:
+        _copy(x0, y, p, c, s0, mask, 0, CHANNELS, CHANNELS * COUNT)
+    elif part == 1:
+        _copy(x1, y, p, c, s1, mask, 1, CHANNELS, CHANNELS * COUNT)
+    elif part == 2:
+        _copy(x2, y, p, c, s2, mask, 2, CHANNELS, CHANNELS * COUNT)
+    elif part == 3:
+        _copy(x3, y, p, c, s3, mask, 3, CHANNELS, CHANNELS * COUNT)
+    elif part == 4:
+        _copy(x4, y, p, c, s4, mask, 4, CHANNELS, CHANNELS * COUNT)
+    elif part == 5:
+        _copy(x5, y, p, c, s5, mask, 5, CHANNELS, CHANNELS * COUNT)
+    elif part == 6:
+        _copy(x6, y, p, c, s6, mask, 6, CHANNELS, CHANNELS * COUNT)
+    else:
+        _copy(x7, y, p, c, s7, mask, 7, CHANNELS, CHANNELS * COUNT)
+
+
+def split(x: Tensor, channels: int) -> Sequence[Tensor]:
+    """Return slices of a number of channels, whose gradients are put together in one launch.
+
+    Args:
+        x: tensor, [B, parts * channels, H, W].
+        channels: channels of each slice.
+    """
+    if not 1 < x.shape[1] // channels <= TERMS:
+        slices: Sequence[Tensor] = x.split(channels, 1)
+        return slices
+    parts: tuple[Tensor, ...] = _Split.apply(x, channels)
+    return parts
+
+
+class _Split(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, channels: int) -> tuple[Tensor, ...]:  # noqa: ANN401
+        parts: tuple[Tensor, ...] = x.split(channels, 1)
+        return parts
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        pairs = [spaced(gradient) for gradient in gradients]
+        batch, channels, height, width = gradients[0].shape
+        pixels = batch * height * width
+        y = empty(batch, len(pairs) * channels, height, width, like=gradients[0])
+        _concatenate[triton.cdiv(pixels * channels, ELEMENTS), len(pairs)](
+            y, *_filled([x for x, _ in pairs]), *_filled([step for _, step in pairs]), pixels,
+            CHANNELS=channels, COUNT=len(pairs), ELEMENTS=ELEMENTS,
+        )  # fmt: skip
+        return y, None
+
+
 def weighted_sum(terms: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:
     """Return the sum of tensors [B, C, H, W], each multiplied by a scalar if it has one.
 
