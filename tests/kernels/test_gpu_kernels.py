@@ -5,7 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ltnas.kernels.gpu import depthwise, normalise, pointwise, pools, triton_depthwise, weighted_sum
+from benchmarks.gpu_kernels import Call, errors
+from ltnas.kernels.gpu import (
+    depthwise,
+    normalise,
+    pointwise,
+    pools,
+    split,
+    triton_depthwise,
+    weighted_sum,
+)
 from ltnas.kernels.gpu.layout import dense, pixel_stride
 
 TOLERANCE = {torch.float32: 3e-5, torch.bfloat16: 1e-2}
@@ -186,3 +195,44 @@ def test_pools(kinds, stride, dtype):
         return torch.cat([found[kind] for kind in kinds])
 
     check(ours, theirs, [x], dtype)
+
+
+FOUR = ((3, 1), (5, 1), (3, 2), (5, 2))
+"""Kernel and dilation of the convolutions of DARTS, the separable ones first."""
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(
+    ("edges", "stride", "convolutions", "separable", "shared"),
+    [
+        (2, 1, FOUR, 2, (True, True, True)),
+        (3, 2, FOUR, 2, (True, True, False)),
+        (1, 1, ((5, 1), (3, 2)), 1, (False, True, False)),
+        (2, 1, ((3, 2),), 0, (True, False, True)),
+        (2, 2, ((3, 1),), 1, (False, False, False)),
+    ],
+)
+def test_candidates(edges, stride, convolutions, separable, shared, dtype):
+    """Maximum, mean and skip connection are shared by the edges; sizes are odd at stride 1."""
+    shape = (2, 4, 6, 7 if stride == 1 else 6)
+    call = Call("candidates", shape, (edges, stride, convolutions, separable, shared))
+    found = errors((call, "cpu", str(dtype).removeprefix("torch.")))
+    assert not isinstance(found, str), found
+    # Of the gradient of weights before a normalisation only small differences remain.
+    assert max(found) < (3e-5 if dtype == torch.float32 else 0.25)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 9])
+def test_split(parts):
+    """One of the parts has no gradient; more than eight are left to PyTorch."""
+    x = images(2, 2 * parts, 3, 4)
+
+    def ours(x):
+        first, *others = split(x, 2)
+        return first * 2 + sum(others[1:])
+
+    def theirs(x):
+        first, *others = x.split(2, 1)
+        return first * 2 + sum(others[1:])
+
+    check(ours, theirs, [x], torch.float32)

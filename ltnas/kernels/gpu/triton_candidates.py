@@ -130,7 +130,7 @@ def _combine(
     if DILATED > 1:
         own += CHANNELS
         total += _scaled(x + CHANNELS, mean1 + own, inverse1 + own, d1 + c, mask)
-    own = c % OWN
+    own = element % OWN
     x = pooled + p * (POOLS * OWN) + own
     if POOLS > 0:
         total += _scaled(x, mean0 + own, inverse0 + own, u0 + c, mask)
