@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from benchmarks import gpu_steps, harness, launches, search_step
 from ltnas.kernels import SWITCH, gpu
+from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.kernels.gpu.layout import LAST, pixel_stride, power_of_two
 
 DEFAULTS = {
@@ -111,9 +112,9 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
 
     def note_candidates(
         x: Tensor,
-        separable: Sequence[tuple[gpu.Unit, gpu.Unit]],
-        dilated: Sequence[gpu.Unit],
-        shared: gpu.Shared,
+        separable: Sequence[tuple[EdgeUnits, EdgeUnits]],
+        dilated: Sequence[EdgeUnits],
+        shared: Shared,
         scales: Sequence[Tensor],
     ) -> Tensor:
         units = [pair[0] for pair in separable] + list(dilated)
@@ -258,12 +259,12 @@ def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Wo
     weights += [numbers(filters, channels, 1, 1) for _ in units]
     scales = [numbers(filters) for _ in range(len(shapes) + maximum + mean + skip)]
     pools = [nn.BatchNorm2d(channels, affine=False).to(x.device) for _ in range(2)]
-    shared = gpu.Shared(pools[0] if maximum else None, pools[1] if mean else None, skip)
+    shared = Shared(pools[0] if maximum else None, pools[1] if mean else None, skip)
     norms = [nn.BatchNorm2d(filters, affine=False).to(x.device) for _ in units]
 
     def ours(x: Tensor, *inputs: Tensor) -> Tensor:
         made = [
-            gpu.Unit(inputs[i], inputs[len(units) + i], norms[i], own_stride, dilation)
+            EdgeUnits(inputs[i], inputs[len(units) + i], norms[i], own_stride, dilation)
             for i, (_, own_stride, dilation) in enumerate(units)
         ]
         first, second = made[: len(shapes)], made[len(shapes) :]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ltnas.kernels import gpu
 from ltnas.kernels.convolutions import Geometry
 from ltnas.kernels.eligibility import measures
+from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.models.depthwise import depthwise
 from ltnas.models.pools import maximum_pool, mean_pool
 
@@ -82,13 +83,13 @@ class Unit(nn.Module):
         y = depthwise(x, self.depthwise, self.geometry.stride, self.geometry.dilation)
         return normalise(self.norm, F.conv2d(y, self.pointwise, groups=self.edges), scale)
 
-    def tensors(self) -> gpu.Unit | None:
+    def tensors(self) -> EdgeUnits | None:
         """Return the unit for `gpu.candidates`; None if its normalisation is of another kind."""
         norm = self.norm
         if type(norm) is not nn.BatchNorm2d or not measures(norm):
             return None
         geometry = self.geometry
-        return gpu.Unit(self.depthwise, self.pointwise, norm, geometry.stride, geometry.dilation)
+        return EdgeUnits(self.depthwise, self.pointwise, norm, geometry.stride, geometry.dilation)
 
     def on_gpu(self, x: Tensor, scale: Tensor | None, onto: Tensor | None) -> Tensor:
         """Return the same by the GPU kernels, of an input that is neither rectified nor stacked.
@@ -243,6 +244,6 @@ def add_on_gpu(
                 names.append(name)
     skips = [name for name, module in candidates.items() if isinstance(module, nn.Identity)]
     names += skips
-    shared = gpu.Shared(norms.get("max"), norms.get("avg"), bool(skips))
+    shared = Shared(norms.get("max"), norms.get("avg"), bool(skips))
     chosen = [scales[name] for name in names]
     return gpu.candidates(state, separable, dilated, shared, chosen), set(names)

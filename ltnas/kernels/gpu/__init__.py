@@ -14,12 +14,12 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ltnas.kernels import SWITCH
+from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 
 
 @functools.cache
@@ -88,35 +88,10 @@ def pools(x: Tensor, stride: int, *, maximum: bool, mean: bool) -> tuple[Tensor,
     return triton_pools.pools(x, stride, maximum=maximum, mean=mean)
 
 
-class Unit(NamedTuple):
-    """Depthwise convolution, pointwise convolution and normalisation of every edge of a state.
-
-    `depthwise` is [edges * C, 1, k, k], `pointwise` [edges * C, C, 1, 1]; `norm` has no parameters.
-    """
-
-    depthwise: Tensor
-    pointwise: Tensor
-    norm: nn.BatchNorm2d
-    stride: int
-    dilation: int
-
-
-class Shared(NamedTuple):
-    """Candidate operations that give every edge of a state the same tensor.
-
-    The pools have a normalisation without parameters each, None if they are not candidates; `skip`
-    is True for a skip connection at stride 1.
-    """
-
-    maximum: nn.BatchNorm2d | None
-    mean: nn.BatchNorm2d | None
-    skip: bool
-
-
 def candidates(
     x: Tensor,
-    separable: Sequence[tuple[Unit, Unit]],
-    dilated: Sequence[Unit],
+    separable: Sequence[tuple[EdgeUnits, EdgeUnits]],
+    dilated: Sequence[EdgeUnits],
     shared: Shared,
     scales: Sequence[Tensor],
 ) -> Tensor:

@@ -20,16 +20,18 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels.gpu import (
-    Shared,
-    Unit,
-    triton_depthwise,
-    triton_normalisation,
-    triton_pointwise,
-    triton_pools,
-)
+from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
-from ltnas.kernels.gpu.triton_depthwise import Geometry
+from ltnas.kernels.gpu.triton_depthwise import (
+    Geometry,
+    check_kernel,
+    convolve,
+    filter_gradient,
+    input_gradient,
+)
+from ltnas.kernels.gpu.triton_normalisation import gradient_of_slice, join_moments, measure
+from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply, part_pixels
+from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools
 
 KINDS = 2
 """Largest number of candidates of each kind; the kernels name each of them."""
@@ -311,8 +313,8 @@ def _combined_gradient(
 
 def candidates(
     x: Tensor,
-    separable: Sequence[tuple[Unit, Unit]],
-    dilated: Sequence[Unit],
+    separable: Sequence[tuple[EdgeUnits, EdgeUnits]],
+    dilated: Sequence[EdgeUnits],
     shared: Shared,
     scales: Sequence[Tensor],
 ) -> Tensor:
@@ -353,7 +355,7 @@ class _Packed(NamedTuple):
     """Pointwise weights of the second units."""
 
 
-def _packed(units: Sequence[Unit], firsts: int, dtype: torch.dtype) -> _Packed:
+def _packed(units: Sequence[EdgeUnits], firsts: int, dtype: torch.dtype) -> _Packed:
     """Return the weights of the first and the second units, copied in one launch."""
     filters, inputs = units[0].pointwise.shape[:2]
     counts = [unit.depthwise[0].numel() for unit in units]
@@ -366,7 +368,7 @@ def _packed(units: Sequence[Unit], firsts: int, dtype: torch.dtype) -> _Packed:
     blocks = triton.cdiv(max(matrix, max(counts) * filters), PACKED)
     t0, t1, t2, t3, t4, t5 = (*counts, *[0] * absent)
     for unit in units:
-        triton_depthwise.check_kernel(unit.depthwise.shape[-1])
+        check_kernel(unit.depthwise.shape[-1])
     _pack[blocks, len(units)](
         *depthwise, *depthwise[:1] * absent, *pointwise, *pointwise[:1] * absent,
         taps, matrices, filters, matrix,
@@ -384,13 +386,13 @@ def _multiply(
 ) -> tuple[Tensor, Tensor]:
     """Return the pointwise convolutions of several units, and the moments, [2, channels]."""
     channels, inputs = matrices.shape
-    pixels, step = x.numel() // x.shape[1], triton_pointwise.part_pixels(inputs)
+    pixels, step = x.numel() // x.shape[1], part_pixels(inputs)
     new: dict[str, Any] = {"dtype": torch.float32, "device": x.device}
     parts = torch.empty(2, triton.cdiv(pixels, step), channels, **new)
     groups = channels // inputs
-    y = triton_pointwise.multiply(x, matrices, groups, parts=(parts[0], parts[1]))
+    y = multiply(x, matrices, groups, parts=(parts[0], parts[1]))
     moments = torch.empty(2, channels, **new)
-    triton_normalisation.join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
+    join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
     return y, moments
 
 
@@ -398,8 +400,8 @@ class _Candidates(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        first: Sequence[Unit],
-        second: Sequence[Unit],
+        first: Sequence[EdgeUnits],
+        second: Sequence[EdgeUnits],
         shared: Shared,
         x: Tensor,
         *tensors: Tensor,
@@ -421,7 +423,7 @@ class _Candidates(torch.autograd.Function):
             x_step=x_step,
         )
         inner = empty(batch, len(first) * filters, *out, like=x)
-        triton_depthwise.convolve(x, packed.taps, inner, geometry, None)
+        convolve(x, packed.taps, inner, geometry, None)
         outer, moments = _multiply(inner, packed.matrices, [unit.norm for unit in first])
         inner2, outer2, moments2 = inner[:, :0], outer, moments
         geometry2 = None
@@ -437,7 +439,7 @@ class _Candidates(torch.autograd.Function):
             )
             inner2 = empty(batch, len(second) * filters, *out, like=x)
             pair = moments[0], moments[1]
-            triton_depthwise.convolve(outer, packed.taps2, inner2, geometry2, pair)
+            convolve(outer, packed.taps2, inner2, geometry2, pair)
             outer2, moments2 = _multiply(inner2, packed.matrices2, [u.norm for u in second])
         layers = [norm for norm in (shared.maximum, shared.mean) if norm is not None]
         pooled, moments0, taps = x[:, :0], moments, x[:, :0]
@@ -445,10 +447,8 @@ class _Candidates(torch.autograd.Function):
             channels = x.shape[1]
             pooled = empty(batch, len(layers) * channels, *out, like=x)
             taps = empty(batch, channels, *out, like=x, dtype=torch.uint8)
-            triton_pools.write_pools(
-                x, *_pools_of(pooled, shared, channels), taps, x_step=x_step, stride=stride
-            )
-            moments0 = triton_normalisation.measure(layers, pooled)
+            write_pools(x, *_pools_of(pooled, shared, channels), taps, x_step=x_step, stride=stride)
+            moments0 = measure(layers, pooled)
         result = empty(batch, filters, *out, like=x)
         pixels = batch * out[0] * out[1]
         kinds = {
@@ -542,39 +542,31 @@ class _Candidates(torch.autograd.Function):
             if kinds["POOLS"]:
                 wanted = _pools_of(d_pooled, shared, inputs)
                 stride = geometry.stride
-                triton_pools.write_gradient(*wanted, pool_taps, grad_x, stride=stride, adds=adds)
+                write_gradient(*wanted, pool_taps, grad_x, stride=stride, adds=adds)
                 adds = True
 
         # 2. The second units, and the normalisation before them.
         if geometry2:
             groups = seconds * filters // inputs
-            d_inner2 = triton_pointwise.multiply(
-                d_outer2, packed.matrices2, groups, transposed=True
-            )
+            d_inner2 = multiply(d_outer2, packed.matrices2, groups, transposed=True)
             d_normalised = torch.empty_like(d_outer2)
             pair = moments[0], moments[1]
-            triton_depthwise.input_gradient(
-                d_inner2, outer, packed.taps2, d_normalised, geometry2, pair
-            )
+            input_gradient(d_inner2, outer, packed.taps2, d_normalised, geometry2, pair)
             if partial is not None:
                 own = part(units + firsts, 2 * units)
-                triton_pointwise.weight_gradient(d_outer2, inner2, own, groups)
-                triton_depthwise.weight_gradient(
-                    d_inner2, outer, part(firsts, units), geometry2, pair
-                )
-            triton_normalisation.gradient_of_slice(d_normalised, outer, moments, d_outer)
+                matrix_gradient(d_outer2, inner2, own, groups)
+                filter_gradient(d_inner2, outer, part(firsts, units), geometry2, pair)
+            gradient_of_slice(d_normalised, outer, moments, d_outer)
 
         # 3. The first units.
         groups = firsts * filters // inputs
-        d_inner = triton_pointwise.multiply(d_outer, packed.matrices, groups, transposed=True)
+        d_inner = multiply(d_outer, packed.matrices, groups, transposed=True)
         if grad_x is not None:
-            triton_depthwise.input_gradient(
-                d_inner, x, packed.taps, grad_x, geometry, None, adds=adds
-            )
+            input_gradient(d_inner, x, packed.taps, grad_x, geometry, None, adds=adds)
         if partial is not None:
             own = part(units, units + firsts)
-            triton_pointwise.weight_gradient(d_outer, inner, own, groups)
-            triton_depthwise.weight_gradient(d_inner, x, part(0, firsts), geometry, None)
+            matrix_gradient(d_outer, inner, own, groups)
+            filter_gradient(d_inner, x, part(0, firsts), geometry, None)
 
         weight_gradients: list[Tensor | None] = [None] * (2 * units)
         if partial is not None:

@@ -593,7 +593,7 @@ def input_gradient(
     )  # fmt: skip
 
 
-def weight_gradient(
+def filter_gradient(
     gradient: Tensor, x: Tensor, partial: Tensor, geometry: Geometry, moments: Moments | None
 ) -> None:
     """Write parts of the gradient of the weights, whose sum over the first dimension it is.
@@ -681,6 +681,6 @@ class _Depthwise(torch.autograd.Function):
             splits = max(1, min(triton.cdiv(PROGRAMS, rows), most))
             size = filters * kernel**2
             partial = torch.empty(splits, size, dtype=torch.float32, device=x.device)
-            weight_gradient(gradient, x, partial, geometry, None)
+            filter_gradient(gradient, x, partial, geometry, None)
             dw = partial.sum(0).view(filters, 1, kernel, kernel)
         return dx, dw, None, None, None

@@ -130,7 +130,7 @@ class _Pointwise(torch.autograd.Function):
             pixels = x.shape[0] * x.shape[2] * x.shape[3]
             splits = min(triton.cdiv(PROGRAMS, groups * tiles), triton.cdiv(pixels, STEP))
             partial = torch.empty(splits, weight.numel(), dtype=torch.float32, device=x.device)
-            weight_gradient(gradient, x, partial, groups)
+            matrix_gradient(gradient, x, partial, groups)
             dw = partial.sum(0).view_as(weight).to(weight.dtype)
         return dx, dw, None
 
@@ -175,7 +175,7 @@ def multiply(
     return y
 
 
-def weight_gradient(gradient: Tensor, x: Tensor, partial: Tensor, groups: int) -> None:
+def matrix_gradient(gradient: Tensor, x: Tensor, partial: Tensor, groups: int) -> None:
     """Write parts of the gradient of the weights, whose sum over the first dimension it is.
 
     Args:
