@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmarks import gpu_steps, harness, launches, search_step
 from ltnas.kernels import SWITCH, gpu
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
-from ltnas.kernels.gpu.layout import LAST, pixel_stride, power_of_two
+from ltnas.kernels.gpu.layout import LAST, pixel_stride
 
 DEFAULTS = {
     "device": "cuda",
@@ -79,7 +79,8 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         calls[Call(kernel, (batch, *rest), settings)] += 1  # type: ignore[arg-type]
 
     depthwise, pointwise, normalise = gpu.depthwise, gpu.pointwise, gpu.normalise
-    pools, weighted_sum, candidates = gpu.pools, gpu.weighted_sum, gpu.candidates
+    pools, weighted_sum = gpu.pools, gpu.weighted_sum
+    candidates, operations = gpu.candidates, gpu.operations
 
     def note_depthwise(x: Tensor, weight: Tensor, **how: Any) -> Tensor:  # noqa: ANN401
         kernel, edges = weight.shape[-1], len(weight) // x.shape[1]
@@ -124,6 +125,13 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         note("candidates", x, edges, units[0].stride, shapes, len(separable), others)
         return candidates(x, separable, dilated, shared, scales)
 
+    def note_operations(
+        x: Tensor, units: Sequence[Sequence[EdgeUnits]], factors: Sequence[Tensor] | None
+    ) -> Tensor:
+        shapes = tuple((one[0].depthwise.shape[-1], one[0].dilation, len(one)) for one in units)
+        note("operations", x, units[0][0].stride, shapes, factors is not None)
+        return operations(x, units, factors)
+
     batch = search_step.batch_of(RECORDED_BATCH, "darts" if name == "training" else name, "cpu")
     own = {**gpu_steps.DEFAULTS, **words, "device": "cpu", "precision": "32"}
     work = (
@@ -139,6 +147,7 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
             ("normalise", note_normalise),
             ("pools", note_pools),
             ("candidates", note_candidates),
+            ("operations", note_operations),
             ("weighted_sum", note_weighted_sum),
         ):
             patches.enter_context(mock.patch.object(gpu, kernel, function))
@@ -215,6 +224,8 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
         return Work(ours, theirs, [x, *(one for one in given if one is not None)])
     if call.kernel == "candidates":
         return make_candidates(call, x, numbers)
+    if call.kernel == "operations":
+        return make_operations(call, x, numbers)
     if call.kernel == "pools":
         stride, maximum, mean = call.settings
 
@@ -306,6 +317,57 @@ def make_candidates(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Wo
     return Work(ours, theirs, [x, *weights, *scales])
 
 
+def make_operations(call: Call, x: Tensor, numbers: Callable[..., Tensor]) -> Work:
+    """Return operations of a discrete network with random weights, scales and shifts."""
+    stride, shapes, dropped = call.settings
+    channels = call.shape[1]
+    # (kernel, stride, dilation) of the units of one operation after another.
+    units = [
+        (kernel, 1 if number else stride, dilation)
+        for kernel, dilation, count in shapes
+        for number in range(count)
+    ]
+    weights = [numbers(channels, 1, kernel, kernel) for kernel, *_ in units]
+    weights += [numbers(channels, channels, 1, 1) for _ in units]
+    norms = [nn.BatchNorm2d(channels).to(x.device) for _ in units]
+    learned = [p for norm in norms for p in (norm.weight, norm.bias)]
+    for parameter in learned:
+        nn.init.uniform_(parameter, -1, 1)
+    factors = [torch.rand(len(x), 1, 1, 1, device=x.device).to(x.dtype) for _ in shapes]
+
+    def ours(x: Tensor, *inputs: Tensor) -> Tensor:
+        made = [
+            EdgeUnits(inputs[i], inputs[len(units) + i], norms[i], own_stride, dilation)
+            for i, (_, own_stride, dilation) in enumerate(units)
+        ]
+        remaining = iter(made)
+        chosen = [[next(remaining) for _ in range(count)] for _, _, count in shapes]
+        return gpu.operations(x, chosen, factors if dropped else None)
+
+    def theirs(x: Tensor, *inputs: Tensor) -> Tensor:
+        remaining = iter(range(len(units)))
+        found = []
+        for (_, _, count), factor in zip(shapes, factors, strict=True):
+            y = x
+            for number in (next(remaining) for _ in range(count)):
+                kernel, own_stride, dilation = units[number]
+                y = F.conv2d(
+                    F.relu(y),
+                    inputs[number].to(y.dtype),
+                    stride=own_stride,
+                    padding=kernel // 2 * dilation,
+                    dilation=dilation,
+                    groups=channels,
+                )
+                y = F.conv2d(y, inputs[len(units) + number].to(y.dtype))
+                scale, shift = inputs[2 * len(units) + 2 * number :][:2]
+                y = F.batch_norm(y, None, None, scale, shift, training=True)
+            found.append(y * factor.to(y.dtype) if dropped else y)
+        return torch.cat(found, 1)
+
+    return Work(ours, theirs, [x, *weights, *learned])
+
+
 def gradients(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:
     """Return the gradients of the inputs that have one."""
     wanted = [x for x in inputs if x.requires_grad]
@@ -314,8 +376,7 @@ def gradients(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor) -> tuple[Te
 
 def variant(call: Call) -> tuple[Any, ...]:
     """Return what calls have in common for which Triton compiles the same kernels."""
-    settings = call.settings[1:3] if call.kernel == "depthwise" else call.settings
-    return call.kernel, settings, power_of_two(call.shape[1])
+    return call.kernel, call.shape[1], call.settings
 
 
 def errors_of(jobs: list[tuple[Call, str, str]]) -> list[tuple[Call, list[float] | str]]:
@@ -324,23 +385,33 @@ def errors_of(jobs: list[tuple[Call, str, str]]) -> list[tuple[Call, list[float]
 
 
 def errors(job: tuple[Call, str, str]) -> list[float] | str:
-    """Return |x - y| / |y| of the output and of each gradient, or what went wrong."""
+    """Return the errors of our output and gradients, or what went wrong."""
     call, device, precision = job
     try:
         torch.manual_seed(0)
         torch.backends.cudnn.allow_tf32 = False
-        ours, theirs, inputs = make(call, device, getattr(torch, precision))
-        wide = [x.detach().float().requires_grad_(x.requires_grad) for x in inputs]
-        y, expected = ours(*inputs), theirs(*wide)
-        gradient = torch.randn_like(y)
-        found = [y, *gradients(y, inputs, gradient)]
-        wanted = [expected, *gradients(expected, wide, gradient.float())]
-        return [
-            float((x.detach().float() - z.detach()).norm() / z.detach().norm())
-            for x, z in zip(found, wanted, strict=True)
-        ]
+        work = make(call, device, getattr(torch, precision))
+        return compare(work.ours, work)
     except Exception as error:  # the other kernels shall be checked, too
         return f"{type(error).__name__}: {str(error)[-600:]}"
+
+
+def compare(function: Callable[..., Tensor], work: Work) -> list[float]:
+    """Return |x - y| / |y| of the output and of each gradient; y is PyTorch's in float32.
+
+    Args:
+        function: our function of a call, or PyTorch's.
+        work: the call.
+    """
+    wide = [x.detach().float().requires_grad_(x.requires_grad) for x in work.inputs]
+    y, expected = function(*work.inputs), work.theirs(*wide)
+    gradient = torch.randn_like(y)
+    found = [y, *gradients(y, work.inputs, gradient)]
+    wanted = [expected, *gradients(expected, wide, gradient.float())]
+    return [
+        float((x.detach().float() - z.detach()).norm() / z.detach().norm())
+        for x, z in zip(found, wanted, strict=True)
+    ]
 
 
 def microseconds(work: Callable[[], object], repeats: int) -> float:

@@ -32,6 +32,7 @@ from ltnas.kernels.gpu import (
     triton_pointwise,
     triton_pools,
     triton_sums,
+    triton_units,
 )
 from ltnas.models import depthwise
 
@@ -45,6 +46,7 @@ DEFAULTS = {
     "out": "",
 }
 MODULES = (
+    triton_units,
     triton_candidates,
     triton_depthwise,
     triton_normalisation,

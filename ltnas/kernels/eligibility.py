@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
@@ -30,6 +32,14 @@ def takes(x: Tensor) -> bool:
 def measures(layer: nn.BatchNorm2d) -> bool:
     """Return True if a normalisation uses the statistics of the batch, not the running ones."""
     return layer.training or not layer.track_running_stats
+
+
+def known_to_gpu(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
+    """Return True if the GPU kernels compute what a normalisation layer does.
+
+    Distributed training replaces layers by synchronised ones, which they do not know.
+    """
+    return type(layer) is nn.BatchNorm2d and layer.momentum is not None and measures(layer)
 
 
 def computable(layer: nn.Module) -> bool:

@@ -60,14 +60,15 @@ class PlainExecutor:
         """See `CellExecutor.run`."""
         states = [first, second]
         terms: dict[int, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
-        mixing: list[Mixing] = self.mixing(weights)
+        on_gpu = gpu.takes(first)
+        mixing: list[Mixing] = self.mixing.expanded(weights) if on_gpu else self.mixing(weights)
         for state, source in enumerate(self.sources):
             # All edges into a node come from earlier states, so its terms are complete.
             if state >= 2:
                 states.append(self._sum(terms[state], first))
             for node, term, weight in source(states[state], mixing[state]):
                 terms[node].append((term, weight))
-        if not gpu.takes(first):  # the GPU kernels count by themselves
+        if not on_gpu:  # the GPU kernels count by themselves
             count_batch(self._norms())
         states.append(self._sum(terms[self.nodes + 1], first))
         # [B, nodes * C, H', W']

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
+from ltnas.kernels import gpu
 from ltnas.models.branches import BranchedModel
 from ltnas.models.classifiers import MakeClassifier
-from ltnas.models.operation_kernels import run_operation
+from ltnas.models.operation_kernels import run_operation, run_together
 from ltnas.models.operations import DropPath, operation, preprocess_before, preprocess_previous
 from ltnas.space.genotype import CellGenotype, Genotype, live_edges, output_nodes
 from ltnas.space.layout import CellPlan, cell_plans, kind
@@ -57,6 +59,9 @@ class Cell(nn.Module):
         states = {0: self.preprocess0(before), 1: self.preprocess1(previous)}
         remaining = iter(factors)
         chosen = [next(remaining, None) if droppable else None for droppable in self.droppable]
+        if gpu.takes(states[1]):
+            self._compute_on_gpu(states, chosen)
+            return torch.cat([states[node] for node in self.outputs], dim=1)
         parts = zip(self.edges, self.operations, chosen, strict=True)
         # Node by node, as an edge may only be computed when its source is complete.
         for edge, candidate, factor in sorted(parts, key=lambda part: part[0].node):
@@ -64,6 +69,25 @@ class Cell(nn.Module):
             states[edge.node] = run_operation(candidate, states[edge.source], factor, partial)
         # Only the nodes that the genotype concatenates; FairDARTS may leave some out.
         return torch.cat([states[node] for node in self.outputs], dim=1)
+
+    def _compute_on_gpu(self, states: dict[int, Tensor], factors: Sequence[Tensor | None]) -> None:
+        """Add the nodes to the states: operations that leave a state are computed together."""
+        terms: dict[int, list[tuple[Tensor, None]]] = defaultdict(list)
+
+        def complete(node: int) -> None:
+            if node not in states:
+                (first, _), *others = terms[node]
+                states[node] = gpu.weighted_sum(terms[node]) if others else first
+
+        for source in sorted({edge.source for edge in self.edges}):
+            complete(source)
+            numbers = [n for n, edge in enumerate(self.edges) if edge.source == source]
+            leaving = [self.operations[number] for number in numbers]
+            own = [factors[number] for number in numbers]
+            for number, y in zip(numbers, run_together(leaving, states[source], own), strict=True):
+                terms[self.edges[number].node].append((y, None))
+        for node in self.outputs:
+            complete(node)
 
 
 class AuxiliaryHead(nn.Module):

@@ -1,7 +1,8 @@
-"""A single `sep_conv` or `dil_conv` with learned normalisations by the kernels of the device."""
+"""`sep_conv` and `dil_conv` with learned normalisations by the kernels of the device."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch.autograd.function import once_differentiable
 from ltnas.kernels import gpu, kernels
 from ltnas.kernels.calls import pixels, to_channels_last
 from ltnas.kernels.convolutions import Geometry, unit_backward, unit_forward
-from ltnas.kernels.eligibility import computable, hooked, measures, takes
+from ltnas.kernels.eligibility import computable, hooked, known_to_gpu, measures, takes
+from ltnas.kernels.gpu.edge_operations import EdgeUnits
 from ltnas.kernels.normalisation import (
     Normalisation,
     NormalisationBackward,
@@ -22,6 +24,9 @@ from ltnas.kernels.normalisation import (
     statistics,
 )
 from ltnas.models.operations import DepthwiseUnits
+
+TOGETHER = 4
+"""Most operations that the GPU kernels compute together."""
 
 
 def run_operation(
@@ -35,8 +40,6 @@ def run_operation(
         factor: factor of each image, [B, 1, 1, 1]; None: 1.
         onto: addend, [B, C, H', W']; None: 0.
     """
-    if isinstance(operation, DepthwiseUnits) and _runs_on_gpu(operation, x):
-        return _on_gpu(operation, x, factor, onto)
     y = _run(operation, x)
     if onto is None:
         return y if factor is None else y * factor
@@ -67,25 +70,56 @@ def _runs_natively(operation: DepthwiseUnits, x: Tensor) -> bool:
     return all(computable(layer) and layer.affine for _, _, layer in operation.units())
 
 
-def _runs_on_gpu(operation: DepthwiseUnits, x: Tensor) -> bool:
+def run_together(
+    operations: Sequence[nn.Module], x: Tensor, factors: Sequence[Tensor | None]
+) -> list[Tensor]:
+    """Return factor * operation(x) of operations that read one state, by the GPU kernels.
+
+    Args:
+        operations: operations.
+        x: state, [B, C, H, W].
+        factors: factor of each image of each operation, [B, 1, 1, 1]; None: 1.
+    """
+    found: dict[int, Tensor] = {}
+    groups: dict[tuple[int, int, bool], list[int]] = {}
+    for number, operation in enumerate(operations):
+        if isinstance(operation, DepthwiseUnits) and _joins(operation):
+            units = operation.units()
+            alike = units[0][0].stride[0], len(units), factors[number] is None
+            groups.setdefault(alike, []).append(number)
+        else:
+            found[number] = run_operation(operation, x, factors[number])
+    for numbers in groups.values():
+        for start in range(0, len(numbers), TOGETHER):
+            chosen = numbers[start : start + TOGETHER]
+            units_of = [_edge_units(operations[number]) for number in chosen]
+            own = [
+                factor for factor in (factors[number] for number in chosen) if factor is not None
+            ]
+            y = gpu.operations(x, units_of, own or None)
+            found |= dict(zip(chosen, gpu.split(y, x.shape[1]), strict=True))
+    return [found[number] for number in range(len(operations))]
+
+
+def _joins(operation: DepthwiseUnits) -> bool:
     """Return True if the GPU kernels compute what the modules of the operation would."""
     norms = [norm for _, _, norm in operation.units()]
-    known = all(type(norm) is nn.BatchNorm2d and measures(norm) for norm in norms)
-    return gpu.takes(x) and known and not hooked(operation)
+    known = all(known_to_gpu(norm) and norm.affine for norm in norms)
+    return known and not hooked(operation)
 
 
-def _on_gpu(
-    operation: DepthwiseUnits, x: Tensor, factor: Tensor | None, onto: Tensor | None
-) -> Tensor:
-    """Apply an operation by the GPU kernels, of which the first rectifies its input."""
-    units = operation.units()
-    for number, (depthwise, pointwise, norm) in enumerate(units, 1):
-        stride, dilation = depthwise.stride[0], depthwise.dilation[0]
-        x = gpu.depthwise(x, depthwise.weight, stride=stride, dilation=dilation, rectify=True)
-        x = gpu.pointwise(x, pointwise.weight, 1)
-        last = {"factor": factor, "onto": onto} if number == len(units) else {}
-        x = gpu.normalise(norm, x, norm.weight, norm.bias, **last)
-    return x
+def _edge_units(operation: nn.Module) -> list[EdgeUnits]:
+    assert isinstance(operation, DepthwiseUnits)
+    return [
+        EdgeUnits(
+            depthwise=depthwise.weight,
+            pointwise=pointwise.weight,
+            norm=norm,
+            stride=depthwise.stride[0],
+            dilation=depthwise.dilation[0],
+        )
+        for depthwise, pointwise, norm in operation.units()
+    ]
 
 
 def _geometry(depthwise: nn.Conv2d) -> Geometry:

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from ltnas.kernels import gpu, kernels
 from ltnas.kernels.calls import pixels, to_channels_last
 from ltnas.kernels.convolutions import rectified_backward, rectified_forward
-from ltnas.kernels.eligibility import computable, hooked, measures, takes
+from ltnas.kernels.eligibility import computable, hooked, known_to_gpu, measures, takes
 from ltnas.kernels.normalisation import (
     Normalisation,
     NormalisationBackward,
@@ -89,7 +89,7 @@ class RectifiedConvNorm(nn.Sequential):
         if isinstance(norm, nn.BatchNorm2d) and self._runs_natively(norm, input):
             y = _Normalised.apply(norm, input, conv.weight, norm.weight, norm.bias)
             count_batch([norm])
-        elif type(norm) is nn.BatchNorm2d and measures(norm) and gpu.takes(input):
+        elif gpu.takes(input) and known_to_gpu(norm):
             y = gpu.normalise(norm, conv(input), norm.weight, norm.bias)
         else:
             y = norm(conv(input))

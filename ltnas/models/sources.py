@@ -28,7 +28,9 @@ class Mixing(NamedTuple):
     shared: dict[str, Sequence[Tensor]]
     """A scalar for each edge, of operations that give all edges the same tensor."""
     stacked: dict[str, Tensor]
-    """A factor for each channel of each edge, [edges * C], of every operation."""
+    """A factor for each channel of each edge, [edges * C], of the other operations, and for the GPU
+    kernels of all.
+    """
 
 
 class Source(nn.Module):
@@ -213,21 +215,46 @@ class MixingWeights(nn.Module):
         Args:
             weights: mixing weights, [edges, operations].
         """
+        gathered = self._gather(weights)
+        return self._distribute(gathered, gathered[self.parts[0] :], (False,))
+
+    def expanded(self, weights: Tensor) -> list[Mixing]:
+        """Return the same for the GPU kernels, which take a factor for each channel of all edges.
+
+        Args:
+            weights: mixing weights, [edges, operations].
+        """
+        gathered = self._gather(weights)
+        return self._distribute(gathered, gathered, (True, False))
+
+    def _gather(self, weights: Tensor) -> Tensor:
+        """Return the mixing weights of all operations, [edges of all operations]."""
         # No position occurs twice, so that the backward pass, a sum by atomic additions on a GPU,
         # is deterministic.
-        gathered = weights.flatten().index_select(0, self.positions)
-        scalars, _ = gathered.split(self.parts)
-        # A copy and never an expanded tensor: the backward pass of batch normalisation reads
-        # outside of a scale with stride 0 (torch 2.15, CPU, channels-last).
-        factors = gathered.repeat_interleave(self.channels)
-        kinds = self.counts[True], self.counts[False]
-        sizes = [count * self.channels for kind in kinds for names in kind for _, count in names]
-        shares, scales = iter(scalars.unbind()), iter(factors.split(sizes))
-        found: list[Mixing] = [
+        return weights.flatten().index_select(0, self.positions)
+
+    def _distribute(
+        self, gathered: Tensor, expanded: Tensor, kinds: Sequence[bool]
+    ) -> list[Mixing]:
+        """Return the mixing weights of each source.
+
+        Args:
+            gathered: mixing weights of all operations, those first whose edges share a tensor.
+            expanded: the part of them that is expanded to channels.
+            kinds: kinds of operations in that part, True for those whose edges share a tensor.
+        """
+        shares = iter(gathered[: self.parts[0]].unbind())
+        found = [
             Mixing({name: list(islice(shares, count)) for name, count in names}, {})
             for names in self.counts[True]
         ]
-        for kind in kinds:
+        # A copy and never an expanded tensor: the backward pass of batch normalisation reads
+        # outside of a scale with stride 0 (torch 2.15, CPU, channels-last).
+        factors = expanded.repeat_interleave(self.channels)
+        chosen = [self.counts[kind] for kind in kinds]
+        sizes = [count * self.channels for kind in chosen for names in kind for _, count in names]
+        scales = iter(factors.split(sizes))
+        for kind in chosen:
             for mixing, names in zip(found, kind, strict=True):
                 mixing.stacked.update({name: next(scales) for name, _ in names})
         return found

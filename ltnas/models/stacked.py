@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ltnas.kernels import gpu
 from ltnas.kernels.convolutions import Geometry
-from ltnas.kernels.eligibility import measures
+from ltnas.kernels.eligibility import known_to_gpu
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.models.depthwise import depthwise
 from ltnas.models.pools import maximum_pool, mean_pool
@@ -35,7 +35,7 @@ def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
     if type(layer) is not nn.BatchNorm2d:
         y: Tensor = layer(x)
         return y if scale is None else y * scale.to(y.dtype).view(1, -1, 1, 1)
-    if gpu.takes(x) and measures(layer):
+    if gpu.takes(x) and known_to_gpu(layer):
         return gpu.normalise(layer, x, scale)
     # The same as calling the layer, but with the scale in the same pass.
     use_batch = layer.training or not layer.track_running_stats
@@ -86,7 +86,7 @@ class Unit(nn.Module):
     def tensors(self) -> EdgeUnits | None:
         """Return the unit for `gpu.candidates`; None if its normalisation is of another kind."""
         norm = self.norm
-        if type(norm) is not nn.BatchNorm2d or not measures(norm):
+        if not known_to_gpu(norm):
             return None
         geometry = self.geometry
         return EdgeUnits(self.depthwise, self.pointwise, norm, geometry.stride, geometry.dilation)
@@ -102,7 +102,7 @@ class Unit(nn.Module):
         stride, dilation = self.geometry.stride, self.geometry.dilation
         y = gpu.depthwise(x, self.depthwise, stride=stride, dilation=dilation, rectify=True)
         y = gpu.pointwise(y, self.pointwise, self.edges)
-        if type(self.norm) is nn.BatchNorm2d and measures(self.norm):
+        if known_to_gpu(self.norm):
             return gpu.normalise(self.norm, y, scale, onto=onto)
         y = normalise(self.norm, y, scale)
         return y if onto is None else onto + y
@@ -207,8 +207,7 @@ class Pool(nn.Module):
 
     def norm_on_gpu(self) -> nn.BatchNorm2d | None:
         """Return the normalisation for `gpu.candidates`; None if it is of another kind."""
-        norm: nn.Module = self.norm
-        return norm if type(norm) is nn.BatchNorm2d and measures(norm) else None
+        return self.norm if known_to_gpu(self.norm) else None
 
 
 def add_on_gpu(

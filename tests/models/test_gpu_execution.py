@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from networks import search_network
+from torch import nn
 
 from ltnas.kernels import gpu
 from ltnas.models import native_executor, operation_kernels, rectified
@@ -58,5 +59,9 @@ def test_a_supernet_by_the_gpu_kernels(on_gpu):
 def test_a_discrete_network_by_the_gpu_kernels(on_gpu):
     torch.manual_seed(0)
     model = Network(load_genotype("darts_v2")[0], 4, 3, 10, False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
     model.set_drop_path(0.3)
     agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu)

@@ -106,3 +106,12 @@ def split(x: Tensor, channels: int) -> Sequence[Tensor]:
     from ltnas.kernels.gpu import triton_sums
 
     return triton_sums.split(x, channels)
+
+
+def operations(
+    x: Tensor, units: Sequence[Sequence[EdgeUnits]], factors: Sequence[Tensor] | None
+) -> Tensor:
+    """See `triton_operations.operations`."""
+    from ltnas.kernels.gpu import triton_operations
+
+    return triton_operations.operations(x, units, factors)

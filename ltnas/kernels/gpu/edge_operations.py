@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class EdgeUnits(NamedTuple):
     """Depthwise convolution, pointwise convolution and normalisation of every edge of a state.
 
-    `depthwise` is [edges * C, 1, k, k], `pointwise` [edges * C, C, 1, 1]; `norm` has no parameters.
+    `depthwise` is [edges * C, 1, k, k] and `pointwise` [edges * C, C, 1, 1]. The normalisation has
+    no parameters in a supernet, and learned ones in a discrete network, where there is one edge.
     """
 
     depthwise: Tensor

@@ -12,26 +12,26 @@ after another, the separable ones first, and within a candidate those of one edg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
 from ltnas.kernels.gpu.triton_depthwise import (
     Geometry,
-    check_kernel,
     convolve,
     filter_gradient,
     input_gradient,
 )
-from ltnas.kernels.gpu.triton_normalisation import gradient_of_slice, join_moments, measure
-from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply, part_pixels
+from ltnas.kernels.gpu.triton_normalisation import measure, write_normalised_gradient
+from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
 from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools
+from ltnas.kernels.gpu.triton_units import Packed, Partials, multiply_and_measure, pack
 
 KINDS = 2
 """Largest number of candidates of each kind; the kernels name each of them."""
@@ -39,60 +39,8 @@ ELEMENTS = 1024
 """Elements of a program of the passes over pixels and channels."""
 TILE = 8192
 """Elements of a program of the sums over pixels."""
-PACKED = 256
-"""Weights that a program packs."""
-PARTS = 64
-"""Largest number of parts of the gradient of the weights."""
-PART_PIXELS = 512
-"""Least number of pixels of a part of the gradient of the weights."""
-SIZES = ["pixels", "filters", "matrix"]
+SIZES = ["pixels"]
 """Arguments for whose values Triton shall compile no variants."""
-
-
-@triton.jit
-def _turn(weight, taps, at, filters, FIRST: tl.constexpr, TAPS: tl.constexpr):
-    """Write weights [filters, TAPS] as [TAPS, filters]."""
-    if TAPS > 0:
-        exists = at < filters * TAPS
-        value = tl.load(weight + at % filters * TAPS + at // filters, mask=exists)
-        tl.store(taps + FIRST * filters + at, value, mask=exists)
-
-
-@triton.jit
-def _copy(weight, matrices, at, matrix, NUMBER: tl.constexpr, COUNT: tl.constexpr):
-    if NUMBER < COUNT:
-        value = tl.load(weight + at, mask=at < matrix)
-        to = matrices + NUMBER * matrix + at
-        tl.store(to, value.to(matrices.dtype.element_ty), mask=at < matrix)
-
-
-@triton.jit(do_not_specialize=SIZES)
-def _pack(
-    d0, d1, d2, d3, d4, d5, p0, p1, p2, p3, p4, p5, taps, matrices, filters, matrix,
-    T0: tl.constexpr, T1: tl.constexpr, T2: tl.constexpr, T3: tl.constexpr, T4: tl.constexpr,
-    T5: tl.constexpr, COUNT: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Write up to six depthwise weights, turned, and pointwise weights, one after another."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    number = tl.program_id(1)
-    if number == 0:
-        _turn(d0, taps, at, filters, 0, T0)
-        _copy(p0, matrices, at, matrix, 0, COUNT)
-    elif number == 1:
-        _turn(d1, taps, at, filters, T0, T1)
-        _copy(p1, matrices, at, matrix, 1, COUNT)
-    elif number == 2:
-        _turn(d2, taps, at, filters, T0 + T1, T2)
-        _copy(p2, matrices, at, matrix, 2, COUNT)
-    elif number == 3:
-        _turn(d3, taps, at, filters, T0 + T1 + T2, T3)
-        _copy(p3, matrices, at, matrix, 3, COUNT)
-    elif number == 4:
-        _turn(d4, taps, at, filters, T0 + T1 + T2 + T3, T4)
-        _copy(p4, matrices, at, matrix, 4, COUNT)
-    else:
-        _turn(d5, taps, at, filters, T0 + T1 + T2 + T3 + T4, T5)
-        _copy(p5, matrices, at, matrix, 5, COUNT)
 
 
 @triton.jit
@@ -342,60 +290,6 @@ def candidates(
     return y
 
 
-class _Packed(NamedTuple):
-    """Weights in the form that the kernels read, of the first units and then of the second ones."""
-
-    taps: Tensor
-    """Depthwise weights, [k * k, edges * C] of one first unit after another, flat."""
-    matrices: Tensor
-    """Pointwise weights, [candidates * edges * C, C]."""
-    taps2: Tensor
-    """Depthwise weights of the second units."""
-    matrices2: Tensor
-    """Pointwise weights of the second units."""
-
-
-def _packed(units: Sequence[EdgeUnits], firsts: int, dtype: torch.dtype) -> _Packed:
-    """Return the weights of the first and the second units, copied in one launch."""
-    filters, inputs = units[0].pointwise.shape[:2]
-    counts = [unit.depthwise[0].numel() for unit in units]
-    device, matrix = units[0].pointwise.device, filters * inputs
-    taps = torch.empty(sum(counts) * filters, dtype=torch.float32, device=device)
-    matrices = torch.empty(len(units) * matrix, dtype=dtype, device=device)
-    absent = 3 * KINDS - len(units)
-    depthwise = [unit.depthwise.contiguous() for unit in units]
-    pointwise = [unit.pointwise.contiguous() for unit in units]
-    blocks = triton.cdiv(max(matrix, max(counts) * filters), PACKED)
-    t0, t1, t2, t3, t4, t5 = (*counts, *[0] * absent)
-    for unit in units:
-        check_kernel(unit.depthwise.shape[-1])
-    _pack[blocks, len(units)](
-        *depthwise, *depthwise[:1] * absent, *pointwise, *pointwise[:1] * absent,
-        taps, matrices, filters, matrix,
-        T0=t0, T1=t1, T2=t2, T3=t3, T4=t4, T5=t5, COUNT=len(units), BLOCK=PACKED,
-    )  # fmt: skip
-    of_first = sum(counts[:firsts]) * filters
-    rows = matrices.view(-1, inputs)
-    return _Packed(
-        taps[:of_first], rows[: firsts * filters], taps[of_first:], rows[firsts * filters :]
-    )
-
-
-def _multiply(
-    x: Tensor, matrices: Tensor, layers: Sequence[nn.BatchNorm2d]
-) -> tuple[Tensor, Tensor]:
-    """Return the pointwise convolutions of several units, and the moments, [2, channels]."""
-    channels, inputs = matrices.shape
-    pixels, step = x.numel() // x.shape[1], part_pixels(inputs)
-    new: dict[str, Any] = {"dtype": torch.float32, "device": x.device}
-    parts = torch.empty(2, triton.cdiv(pixels, step), channels, **new)
-    groups = channels // inputs
-    y = multiply(x, matrices, groups, parts=(parts[0], parts[1]))
-    moments = torch.empty(2, channels, **new)
-    join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
-    return y, moments
-
-
 class _Candidates(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -411,7 +305,7 @@ class _Candidates(torch.autograd.Function):
         batch, _, height, width = x.shape
         filters, stride = len(first[0].pointwise), first[0].stride
         out = (-(-height // stride), -(-width // stride))
-        packed = _packed(units, len(first), x.dtype)
+        packed = pack(units, len(first), x.dtype)
         geometry = Geometry(
             kernels=tuple(unit.depthwise.shape[-1] for unit in first),
             dilations=tuple(unit.dilation for unit in first),
@@ -424,7 +318,9 @@ class _Candidates(torch.autograd.Function):
         )
         inner = empty(batch, len(first) * filters, *out, like=x)
         convolve(x, packed.taps, inner, geometry, None)
-        outer, moments = _multiply(inner, packed.matrices, [unit.norm for unit in first])
+        outer, moments = multiply_and_measure(
+            inner, packed.matrices, [unit.norm for unit in first], learns=False
+        )
         inner2, outer2, moments2 = inner[:, :0], outer, moments
         geometry2 = None
         if second:
@@ -438,16 +334,18 @@ class _Candidates(torch.autograd.Function):
                 x_step=outer.shape[1],
             )
             inner2 = empty(batch, len(second) * filters, *out, like=x)
-            pair = moments[0], moments[1]
-            convolve(outer, packed.taps2, inner2, geometry2, pair)
-            outer2, moments2 = _multiply(inner2, packed.matrices2, [u.norm for u in second])
+            convolve(outer, packed.taps2, inner2, geometry2, moments)
+            outer2, moments2 = multiply_and_measure(
+                inner2, packed.matrices2, [u.norm for u in second], learns=False
+            )
         layers = [norm for norm in (shared.maximum, shared.mean) if norm is not None]
         pooled, moments0, taps = x[:, :0], moments, x[:, :0]
         if layers:
             channels = x.shape[1]
             pooled = empty(batch, len(layers) * channels, *out, like=x)
             taps = empty(batch, channels, *out, like=x, dtype=torch.uint8)
-            write_pools(x, *_pools_of(pooled, shared, channels), taps, x_step=x_step, stride=stride)
+            both, step = _pools_of(pooled, shared, channels), pooled.shape[1]
+            write_pools(x, *both, taps, x_step=x_step, y_step=step, stride=stride)
             moments0 = measure(layers, pooled)
         result = empty(batch, filters, *out, like=x)
         pixels = batch * out[0] * out[1]
@@ -461,7 +359,7 @@ class _Candidates(torch.autograd.Function):
             "SKIP": shared.skip,
         }
         _combine[(triton.cdiv(pixels * filters, ELEMENTS),)](
-            result, outer2, outer, pooled, x, *moments2, *moments, *moments0,
+            result, outer2, outer, pooled, x, *moments2[:2], *moments[:2], *moments0[:2],
             *_slots(scales, len(second), len(first), len(layers)), pixels,
             **kinds, ELEMENTS=ELEMENTS,
         )  # fmt: skip
@@ -487,7 +385,7 @@ class _Candidates(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, inner, outer, moments, inner2, outer2, moments2, *rest = ctx.saved_tensors
-        (pooled, moments0, pool_taps), packed, scales = rest[:3], _Packed(*rest[3:7]), rest[7:]
+        (pooled, moments0, pool_taps), packed, scales = rest[:3], Packed(*rest[3:7]), rest[7:]
         shared, kinds = ctx.shared, ctx.kinds
         geometry, geometry2 = ctx.geometry, ctx.geometry2
         firsts, seconds = len(geometry.kernels), len(geometry2.kernels) if geometry2 else 0
@@ -497,17 +395,9 @@ class _Candidates(torch.autograd.Function):
         pixels, inputs = batch * height * width, x.shape[1]
         *_, needs_x = ctx.needs_input_grad[:4]
         needs = ctx.needs_input_grad[4:]
-        partial = None
+        partials = None
         if any(needs[: 2 * units]):
-            sizes = [shape.numel() for shape in ctx.shapes[: 2 * units]]
-            splits = max(1, min(PARTS, pixels // PART_PIXELS))
-            partial = torch.empty(splits, sum(sizes), dtype=torch.float32, device=x.device)
-            starts = [sum(sizes[:number]) for number in range(2 * units)]
-
-        def part(first: int, last: int) -> Tensor:
-            """Return the parts of the gradients of some weights."""
-            assert partial is not None
-            return partial[:, starts[first] : starts[last - 1] + sizes[last - 1]]
+            partials = Partials(ctx.shapes[: 2 * units], pixels, x.device)
 
         # 1. The last normalisation of each candidate.
         block = min(64, power_of_two(filters))
@@ -516,25 +406,30 @@ class _Candidates(torch.autograd.Function):
         shape = (tiles, (1 + len(scales)) * filters)
         parts = torch.empty(shape, dtype=torch.float32, device=x.device)
         _combined_sums[tiles, triton.cdiv(filters, block)](
-            gradient, outer2, outer, pooled, x, *moments2, *moments, *moments0, parts, pixels,
+            gradient, outer2, outer, pooled, x, *moments2[:2], *moments[:2], *moments0[:2], parts,
+            pixels,
             **kinds, PIXELS=step, BLOCK=block,
         )  # fmt: skip
         sums = parts.sum(0)
+        scale_gradients = list(sums.split(filters)[1:])
+        if not needs_x and partials is None:
+            # The states of the first cells in an architecture step.
+            return (None,) * (4 + 2 * units) + tuple(scale_gradients)
         d_outer = torch.empty_like(outer)
         d_outer2 = torch.empty_like(outer2) if geometry2 else d_outer
         slots = _slots(scales, seconds, firsts, kinds["POOLS"])
         _combined_gradient[(triton.cdiv(pixels * filters, ELEMENTS),)](
-            gradient, outer2, outer, *moments2, *moments, *slots[: 2 * KINDS], sums,
+            gradient, outer2, outer, *moments2[:2], *moments[:2], *slots[: 2 * KINDS], sums,
             d_outer2, d_outer, pixels,
             CHANNELS=filters, SEPARABLE=seconds, DILATED=firsts - seconds, ELEMENTS=ELEMENTS,
         )  # fmt: skip
-        scale_gradients = list(sums.split(filters)[1:])
         grad_x = empty(batch, *x.shape[1:], like=x) if needs_x else None
         adds = False
         if grad_x is not None and len(scales) > firsts:
             d_pooled = torch.empty_like(pooled)
             _shared_gradient[(triton.cdiv(pixels * inputs, ELEMENTS),)](
-                gradient, pooled, *moments0, *slots[2 * KINDS :], sums, d_pooled, grad_x, pixels,
+                gradient, pooled, *moments0[:2], *slots[2 * KINDS :], sums, d_pooled, grad_x,
+                pixels,
                 CHANNELS=filters, OWN=inputs, FIRST=1 + firsts,
                 POOLS=kinds["POOLS"], SKIP=shared.skip, ELEMENTS=ELEMENTS,
             )  # fmt: skip
@@ -542,7 +437,14 @@ class _Candidates(torch.autograd.Function):
             if kinds["POOLS"]:
                 wanted = _pools_of(d_pooled, shared, inputs)
                 stride = geometry.stride
-                write_gradient(*wanted, pool_taps, grad_x, stride=stride, adds=adds)
+                write_gradient(
+                    *wanted,
+                    pool_taps,
+                    grad_x,
+                    step=d_pooled.shape[1],
+                    stride=stride,
+                    adds=adds,
+                )
                 adds = True
 
         # 2. The second units, and the normalisation before them.
@@ -550,30 +452,26 @@ class _Candidates(torch.autograd.Function):
             groups = seconds * filters // inputs
             d_inner2 = multiply(d_outer2, packed.matrices2, groups, transposed=True)
             d_normalised = torch.empty_like(d_outer2)
-            pair = moments[0], moments[1]
-            input_gradient(d_inner2, outer, packed.taps2, d_normalised, geometry2, pair)
-            if partial is not None:
-                own = part(units + firsts, 2 * units)
+            input_gradient(d_inner2, outer, packed.taps2, d_normalised, geometry2, moments)
+            if partials is not None:
+                own = partials.of(units + firsts, 2 * units)
                 matrix_gradient(d_outer2, inner2, own, groups)
-                filter_gradient(d_inner2, outer, part(firsts, units), geometry2, pair)
-            gradient_of_slice(d_normalised, outer, moments, d_outer)
+                filter_gradient(d_inner2, outer, partials.of(firsts, units), geometry2, moments)
+            write_normalised_gradient(d_normalised, outer, moments, d_outer)
 
         # 3. The first units.
         groups = firsts * filters // inputs
         d_inner = multiply(d_outer, packed.matrices, groups, transposed=True)
         if grad_x is not None:
             input_gradient(d_inner, x, packed.taps, grad_x, geometry, None, adds=adds)
-        if partial is not None:
-            own = part(units, units + firsts)
+        if partials is not None:
+            own = partials.of(units, units + firsts)
             matrix_gradient(d_outer, inner, own, groups)
-            filter_gradient(d_inner, x, part(0, firsts), geometry, None)
+            filter_gradient(d_inner, x, partials.of(0, firsts), geometry, None)
 
         weight_gradients: list[Tensor | None] = [None] * (2 * units)
-        if partial is not None:
-            found = partial.sum(0).split(sizes)
-            weight_gradients = [
-                one.view(shape) for one, shape in zip(found, ctx.shapes, strict=False)
-            ]
+        if partials is not None:
+            weight_gradients = list(partials.sum())
         return (None, None, None, grad_x, *weight_gradients, *scale_gradients)
 
 

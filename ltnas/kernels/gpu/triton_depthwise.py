@@ -1,8 +1,7 @@
-"""Depthwise convolution of one state by the filters of several edges, on a GPU.
+"""Depthwise convolutions of one state by the filters of several edges, on a GPU.
 
-Every edge that leaves a state convolves the same rectified channels with filters of its own. The
-kernels read the state once for all edges: the output channel e * C + c is computed from the input
-channel c.
+Every edge that leaves a state convolves the same rectified channels with filters of its own: the
+output channel e * C + c is computed from the input channel c. Nothing is copied for the edges.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ PROGRAMS = 1056
 
 @triton.jit
 def _load(
-    x, mask, average, deviation, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr
+    x, mask, average, slope, shift, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr
 ):  # fmt: skip
     """Load an input, normalised and rectified if that is wanted; 0 outside of the image."""
     value = tl.load(x, mask=mask, other=0.0).to(tl.float32)
     if NORMALISE:
-        value = tl.where(mask, (value - average) * deviation, 0.0)
+        value = tl.where(mask, (value - average) * slope + shift, 0.0)
     if RECTIFY:
         value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
     return value
@@ -85,15 +84,15 @@ def _tap(
 
 @triton.jit
 def _write(
-    y, total, sign, threshold, to, real, column, width,
+    y, total, sign, average, slope, shift, to, real, column, width,
     COLUMN: tl.constexpr, STEP: tl.constexpr, SIGN_STEP: tl.constexpr, MASKED: tl.constexpr,
     ADDS: tl.constexpr,
 ):  # fmt: skip
-    """Store one column of the result; MASKED: 0 where the sign is no larger than a threshold."""
+    """Store one column of the result; MASKED: 0 where the normalised sign is not positive."""
     mask = real & (column + COLUMN < width)
     if MASKED:
         value = tl.load(sign + COLUMN * SIGN_STEP, mask=mask, other=0.0).to(tl.float32)
-        total = tl.where(value > threshold, total, 0.0)
+        total = tl.where((value - average) * slope + shift > 0, total, 0.0)
     if ADDS:
         total += tl.load(y + to + COLUMN * STEP, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + to + COLUMN * STEP, total.to(y.dtype.element_ty), mask=mask)
@@ -101,7 +100,7 @@ def _write(
 
 @triton.jit
 def _accumulate(
-    t0, t1, t2, t3, source, filters, c, real, image, row, column, average, deviation,
+    t0, t1, t2, t3, source, filters, c, real, image, row, column, average, slope, shift,
     height, width,
     FILTERS: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr, STRIDE: tl.constexpr,
     DILATION: tl.constexpr, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr, TURNED: tl.constexpr,
@@ -124,7 +123,7 @@ def _accumulate(
         for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
             v = column * STRIDE + m - (KERNEL // 2) * DILATION
             mask = row_exists & (v >= 0) & (v < width)
-            value = _load(line + v * X_STEP, mask, average, deviation, RECTIFY, NORMALISE)
+            value = _load(line + v * X_STEP, mask, average, slope, shift, RECTIFY, NORMALISE)
             t0 = _tap(t0, value, w0, w1, w2, w3, w4, w5, w6, m, DILATION, KERNEL)
             t1 = _tap(t1, value, w0, w1, w2, w3, w4, w5, w6, m - STRIDE, DILATION, KERNEL)
             t2 = _tap(t2, value, w0, w1, w2, w3, w4, w5, w6, m - 2 * STRIDE, DILATION, KERNEL)
@@ -143,7 +142,7 @@ def _accumulate_edges(
         for edge in range(first, first + edges):
             t0, t1, t2, t3 = _accumulate(
                 t0, t1, t2, t3, x + c + edge * CHANNELS, taps + edge * CHANNELS, c,
-                real, image, row, column, 0.0, 0.0, height, width,
+                real, image, row, column, 0.0, 1.0, 0.0, height, width,
                 FILTERS=FILTERS, X_STEP=X_STEP, KERNEL=KERNEL, STRIDE=1, DILATION=DILATION,
                 RECTIFY=False, NORMALISE=False, TURNED=True, COLUMNS=COLUMNS,
             )  # fmt: skip
@@ -155,14 +154,14 @@ def _accumulate_edges(
 # and outputs lie side by side. Steps are distances of two pixels.
 @triton.jit(do_not_specialize=SIZES)
 def _convolve(
-    x, taps, y, mean, inverse, groups, height, width, out_height, out_width, edges,
+    x, taps, y, mean, slopes, shifts, groups, height, width, out_height, out_width, edges,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, Y_STEP: tl.constexpr,
     STRIDE: tl.constexpr, K0: tl.constexpr, D0: tl.constexpr, K1: tl.constexpr, D1: tl.constexpr,
     K2: tl.constexpr, D2: tl.constexpr, K3: tl.constexpr, D3: tl.constexpr,
     RECTIFY: tl.constexpr, NORMALISE: tl.constexpr, SLICED: tl.constexpr,
     COLUMNS: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
-    """Convolve x with the filters of an edge; NORMALISE: by `mean` and `inverse` first."""
+    """Convolve x with the filters of an edge; NORMALISE: normalise it first."""
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
     c, group = element % CHANNELS, element // CHANNELS
     real = group < groups
@@ -171,52 +170,60 @@ def _convolve(
     image = group // (in_row * out_height)
     number, edge = tl.program_id(1) // edges, tl.program_id(1) % edges
     source = x + c + number * CHANNELS if SLICED else x + c
-    average = 0.0
-    deviation = 0.0
+    average, slope, shift = 0.0, 1.0, 0.0
     if NORMALISE:
         at = c + number * CHANNELS if SLICED else c
         average = tl.load(mean + at, mask=real, other=0.0)
-        deviation = tl.load(inverse + at, mask=real, other=0.0)
+        slope = tl.load(slopes + at, mask=real, other=0.0)
+        shift = tl.load(shifts + at, mask=real, other=0.0)
     t0 = tl.zeros([ELEMENTS], dtype=tl.float32)
     t1, t2, t3 = t0, t0, t0
     filters = taps + edge * CHANNELS
     if number == 0:
         t0, t1, t2, t3 = _accumulate(
-            t0, t1, t2, t3, source, filters, c, real, image, row, column, average, deviation,
+            t0, t1, t2, t3, source, filters, c, real, image, row, column, average, slope, shift,
             height, width, FILTERS, X_STEP, K0, STRIDE, D0, RECTIFY, NORMALISE, False, COLUMNS,
         )  # fmt: skip
     if K1 > 0:
         if number == 1:
             t0, t1, t2, t3 = _accumulate(
                 t0, t1, t2, t3, source, filters + K0 * K0 * FILTERS, c, real, image, row, column,
-                average, deviation, height, width,
+                average, slope, shift, height, width,
                 FILTERS, X_STEP, K1, STRIDE, D1, RECTIFY, NORMALISE, False, COLUMNS,
             )  # fmt: skip
     if K2 > 0:
         if number == 2:
             t0, t1, t2, t3 = _accumulate(
                 t0, t1, t2, t3, source, filters + (K0 * K0 + K1 * K1) * FILTERS, c, real, image,
-                row, column, average, deviation, height, width,
+                row, column, average, slope, shift, height, width,
                 FILTERS, X_STEP, K2, STRIDE, D2, RECTIFY, NORMALISE, False, COLUMNS,
             )  # fmt: skip
     if K3 > 0:
         if number == 3:
             t0, t1, t2, t3 = _accumulate(
                 t0, t1, t2, t3, source, filters + (K0 * K0 + K1 * K1 + K2 * K2) * FILTERS, c, real,
-                image, row, column, average, deviation, height, width,
+                image, row, column, average, slope, shift, height, width,
                 FILTERS, X_STEP, K3, STRIDE, D3, RECTIFY, NORMALISE, False, COLUMNS,
             )  # fmt: skip
     pixel = (image * out_height + row) * out_width + column
     to = pixel * Y_STEP + number * FILTERS + edge * CHANNELS + c
-    _write(y, t0, x, 0.0, to, real, column, out_width, 0, Y_STEP, 0, False, False)
-    _write(y, t1, x, 0.0, to, real, column, out_width, 1, Y_STEP, 0, False, False)
-    _write(y, t2, x, 0.0, to, real, column, out_width, 2, Y_STEP, 0, False, False)
-    _write(y, t3, x, 0.0, to, real, column, out_width, 3, Y_STEP, 0, False, False)
+    _write(
+        y, t0, x, 0.0, 1.0, 0.0, to, real, column, out_width, 0, Y_STEP, 0, False, False
+    )  # fmt: skip
+    _write(
+        y, t1, x, 0.0, 1.0, 0.0, to, real, column, out_width, 1, Y_STEP, 0, False, False
+    )  # fmt: skip
+    _write(
+        y, t2, x, 0.0, 1.0, 0.0, to, real, column, out_width, 2, Y_STEP, 0, False, False
+    )  # fmt: skip
+    _write(
+        y, t3, x, 0.0, 1.0, 0.0, to, real, column, out_width, 3, Y_STEP, 0, False, False
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=SIZES)
 def _input_gradient(
-    gradient, taps, x, dx, mean, groups, height, width, edges,
+    gradient, taps, x, dx, mean, slopes, shifts, groups, height, width, edges,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr,
     DX_STEP: tl.constexpr, K0: tl.constexpr, D0: tl.constexpr, K1: tl.constexpr, D1: tl.constexpr,
     K2: tl.constexpr, D2: tl.constexpr, K3: tl.constexpr, D3: tl.constexpr,
@@ -225,7 +232,7 @@ def _input_gradient(
 ):  # fmt: skip
     """Gradient of the input at stride 1, or, SLICED, of the slice of each convolution.
 
-    With NORMALISE that of the normalised input, whose sign is that of x minus the mean.
+    With NORMALISE that of the normalised input, whose sign counts then.
     """
     element = tl.program_id(0) * ELEMENTS + tl.arange(0, ELEMENTS)
     c, group = element % CHANNELS, element // CHANNELS
@@ -259,15 +266,29 @@ def _input_gradient(
         CHANNELS, FILTERS, STEP, K3, D3, COLUMNS,
     )  # fmt: skip
     at = c + number * CHANNELS if SLICED else c
-    threshold = 0.0
+    average, slope, shift = 0.0, 1.0, 0.0
     if NORMALISE:
-        threshold = tl.load(mean + at, mask=real, other=0.0)
+        average = tl.load(mean + at, mask=real, other=0.0)
+        slope = tl.load(slopes + at, mask=real, other=0.0)
+        shift = tl.load(shifts + at, mask=real, other=0.0)
     pixel = (image * height + row) * width + column
     to, sign = pixel * DX_STEP + at, x + pixel * X_STEP + at
-    _write(dx, t0, sign, threshold, to, real, column, width, 0, DX_STEP, X_STEP, RECTIFY, ADDS)
-    _write(dx, t1, sign, threshold, to, real, column, width, 1, DX_STEP, X_STEP, RECTIFY, ADDS)
-    _write(dx, t2, sign, threshold, to, real, column, width, 2, DX_STEP, X_STEP, RECTIFY, ADDS)
-    _write(dx, t3, sign, threshold, to, real, column, width, 3, DX_STEP, X_STEP, RECTIFY, ADDS)
+    _write(
+        dx, t0, sign, average, slope, shift, to, real, column, width,
+        0, DX_STEP, X_STEP, RECTIFY, ADDS,
+    )  # fmt: skip
+    _write(
+        dx, t1, sign, average, slope, shift, to, real, column, width,
+        1, DX_STEP, X_STEP, RECTIFY, ADDS,
+    )  # fmt: skip
+    _write(
+        dx, t2, sign, average, slope, shift, to, real, column, width,
+        2, DX_STEP, X_STEP, RECTIFY, ADDS,
+    )  # fmt: skip
+    _write(
+        dx, t3, sign, average, slope, shift, to, real, column, width,
+        3, DX_STEP, X_STEP, RECTIFY, ADDS,
+    )  # fmt: skip
 
 
 @triton.jit
@@ -370,7 +391,7 @@ def _store_tap(
 
 @triton.jit
 def _row_gradient(
-    gradient, x, partial, mean, inverse, i,
+    gradient, x, partial, mean, slopes, shifts, i,
     groups, height, width, out_height, out_width, span, part_step,
     CHANNELS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr,
     STRIDE: tl.constexpr, DILATION: tl.constexpr, RECTIFY: tl.constexpr, NORMALISE: tl.constexpr,
@@ -383,11 +404,11 @@ def _row_gradient(
     split = tl.program_id(2)
     channel_exists = c < CHANNELS
     in_row = (out_width + COLUMNS - 1) // COLUMNS
-    average = 0.0
-    deviation = 0.0
+    average, slope, shift = 0.0, 1.0, 0.0
     if NORMALISE:
         average = tl.load(mean + c, mask=channel_exists, other=0.0)
-        deviation = tl.load(inverse + c, mask=channel_exists, other=0.0)
+        slope = tl.load(slopes + c, mask=channel_exists, other=0.0)
+        shift = tl.load(shifts + c, mask=channel_exists, other=0.0)
     t0 = tl.zeros([GROUPS, BLOCK], dtype=tl.float32)
     t1, t2, t3, t4, t5, t6 = t0, t0, t0, t0, t0, t0
     for start in range(split * span, split * span + span, GROUPS):
@@ -407,7 +428,7 @@ def _row_gradient(
         for m in tl.static_range((COLUMNS - 1) * STRIDE + (KERNEL - 1) * DILATION + 1):
             v = column * STRIDE + m - (KERNEL // 2) * DILATION
             mask = row_exists & (v >= 0) & (v < width)
-            value = _load(line + v * X_STEP, mask, average, deviation, RECTIFY, NORMALISE)
+            value = _load(line + v * X_STEP, mask, average, slope, shift, RECTIFY, NORMALISE)
             t0 = _gradient_tap(t0, value, g0, g1, g2, g3, m, STRIDE)
             t1 = _gradient_tap(t1, value, g0, g1, g2, g3, m - DILATION, STRIDE)
             t2 = _gradient_tap(t2, value, g0, g1, g2, g3, m - 2 * DILATION, STRIDE)
@@ -431,7 +452,7 @@ def _row_gradient(
 
 @triton.jit(do_not_specialize=SIZES)
 def _weight_gradient(
-    gradient, x, partial, mean, inverse,
+    gradient, x, partial, mean, slopes, shifts,
     groups, height, width, out_height, out_width, span, part_step,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, STEP: tl.constexpr, X_STEP: tl.constexpr,
     STRIDE: tl.constexpr, K0: tl.constexpr, D0: tl.constexpr, K1: tl.constexpr, D1: tl.constexpr,
@@ -443,22 +464,22 @@ def _weight_gradient(
     i, own = tl.program_id(1), CHANNELS if SLICED else 0
     if i < K0:
         _row_gradient(
-            gradient, x, partial, mean, inverse, i,
+            gradient, x, partial, mean, slopes, shifts, i,
             groups, height, width, out_height, out_width, span, part_step,
             CHANNELS, STEP, X_STEP, K0, STRIDE, D0, RECTIFY, NORMALISE, COLUMNS, GROUPS, BLOCK,
         )  # fmt: skip
     if K1 > 0:
         if (i >= K0) & (i < K0 + K1):
             _row_gradient(
-                gradient + FILTERS, x + own, partial + K0 * K0 * FILTERS, mean + own, inverse + own,
-                i - K0, groups, height, width, out_height, out_width, span, part_step,
+                gradient + FILTERS, x + own, partial + K0 * K0 * FILTERS, mean + own, slopes + own,
+                shifts + own, i - K0, groups, height, width, out_height, out_width, span, part_step,
                 CHANNELS, STEP, X_STEP, K1, STRIDE, D1, RECTIFY, NORMALISE, COLUMNS, GROUPS, BLOCK,
             )  # fmt: skip
     if K2 > 0:
         if (i >= K0 + K1) & (i < K0 + K1 + K2):
             _row_gradient(
                 gradient + 2 * FILTERS, x + 2 * own, partial + (K0 * K0 + K1 * K1) * FILTERS,
-                mean + 2 * own, inverse + 2 * own, i - K0 - K1,
+                mean + 2 * own, slopes + 2 * own, shifts + 2 * own, i - K0 - K1,
                 groups, height, width, out_height, out_width, span, part_step,
                 CHANNELS, STEP, X_STEP, K2, STRIDE, D2, RECTIFY, NORMALISE, COLUMNS, GROUPS, BLOCK,
             )  # fmt: skip
@@ -467,7 +488,7 @@ def _weight_gradient(
             _row_gradient(
                 gradient + 3 * FILTERS, x + 3 * own,
                 partial + (K0 * K0 + K1 * K1 + K2 * K2) * FILTERS,
-                mean + 3 * own, inverse + 3 * own, i - K0 - K1 - K2,
+                mean + 3 * own, slopes + 3 * own, shifts + 3 * own, i - K0 - K1 - K2,
                 groups, height, width, out_height, out_width, span, part_step,
                 CHANNELS, STEP, X_STEP, K3, STRIDE, D3, RECTIFY, NORMALISE, COLUMNS, GROUPS, BLOCK,
             )  # fmt: skip
@@ -516,8 +537,8 @@ class Geometry(NamedTuple):
         return found | {"RECTIFY": self.rectify}
 
 
-Moments = tuple[Tensor, Tensor]
-"""Mean and inverse deviation of each channel of an input that is to be normalised, [C] each."""
+Moments = Tensor
+"""Normalisation of each channel of an input: mean, inverse deviation, slope and shift, [4, C]."""
 
 
 def convolve(
@@ -535,11 +556,11 @@ def convolve(
     batch, _, height, width = x.shape
     out_height, out_width = y.shape[2:]
     groups = batch * out_height * triton.cdiv(out_width, COLUMNS)
-    mean, inverse = moments or (taps, taps)
+    mean, _, slopes, shifts = (taps,) * 4 if moments is None else moments
     edges = geometry.filters // geometry.channels
     grid = (triton.cdiv(groups * geometry.channels, ELEMENTS), len(geometry.kernels) * edges)
     _convolve[grid](
-        x, taps, y, mean, inverse, groups, height, width, out_height, out_width, edges,
+        x, taps, y, mean, slopes, shifts, groups, height, width, out_height, out_width, edges,
         Y_STEP=y.shape[1], STRIDE=geometry.stride, NORMALISE=moments is not None,
         SLICED=geometry.sliced, COLUMNS=COLUMNS, ELEMENTS=ELEMENTS, **geometry.constants(),
     )  # fmt: skip
@@ -575,8 +596,9 @@ def input_gradient(
             triton.cdiv(groups * channels, ELEMENTS),
             len(geometry.kernels) if geometry.sliced else 1,
         )
+        mean, _, slopes, shifts = (taps,) * 4 if moments is None else moments
         _input_gradient[grid](
-            gradient, taps, x, dx, taps if moments is None else moments[0],
+            gradient, taps, x, dx, mean, slopes, shifts,
             groups, height, width, edges,
             STEP=gradient.shape[1], DX_STEP=dx.shape[1], NORMALISE=moments is not None,
             SLICED=geometry.sliced, ADDS=adds, COLUMNS=COLUMNS, ELEMENTS=ELEMENTS,
@@ -610,11 +632,11 @@ def filter_gradient(
     block, splits = _block(geometry.channels), len(partial)
     groups, step = len(x) * out_height * triton.cdiv(out_width, COLUMNS), ELEMENTS // block
     span = triton.cdiv(triton.cdiv(groups, splits), step) * step
-    mean, inverse = moments or (partial, partial)
+    mean, _, slopes, shifts = (partial,) * 4 if moments is None else moments
     edges = geometry.filters // geometry.channels
     grid = (triton.cdiv(geometry.channels, block) * edges, sum(geometry.kernels), splits)
     _weight_gradient[grid](
-        gradient, x, partial, mean, inverse,
+        gradient, x, partial, mean, slopes, shifts,
         groups, *x.shape[2:], out_height, out_width, span, partial.stride(0),
         STEP=gradient.shape[1], STRIDE=geometry.stride, NORMALISE=moments is not None,
         SLICED=geometry.sliced, COLUMNS=COLUMNS, GROUPS=step, BLOCK=block, **geometry.constants(),

@@ -15,7 +15,7 @@ from ltnas.kernels.gpu.layout import dense, empty, power_of_two
 
 ELEMENTS = 8192
 """Elements of a program of the passes over pixels and channels."""
-SIZES = ["pixels", "part_pixels", "part_step", "parts", "area", "own"]
+SIZES = ["pixels", "part_pixels", "part_step", "parts", "area", "images"]
 """Arguments for whose values Triton shall compile no variants."""
 PARTS = 256
 """Largest number of parts whose sums one program puts together."""
@@ -40,6 +40,16 @@ def _block_moments(
 
 
 @triton.jit
+def _learned(scales, shifts, slope, shift, deviation, c, channels, first):
+    """Write slope and shift of the channels of a layer with learned scale and shift."""
+    exists = (c >= first) & (c < first + channels)
+    scale = tl.load(scales + c - first, mask=exists, other=0.0).to(tl.float32)
+    tl.store(slope + c, deviation * scale, mask=exists)
+    value = tl.load(shifts + c - first, mask=exists, other=0.0).to(tl.float32)
+    tl.store(shift + c, value, mask=exists)
+
+
+@triton.jit
 def _move(running_mean, running_var, batches, mean, variance, c, channels, momentum):
     """Move the running statistics of a layer by those of its channels, and count the batch."""
     exists = (c >= 0) & (c < channels)
@@ -53,10 +63,12 @@ def _move(running_mean, running_var, batches, mean, variance, c, channels, momen
 
 @triton.jit(do_not_specialize=SIZES)
 def _join_moments(
-    part_mean, part_squares, mean, inverse,
+    part_mean, part_squares, mean, inverse, slope, shift,
+    scale0, scale1, scale2, scale3, shift0, shift1, shift2, shift3,
     mean0, mean1, mean2, mean3, var0, var1, var2, var3, batches0, batches1, batches2, batches3,
     pixels, part_pixels, channels, own, parts, eps, momentum,
-    LAYERS: tl.constexpr, MOVES: tl.constexpr, PARTS: tl.constexpr, CHANNELS: tl.constexpr,
+    LAYERS: tl.constexpr, AFFINE: tl.constexpr, MOVES: tl.constexpr,
+    PARTS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """Join the moments of the parts (Chan et al. 1983), move the running statistics, and count.
 
@@ -84,7 +96,19 @@ def _join_moments(
         squares += tl.sum(inner + value * value * count[:, None], axis=0)
     variance = squares / pixels
     tl.store(mean + c, average, mask=exists)
-    tl.store(inverse + c, 1.0 / tl.sqrt(variance + eps), mask=exists)
+    deviation = 1.0 / tl.sqrt(variance + eps)
+    tl.store(inverse + c, deviation, mask=exists)
+    if AFFINE:
+        _learned(scale0, shift0, slope, shift, deviation, c, own, 0)
+        if LAYERS > 1:
+            _learned(scale1, shift1, slope, shift, deviation, c, own, own)
+        if LAYERS > 2:
+            _learned(scale2, shift2, slope, shift, deviation, c, own, 2 * own)
+        if LAYERS > 3:
+            _learned(scale3, shift3, slope, shift, deviation, c, own, 3 * own)
+    else:
+        tl.store(slope + c, deviation, mask=exists)
+        tl.store(shift + c, 0.0, mask=exists)
     if MOVES:
         unbiased = squares / (pixels - 1)
         _move(mean0, var0, batches0, average, unbiased, c, own, momentum)
@@ -96,9 +120,23 @@ def _join_moments(
             _move(mean3, var3, batches3, average, unbiased, c - 3 * own, own, momentum)
 
 
+@triton.jit
+def _factor(
+    factor, p, c, pixels, area, images, channels: tl.constexpr, own: tl.constexpr
+):  # fmt: skip
+    """Factors [layers, images] of pixels and channels, of which each layer has `own`."""
+    found = tl.zeros([p.shape[0], c.shape[0]], dtype=tl.float32)
+    for layer in tl.static_range(channels // own):
+        at = factor + layer * images + p // area
+        value = tl.load(at, mask=p < pixels, other=0.0).to(tl.float32)
+        found = tl.where((c // own == layer)[None, :], value[:, None], found)
+    return found
+
+
 @triton.jit(do_not_specialize=SIZES)
 def _apply(
-    x, y, mean, inverse, scale, shift, factor, onto, pixels, area, channels: tl.constexpr,
+    x, y, mean, inverse, scale, shift, factor, onto, pixels, area, images,
+    channels: tl.constexpr, own: tl.constexpr,
     SCALED: tl.constexpr, SHIFTED: tl.constexpr, FACTORED: tl.constexpr, ADDS: tl.constexpr,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
@@ -116,7 +154,7 @@ def _apply(
     if SHIFTED:
         result += tl.load(shift + c, mask=exists, other=0.0).to(tl.float32)[None, :]
     if FACTORED:
-        result *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+        result *= _factor(factor, p, c, pixels, area, images, channels, own)
     if ADDS:
         result += tl.load(onto + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + at, result.to(y.dtype.element_ty), mask=mask)
@@ -124,8 +162,8 @@ def _apply(
 
 @triton.jit(do_not_specialize=SIZES)
 def _gradient_sums(
-    gradient, x, mean, inverse, factor, sums, products, pixels, area,
-    channels: tl.constexpr, x_step: tl.constexpr, part_step,
+    gradient, x, mean, inverse, factor, sums, products, pixels, area, images, part_step,
+    channels: tl.constexpr, own: tl.constexpr, x_step: tl.constexpr,
     FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """Sums over the pixels of a part of the gradient, and of its product with the normalised x."""
@@ -138,7 +176,7 @@ def _gradient_sums(
     deviation = tl.load(inverse + c, mask=exists, other=0.0)
     grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
     if FACTORED:
-        grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+        grad *= _factor(factor, p, c, pixels, area, images, channels, own)
     at = p[:, None] * x_step + c[None, :]
     value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     normalised = (value - average[None, :]) * deviation[None, :]
@@ -168,8 +206,8 @@ def _join_sums(
 
 @triton.jit(do_not_specialize=SIZES)
 def _input_gradient(
-    gradient, x, mean, inverse, scale, factor, sums, products, dx,
-    pixels, area, channels: tl.constexpr, x_step: tl.constexpr,
+    gradient, x, mean, inverse, slopes, scale, factor, sums, products, dx,
+    pixels, area, images, channels: tl.constexpr, own: tl.constexpr, x_step: tl.constexpr,
     SCALED: tl.constexpr, FACTORED: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
@@ -179,14 +217,14 @@ def _input_gradient(
     at = p[:, None] * channels + c[None, :]
     average = tl.load(mean + c, mask=exists, other=0.0)
     deviation = tl.load(inverse + c, mask=exists, other=0.0)
-    slope = deviation
+    slope = tl.load(slopes + c, mask=exists, other=0.0)
     if SCALED:
         slope *= tl.load(scale + c, mask=exists, other=0.0).to(tl.float32)
     total = tl.load(sums + c, mask=exists, other=0.0) / pixels
     product = tl.load(products + c, mask=exists, other=0.0) / pixels
     grad = tl.load(gradient + at, mask=mask, other=0.0).to(tl.float32)
     if FACTORED:
-        grad *= tl.load(factor + p // area, mask=p < pixels, other=0.0).to(tl.float32)[:, None]
+        grad *= _factor(factor, p, c, pixels, area, images, channels, own)
     at = p[:, None] * x_step + c[None, :]
     value = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     normalised = (value - average[None, :]) * deviation[None, :]
@@ -234,31 +272,39 @@ def join_moments(
     *,
     pixels: int,
     part_pixels: int,
+    learns: bool = False,
 ) -> None:
     """Write the moments of a batch, and move the running statistics of its layers in training.
+
+    With `learns`, slope and shift are those of the layers; without, as if these had none.
 
     Args:
         layers: up to four layers with as many channels each, side by side.
         parts: mean, and sum of squared deviations from it, of each part, [2, parts, channels].
-        moments: mean and inverse deviation, [2, channels].
+        moments: mean, inverse deviation, slope and shift, [4, channels].
         pixels: number of pixels.
         part_pixels: number of pixels of a part; the last one may have fewer.
+        learns: True to take learned scales and shifts of the layers.
     """
     channels, first = moments.shape[1], layers[0]
+    moves = first.training and first.track_running_stats
+    if moves and pixels == 1:
+        raise ValueError("the variance of a single pixel cannot be measured: use larger batches")
     padded = [*layers, *[first] * (4 - len(layers))]
     _join_moments[(triton.cdiv(channels, 8),)](
-        parts[0], parts[1], moments[0], moments[1],
+        parts[0], parts[1], *moments,
+        *(layer.weight for layer in padded), *(layer.bias for layer in padded),
         *(layer.running_mean for layer in padded), *(layer.running_var for layer in padded),
         *(layer.num_batches_tracked for layer in padded),
         pixels, part_pixels, channels, channels // len(layers), parts.shape[1],
         first.eps, first.momentum,
-        LAYERS=len(layers), MOVES=first.training and first.track_running_stats,
+        LAYERS=len(layers), AFFINE=learns, MOVES=moves,
         PARTS=min(PARTS, power_of_two(parts.shape[1])), CHANNELS=8,
     )  # fmt: skip
 
 
 def measure(layers: Sequence[nn.BatchNorm2d], x: Tensor) -> Tensor:
-    """Return mean and inverse deviation of each channel, [2, C]; see `join_moments`.
+    """Return mean, inverse deviation, slope and shift of each channel; see `join_moments`.
 
     Args:
         layers: up to four layers with as many channels each, side by side.
@@ -268,36 +314,71 @@ def measure(layers: Sequence[nn.BatchNorm2d], x: Tensor) -> Tensor:
     step, block, grid = _tiles(pixels, channels)
     parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
     _block_moments[grid](x, parts[0], parts[1], pixels, channels, PIXELS=step, CHANNELS=block)
-    moments = torch.empty(2, channels, dtype=torch.float32, device=x.device)
+    moments = torch.empty(4, channels, dtype=torch.float32, device=x.device)
     join_moments(layers, parts, moments, pixels=pixels, part_pixels=step)
     return moments
 
 
-def gradient_of_slice(gradient: Tensor, x: Tensor, moments: Tensor, dx: Tensor) -> None:
-    """Write the gradient of the first channels of an input that only these were normalised from.
+def apply_moments(x: Tensor, moments: Tensor, factor: Tensor | None) -> Tensor:
+    """Return x normalised, with learned slope and shift, and multiplied by a factor.
+
+    Args:
+        x: input without gaps, [B, C, H, W].
+        moments: see `join_moments`, [4, C].
+        factor: factors of each layer and image, [layers, B]; None: 1.
+    """
+    batch, channels, height, width = x.shape
+    pixels = batch * height * width
+    step, block, grid = _tiles(pixels, channels)
+    y = torch.empty_like(x)
+    mean, _, slope, shift = moments
+    _apply[grid](
+        x, y, mean, slope, None, shift, factor, None, pixels, height * width, batch,
+        channels=channels, own=_own(channels, factor),
+        SCALED=False, SHIFTED=True, FACTORED=factor is not None, ADDS=False,
+        PIXELS=step, CHANNELS=block,
+    )  # fmt: skip
+    return y
+
+
+def write_normalised_gradient(
+    gradient: Tensor, x: Tensor, moments: Tensor, dx: Tensor, factor: Tensor | None = None
+) -> Tensor:
+    """Write the gradient of the input of a normalisation, and return those of shift and scale.
 
     Args:
         gradient: gradient of the normalised channels without gaps, [B, c, H, W].
-        x: input without gaps, [B, C, H, W] with C >= c.
-        moments: mean and inverse deviation of each channel, [2, C].
+        x: input without gaps, [B, C, H, W] with C >= c, of which the first c channels were used.
+        moments: see `join_moments`, [4, C].
         dx: gradient of the input, [B, C, H, W], of which the first c channels are written.
+        factor: see `apply_moments`.
+
+    Returns:
+        Sums over the pixels of the gradient, and of its product with the normalised x, [2 * c].
     """
     batch, channels, height, width = gradient.shape
     pixels, x_step = batch * height * width, x.shape[1]
     step, block, grid = _tiles(pixels, channels)
     parts = torch.empty(grid[0], 2 * channels, dtype=torch.float32, device=x.device)
-    mean, inverse = moments
+    mean, inverse, slope, _ = moments
+    own = _own(channels, factor)
     _gradient_sums[grid](
-        gradient, x, mean, inverse, None, parts, parts[:, channels:],
-        pixels, height * width, channels, x_step, 2 * channels,
-        FACTORED=False, PIXELS=step, CHANNELS=block,
+        gradient, x, mean, inverse, factor, parts, parts[:, channels:],
+        pixels, height * width, batch, 2 * channels, channels=channels, own=own, x_step=x_step,
+        FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
     )  # fmt: skip
     sums = parts.sum(0)
     _input_gradient[grid](
-        gradient, x, mean, inverse, None, None, sums, sums[channels:], dx,
-        pixels, height * width, channels, x_step,
-        SCALED=False, FACTORED=False, PIXELS=step, CHANNELS=block,
+        gradient, x, mean, inverse, slope, None, factor, sums, sums[channels:], dx,
+        pixels, height * width, batch, channels=channels, own=own, x_step=x_step,
+        SCALED=False, FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
     )  # fmt: skip
+    return sums
+
+
+def _own(channels: int, factor: Tensor | None) -> int:
+    """Return the number of channels of a layer that has a factor of its own."""
+    return channels if factor is None else channels // len(factor)
 
 
 class _Normalise(torch.autograd.Function):
@@ -319,7 +400,7 @@ class _Normalise(torch.autograd.Function):
         y = empty(batch, channels, height, width, like=x)
         _apply[grid](
             x, y, moments[0], moments[1], scale, shift, factor, onto,
-            pixels, height * width, channels,
+            pixels, height * width, batch, channels=channels, own=channels,
             SCALED=scale is not None, SHIFTED=shift is not None, FACTORED=factor is not None,
             ADDS=onto is not None, PIXELS=step, CHANNELS=block,
         )  # fmt: skip
@@ -337,7 +418,8 @@ class _Normalise(torch.autograd.Function):
         parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
         _gradient_sums[grid](
             gradient, x, moments[0], moments[1], factor, parts[0], parts[1],
-            pixels, height * width, channels, channels, channels,
+            pixels, height * width, batch, channels,
+            channels=channels, own=channels, x_step=channels,
             FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
         )  # fmt: skip
         sums = torch.empty(2, channels, dtype=torch.float32, device=x.device)
@@ -350,8 +432,9 @@ class _Normalise(torch.autograd.Function):
         if needs_x:
             dx = empty(batch, channels, height, width, like=x)
             _input_gradient[grid](
-                gradient, x, moments[0], moments[1], scale, factor, sums[0], sums[1], dx,
-                pixels, height * width, channels, channels,
+                gradient, x, moments[0], moments[1], moments[1], scale, factor, sums[0], sums[1],
+                dx, pixels, height * width, batch,
+                channels=channels, own=channels, x_step=channels,
                 SCALED=scale is not None, FACTORED=factor is not None,
                 PIXELS=step, CHANNELS=block,
             )  # fmt: skip

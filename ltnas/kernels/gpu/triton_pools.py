@@ -38,7 +38,7 @@ def _forward(
     column, row = pixel % out_width, (pixel // out_width) % out_height
     image = pixel // (out_width * out_height)
     best = tl.full([ELEMENTS], float("-inf"), dtype=tl.float32)
-    place = tl.zeros([ELEMENTS], dtype=tl.int32)
+    place = tl.full([ELEMENTS], -1, dtype=tl.int32)
     total = tl.zeros([ELEMENTS], dtype=tl.float32)
     for tap in tl.static_range(9):
         h, v = row * STRIDE + tap // 3 - 1, column * STRIDE + tap % 3 - 1
@@ -47,7 +47,7 @@ def _forward(
         value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
         total += value
         if MAX:
-            larger = inside & ((value > best) | (value != value))
+            larger = inside & ((value > best) | (value != value) | (place < 0))
             best, place = tl.where(larger, value, best), tl.where(larger, tap, place)
     to = pixel * Y_STEP + c
     if MAX:
@@ -113,6 +113,7 @@ def write_pools(
     taps: Tensor,
     *,
     x_step: int,
+    y_step: int,
     stride: int,
 ) -> None:
     """Write the pools of x; see `pools`.
@@ -123,16 +124,15 @@ def write_pools(
         mean: output like `maximum`, and a slice of as many channels; None: not wanted.
         taps: tap that has each maximum, without gaps, [B, C, H / s, W / s].
         x_step: distance of two pixels of x in elements.
+        y_step: distance of two pixels of the outputs.
         stride: stride.
     """
     batch, channels, height, width = x.shape
     out_height, out_width = taps.shape[2:]
     pixels = batch * out_height * out_width
-    some = maximum if maximum is not None else mean
-    assert some is not None
     _forward[(triton.cdiv(pixels * channels, ELEMENTS),)](
         x, maximum, mean, taps, pixels, height, width, out_height, out_width,
-        CHANNELS=channels, X_STEP=x_step, Y_STEP=some.stride(3), STRIDE=stride,
+        CHANNELS=channels, X_STEP=x_step, Y_STEP=y_step, STRIDE=stride,
         MAX=maximum is not None, MEAN=mean is not None, ELEMENTS=ELEMENTS,
     )  # fmt: skip
 
@@ -143,6 +143,7 @@ def write_gradient(
     taps: Tensor,
     dx: Tensor,
     *,
+    step: int,
     stride: int,
     adds: bool,
 ) -> None:
@@ -153,16 +154,15 @@ def write_gradient(
         grad_mean: gradient of the mean, which may be a slice of as many channels, or None.
         taps: tap that has each maximum.
         dx: gradient of the input, [B, C, H, W].
+        step: distance of two pixels of the outputs' gradients.
         stride: stride.
         adds: True to add to `dx`.
     """
     batch, channels, height, width = dx.shape
-    some = grad_maximum if grad_maximum is not None else grad_mean
-    assert some is not None
     pixels = batch * height * width
     _input_gradient[(triton.cdiv(pixels * channels, ELEMENTS),)](
         grad_maximum, grad_mean, taps, dx, pixels, height, width, *taps.shape[2:],
-        CHANNELS=channels, STEP=some.stride(3), STRIDE=stride,
+        CHANNELS=channels, STEP=step, STRIDE=stride,
         MAX=grad_maximum is not None, MEAN=grad_mean is not None, ADDS=adds, ELEMENTS=ELEMENTS,
     )  # fmt: skip
 
@@ -184,7 +184,7 @@ class _Pools(torch.autograd.Function):
         taps = torch.empty_like(maximum if wants_maximum else mean, dtype=torch.uint8)
         ctx.wanted = wants_maximum, wants_mean
         wanted = (maximum if wants_maximum else None, mean if wants_mean else None)
-        write_pools(x, *wanted, taps, x_step=x_step, stride=stride)
+        write_pools(x, *wanted, taps, x_step=x_step, y_step=channels, stride=stride)
         ctx.save_for_backward(taps)
         ctx.shape, ctx.stride = x.shape, stride
         return maximum, mean
@@ -198,5 +198,6 @@ class _Pools(torch.autograd.Function):
             for gradient, wants in zip(gradients, ctx.wanted, strict=True)
         ]
         dx = empty(*ctx.shape, like=gradients[0])
-        write_gradient(wanted[0], wanted[1], taps, dx, stride=ctx.stride, adds=False)
+        channels, stride = ctx.shape[1], ctx.stride
+        write_gradient(wanted[0], wanted[1], taps, dx, step=channels, stride=stride, adds=False)
         return dx, None, None, None
