@@ -33,6 +33,10 @@ SAME = {
 """Files that must be bit-identical for runs of the same seed, by kind of run."""
 TRIES = 60
 """Largest number of starts of a run; a run that needs more does not make progress."""
+PATIENCE = 1.1
+"""Factor by which the longest time before a kill grows from start to start: a machine that has
+become slower since the whole run was timed would else kill each start before its first checkpoint.
+"""
 
 
 def main() -> None:
@@ -113,7 +117,7 @@ def whole(kind: str, runs: Path) -> tuple[Path, float]:
 def torture(kind: str, runs: Path, reference: Path, seconds: float, draws: random.Random) -> int:
     """Kill and restart a run until it completes, compare its result, and return the kills."""
     for kills in range(TRIES):
-        process, delay = start(kind, runs), draws.uniform(0, seconds)
+        process, delay = start(kind, runs), draws.uniform(0, seconds * PATIENCE**kills)
         started, code = time.monotonic(), None
         while code is None and time.monotonic() - started < delay:
             found, status = os.waitpid(process, os.WNOHANG)
