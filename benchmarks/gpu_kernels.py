@@ -12,6 +12,7 @@ H100 moves the tensors of the forward pass.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import statistics
@@ -74,15 +75,15 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
     calls: Counter[Call] = Counter()
 
     def note(kernel: str, x: Tensor, *settings: object) -> None:
-        batch, *rest = x.shape
-        batch = batch * int(words["batch"]) // RECORDED_BATCH
-        calls[Call(kernel, (batch, *rest), settings)] += 1  # type: ignore[arg-type]
+        recorded_images, channels, height, width = x.shape
+        images = recorded_images * int(words["batch"]) // RECORDED_BATCH
+        calls[Call(kernel, (images, channels, height, width), settings)] += 1
 
     depthwise, pointwise, normalise = gpu.depthwise, gpu.pointwise, gpu.normalise
     pools, weighted_sum = gpu.pools, gpu.weighted_sum
     candidates, operations = gpu.candidates, gpu.operations
 
-    def note_depthwise(x: Tensor, weight: Tensor, **how: Any) -> Tensor:  # noqa: ANN401
+    def note_depthwise(x: Tensor, weight: Tensor, **how: int) -> Tensor:
         kernel, edges = weight.shape[-1], len(weight) // x.shape[1]
         note("depthwise", x, edges, kernel, how["stride"], how["dilation"], how["rectify"])
         return depthwise(x, weight, **how)
@@ -96,9 +97,9 @@ def recorded(name: str, words: dict[str, str]) -> Counter[Call]:
         x: Tensor,
         scale: Tensor | None = None,
         shift: Tensor | None = None,
-        **more: Any,  # noqa: ANN401
+        **more: Tensor | None,
     ) -> Tensor:
-        given = (scale, shift, more.get("factor"), more.get("onto"))
+        given = (scale, shift, more.get("onto"))
         note("normalise", x, *(one is not None for one in given))
         return normalise(layer, x, scale, shift, **more)
 
@@ -200,7 +201,6 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
                 (
                     lambda: numbers(channels),
                     lambda: numbers(channels),
-                    lambda: torch.rand(batch, 1, 1, 1, device=device, dtype=dtype),
                     lambda: images(*call.shape),
                 ),
                 strict=True,
@@ -212,13 +212,12 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
             return [left.pop(0) if one is not None else None for one in given]
 
         def ours(x: Tensor, *inputs: Tensor) -> Tensor:
-            scale, shift, factor, onto = unpack(inputs)
-            return gpu.normalise(layer, x, scale, shift, factor=factor, onto=onto)
+            scale, shift, onto = unpack(inputs)
+            return gpu.normalise(layer, x, scale, shift, onto=onto)
 
         def theirs(x: Tensor, *inputs: Tensor) -> Tensor:
-            scale, shift, factor, onto = unpack(inputs)
+            scale, shift, onto = unpack(inputs)
             y = F.batch_norm(x, None, None, scale, shift, training=True)
-            y = y if factor is None else y * factor
             return y if onto is None else onto + y
 
         return Work(ours, theirs, [x, *(one for one in given if one is not None)])
@@ -253,7 +252,8 @@ def make(call: Call, device: str, dtype: torch.dtype) -> Work:
         return [(x, factors[i] if i < weighted else None) for i, x in enumerate(tensors)]
 
     def added(*inputs: Tensor) -> Tensor:
-        return sum(x if w is None else x * w.to(x.dtype) for x, w in pairs(inputs))  # type: ignore[return-value]
+        terms = (x if w is None else x * w.to(x.dtype) for x, w in pairs(inputs))
+        return functools.reduce(torch.add, terms)
 
     return Work(lambda *inputs: gpu.weighted_sum(pairs(inputs)), added, [*terms, *weights])
 
@@ -374,6 +374,16 @@ def gradients(y: Tensor, inputs: Sequence[Tensor], gradient: Tensor) -> tuple[Te
     return torch.autograd.grad(y, wanted, gradient)
 
 
+def run_both_ways(
+    function: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    chosen: Sequence[Tensor],
+    gradient: Tensor,
+) -> tuple[Tensor, ...]:
+    """Call a function, and return the gradients of the chosen inputs."""
+    return gradients(function(*inputs), chosen, gradient)
+
+
 def variant(call: Call) -> tuple[Any, ...]:
     """Return what calls have in common for which Triton compiles the same kernels."""
     return call.kernel, call.shape[1], call.settings
@@ -446,12 +456,10 @@ def times(call: Call, device: str, precision: str, repeats: int) -> dict[str, fl
             gradient = torch.randn_like(y)
             moved = sum(x.nbytes for x in inputs) + y.nbytes
             row["floor_us"] = round(moved / BYTES_PER_MICROSECOND, 1)
-            row[f"{name}_forward_us"] = microseconds(lambda: function(*inputs), repeats)  # noqa: B023
+            row[f"{name}_forward_us"] = microseconds(functools.partial(function, *inputs), repeats)
             for key, chosen in (("input", inputs[:1]), ("all", inputs)):
-                row[f"{name}_{key}_us"] = microseconds(
-                    lambda: gradients(function(*inputs), chosen, gradient),  # noqa: B023
-                    repeats,
-                )
+                both = functools.partial(run_both_ways, function, inputs, chosen, gradient)
+                row[f"{name}_{key}_us"] = microseconds(both, repeats)
     return row
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.gpu_kernels import Call, compare, make
+from ltnas.kernels.eligibility import known_to_gpu
 from ltnas.kernels.gpu import (
     depthwise,
     normalise,
@@ -130,7 +131,6 @@ def test_normalise(added, scaled, dtype):
     layer, reference = (nn.BatchNorm2d(5, affine=False) for _ in range(2))
     reference.double()
     x = dense(images(6, 5, 21, 17, dtype=dtype).detach() * 3 + 40).requires_grad_()
-    factor = torch.tensor([0.0, 1.25] * 3).view(6, 1, 1, 1) if added else None
     inputs = {"x": x}
     if scaled:
         inputs |= {name: torch.rand(5, requires_grad=True) for name in ("scale", "shift")}
@@ -139,14 +139,14 @@ def test_normalise(added, scaled, dtype):
 
     def ours(*values):
         named = dict(zip(inputs, values, strict=True))
-        return normalise(layer, **named, factor=factor)
+        return normalise(layer, **named)
 
     def theirs(*values):
         named = dict(zip(inputs, values, strict=True))
         y = reference(named["x"])
         if scaled:
             y = y * named["scale"].view(-1, 1, 1) + named["shift"].view(-1, 1, 1)
-        return named["onto"] + factor * y if added else y
+        return named["onto"] + y if added else y
 
     check(ours, theirs, list(inputs.values()), dtype)
     assert error(layer.running_mean, reference.running_mean) < TOLERANCE[dtype]
@@ -322,3 +322,16 @@ def test_split(parts):
         return first * 2 + sum(others[1:])
 
     check(ours, theirs, [x], torch.float32)
+
+
+def test_a_single_pixel_cannot_be_normalised():
+    """Its variance is unknown, and would fill the running one with NaN."""
+    with pytest.raises(ValueError, match="single pixel"):
+        normalise(nn.BatchNorm2d(2), images(1, 2, 1, 1))
+
+
+def test_layers_without_exponential_averages_are_left_to_pytorch():
+    assert known_to_gpu(nn.BatchNorm2d(2))
+    assert not known_to_gpu(nn.BatchNorm2d(2, momentum=None))
+    assert not known_to_gpu(nn.BatchNorm2d(2).eval())
+    assert not known_to_gpu(nn.SyncBatchNorm(2))

@@ -65,13 +65,12 @@ def normalise(
     scale: Tensor | None = None,
     shift: Tensor | None = None,
     *,
-    factor: Tensor | None = None,
     onto: Tensor | None = None,
 ) -> Tensor:
     """See `triton_normalisation.normalise`."""
     from ltnas.kernels.gpu import triton_normalisation
 
-    return triton_normalisation.normalise(layer, x, scale, shift, factor=factor, onto=onto)
+    return triton_normalisation.normalise(layer, x, scale, shift, onto=onto)
 
 
 def weighted_sum(terms: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor:

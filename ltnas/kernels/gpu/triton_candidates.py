@@ -23,7 +23,6 @@ from torch.autograd.function import once_differentiable
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
 from ltnas.kernels.gpu.triton_depthwise import (
-    Geometry,
     convolve,
     filter_gradient,
     input_gradient,
@@ -31,7 +30,14 @@ from ltnas.kernels.gpu.triton_depthwise import (
 from ltnas.kernels.gpu.triton_normalisation import measure, write_normalised_gradient
 from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
 from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools
-from ltnas.kernels.gpu.triton_units import Packed, Partials, multiply_and_measure, pack
+from ltnas.kernels.gpu.triton_units import (
+    Packed,
+    Partials,
+    geometry_after,
+    geometry_of,
+    multiply_and_measure,
+    pack,
+)
 
 KINDS = 2
 """Largest number of candidates of each kind; the kernels name each of them."""
@@ -306,16 +312,7 @@ class _Candidates(torch.autograd.Function):
         filters, stride = len(first[0].pointwise), first[0].stride
         out = (-(-height // stride), -(-width // stride))
         packed = pack(units, len(first), x.dtype)
-        geometry = Geometry(
-            kernels=tuple(unit.depthwise.shape[-1] for unit in first),
-            dilations=tuple(unit.dilation for unit in first),
-            stride=stride,
-            rectify=True,
-            filters=filters,
-            channels=x.shape[1],
-            sliced=False,
-            x_step=x_step,
-        )
+        geometry = geometry_of(first, channels=x.shape[1], x_step=x_step)
         inner = empty(batch, len(first) * filters, *out, like=x)
         convolve(x, packed.taps, inner, geometry, None)
         outer, moments = multiply_and_measure(
@@ -325,14 +322,7 @@ class _Candidates(torch.autograd.Function):
         geometry2 = None
         if second:
             # They normalise and rectify the first channels of what the first units have computed.
-            geometry2 = geometry._replace(
-                kernels=tuple(unit.depthwise.shape[-1] for unit in second),
-                dilations=tuple(unit.dilation for unit in second),
-                stride=1,
-                channels=filters,
-                sliced=True,
-                x_step=outer.shape[1],
-            )
+            geometry2 = geometry_after(second, len(first))
             inner2 = empty(batch, len(second) * filters, *out, like=x)
             convolve(outer, packed.taps2, inner2, geometry2, moments)
             outer2, moments2 = multiply_and_measure(

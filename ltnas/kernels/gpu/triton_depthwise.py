@@ -133,13 +133,13 @@ def _accumulate(
 
 @triton.jit
 def _accumulate_edges(
-    t0, t1, t2, t3, x, taps, c, real, image, row, column, height, width, first, edges,
+    t0, t1, t2, t3, x, taps, c, real, image, row, column, height, width, edges,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, X_STEP: tl.constexpr, KERNEL: tl.constexpr,
     DILATION: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """Add the gradients of the input through the filters of all edges of a convolution."""
     if KERNEL > 0:
-        for edge in range(first, first + edges):
+        for edge in range(edges):
             t0, t1, t2, t3 = _accumulate(
                 t0, t1, t2, t3, x + c + edge * CHANNELS, taps + edge * CHANNELS, c,
                 real, image, row, column, 0.0, 1.0, 0.0, height, width,
@@ -246,23 +246,23 @@ def _input_gradient(
     # SLICED: without the edges of the other convolutions.
     count = tl.where(number == 0, edges, 0) if SLICED else edges
     t0, t1, t2, t3 = _accumulate_edges(
-        t0, t1, t2, t3, gradient, taps, c, real, image, row, column, height, width, 0, count,
+        t0, t1, t2, t3, gradient, taps, c, real, image, row, column, height, width, count,
         CHANNELS, FILTERS, STEP, K0, D0, COLUMNS,
     )  # fmt: skip
     count = tl.where(number == 1, edges, 0) if SLICED else edges
     t0, t1, t2, t3 = _accumulate_edges(
         t0, t1, t2, t3, gradient + FILTERS, taps + K0 * K0 * FILTERS, c, real, image, row, column,
-        height, width, 0, count, CHANNELS, FILTERS, STEP, K1, D1, COLUMNS,
+        height, width, count, CHANNELS, FILTERS, STEP, K1, D1, COLUMNS,
     )  # fmt: skip
     count = tl.where(number == 2, edges, 0) if SLICED else edges
     t0, t1, t2, t3 = _accumulate_edges(
         t0, t1, t2, t3, gradient + 2 * FILTERS, taps + (K0 * K0 + K1 * K1) * FILTERS, c, real,
-        image, row, column, height, width, 0, count, CHANNELS, FILTERS, STEP, K2, D2, COLUMNS,
+        image, row, column, height, width, count, CHANNELS, FILTERS, STEP, K2, D2, COLUMNS,
     )  # fmt: skip
     count = tl.where(number == 3, edges, 0) if SLICED else edges
     t0, t1, t2, t3 = _accumulate_edges(
         t0, t1, t2, t3, gradient + 3 * FILTERS, taps + (K0 * K0 + K1 * K1 + K2 * K2) * FILTERS, c,
-        real, image, row, column, height, width, 0, count,
+        real, image, row, column, height, width, count,
         CHANNELS, FILTERS, STEP, K3, D3, COLUMNS,
     )  # fmt: skip
     at = c + number * CHANNELS if SLICED else c

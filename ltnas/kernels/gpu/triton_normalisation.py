@@ -238,10 +238,9 @@ def normalise(
     scale: Tensor | None,
     shift: Tensor | None,
     *,
-    factor: Tensor | None,
     onto: Tensor | None,
 ) -> Tensor:
-    """Return onto + factor * (scale * normalised + shift), [B, C, H, W].
+    """Return onto + scale * normalised + shift, [B, C, H, W].
 
     The input is normalised by the statistics of the batch. The running statistics of a layer in
     training are moved.
@@ -251,10 +250,9 @@ def normalise(
         x: input, [B, C, H, W].
         scale: factor of each channel, [C]; None: 1.
         shift: addend of each channel, [C]; None: 0.
-        factor: factor of each image, without gradient, [B, 1, 1, 1]; None: 1.
         onto: addend, [B, C, H, W]; None: 0.
     """
-    y: Tensor = _Normalise.apply(layer, x, scale, shift, factor, onto)
+    y: Tensor = _Normalise.apply(layer, x, scale, shift, onto)
     return y
 
 
@@ -389,7 +387,6 @@ class _Normalise(torch.autograd.Function):
         x: Tensor,
         scale: Tensor | None,
         shift: Tensor | None,
-        factor: Tensor | None,
         onto: Tensor | None,
     ) -> Tensor:
         x, onto = dense(x), None if onto is None else dense(onto)
@@ -399,46 +396,46 @@ class _Normalise(torch.autograd.Function):
         moments = measure([layer], x)
         y = empty(batch, channels, height, width, like=x)
         _apply[grid](
-            x, y, moments[0], moments[1], scale, shift, factor, onto,
+            x, y, moments[0], moments[1], scale, shift, None, onto,
             pixels, height * width, batch, channels=channels, own=channels,
-            SCALED=scale is not None, SHIFTED=shift is not None, FACTORED=factor is not None,
+            SCALED=scale is not None, SHIFTED=shift is not None, FACTORED=False,
             ADDS=onto is not None, PIXELS=step, CHANNELS=block,
         )  # fmt: skip
-        ctx.save_for_backward(x, moments, scale, factor)
+        ctx.save_for_backward(x, moments, scale)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, moments, scale, factor = ctx.saved_tensors
+        x, moments, scale = ctx.saved_tensors
         gradient = dense(gradients[0])
         batch, channels, height, width = x.shape
         pixels = batch * height * width
         step, block, grid = _tiles(pixels, channels)
         parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
         _gradient_sums[grid](
-            gradient, x, moments[0], moments[1], factor, parts[0], parts[1],
+            gradient, x, moments[0], moments[1], None, parts[0], parts[1],
             pixels, height * width, batch, channels,
             channels=channels, own=channels, x_step=channels,
-            FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
+            FACTORED=False, PIXELS=step, CHANNELS=block,
         )  # fmt: skip
         sums = torch.empty(2, channels, dtype=torch.float32, device=x.device)
         _join_sums[(triton.cdiv(channels, 8),)](
             parts[0], parts[1], sums[0], sums[1], channels, grid[0],
             PARTS=min(PARTS, power_of_two(grid[0])), CHANNELS=8,
         )  # fmt: skip
-        _, needs_x, needs_scale, needs_shift, _, needs_onto = ctx.needs_input_grad
+        _, needs_x, needs_scale, needs_shift, needs_onto = ctx.needs_input_grad
         dx = None
         if needs_x:
             dx = empty(batch, channels, height, width, like=x)
             _input_gradient[grid](
-                gradient, x, moments[0], moments[1], moments[1], scale, factor, sums[0], sums[1],
+                gradient, x, moments[0], moments[1], moments[1], scale, None, sums[0], sums[1],
                 dx, pixels, height * width, batch,
                 channels=channels, own=channels, x_step=channels,
-                SCALED=scale is not None, FACTORED=factor is not None,
+                SCALED=scale is not None, FACTORED=False,
                 PIXELS=step, CHANNELS=block,
             )  # fmt: skip
         grad_scale = sums[1] if needs_scale else None
         grad_shift = sums[0] if needs_shift else None
         grad_onto = gradients[0] if needs_onto else None
-        return None, dx, grad_scale, grad_shift, None, grad_onto
+        return None, dx, grad_scale, grad_shift, grad_onto

@@ -17,14 +17,20 @@ from ltnas.kernels.gpu.edge_operations import EdgeUnits
 from ltnas.kernels.gpu.layout import dense, empty, spaced
 from ltnas.kernels.gpu.triton_depthwise import (
     MOST,
-    Geometry,
     convolve,
     filter_gradient,
     input_gradient,
 )
 from ltnas.kernels.gpu.triton_normalisation import apply_moments, write_normalised_gradient
 from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
-from ltnas.kernels.gpu.triton_units import Packed, Partials, multiply_and_measure, pack
+from ltnas.kernels.gpu.triton_units import (
+    Packed,
+    Partials,
+    geometry_after,
+    geometry_of,
+    multiply_and_measure,
+    pack,
+)
 
 
 def operations(
@@ -66,16 +72,7 @@ class _Operations(torch.autograd.Function):
         stride, count = first[0].stride, len(first)
         out = (-(-height // stride), -(-width // stride))
         packed = pack(units, count, x.dtype)
-        geometry = Geometry(
-            kernels=tuple(unit.depthwise.shape[-1] for unit in first),
-            dilations=tuple(unit.dilation for unit in first),
-            stride=stride,
-            rectify=True,
-            filters=channels,
-            channels=channels,
-            sliced=False,
-            x_step=x_step,
-        )
+        geometry = geometry_of(first, channels=channels, x_step=x_step)
         inner = empty(batch, count * channels, *out, like=x)
         convolve(x, packed.taps, inner, geometry, None)
         norms = [unit.norm for unit in first]
@@ -83,13 +80,7 @@ class _Operations(torch.autograd.Function):
         inner2, outer2, moments2, geometry2 = inner, outer, moments, None
         if second:
             # They normalise and rectify what the first units have computed.
-            geometry2 = geometry._replace(
-                kernels=tuple(unit.depthwise.shape[-1] for unit in second),
-                dilations=tuple(unit.dilation for unit in second),
-                stride=1,
-                sliced=True,
-                x_step=count * channels,
-            )
+            geometry2 = geometry_after(second, len(first))
             inner2 = torch.empty_like(inner)
             convolve(outer, packed.taps2, inner2, geometry2, moments)
             norms = [unit.norm for unit in second]

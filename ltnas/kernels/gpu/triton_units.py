@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor, nn
 
 from ltnas.kernels.gpu.edge_operations import EdgeUnits
-from ltnas.kernels.gpu.triton_depthwise import check_kernel
+from ltnas.kernels.gpu.triton_depthwise import Geometry, check_kernel
 from ltnas.kernels.gpu.triton_normalisation import join_moments
 from ltnas.kernels.gpu.triton_pointwise import multiply, part_pixels
 
@@ -80,6 +80,38 @@ def _pack(
     else:
         _turn(d7, taps, at, filters, T0 + T1 + T2 + T3 + T4 + T5 + T6, T7)
         _copy(p7, matrices, at, matrix, 7, COUNT)
+
+
+def geometry_of(first: Sequence[EdgeUnits], channels: int, x_step: int) -> Geometry:
+    """Return the geometry of units that read one state, rectified.
+
+    Args:
+        first: units.
+        channels: channels of the state.
+        x_step: distance of two pixels of the state in elements.
+    """
+    return Geometry(
+        kernels=tuple(unit.depthwise.shape[-1] for unit in first),
+        dilations=tuple(unit.dilation for unit in first),
+        stride=first[0].stride,
+        rectify=True,
+        filters=len(first[0].pointwise),
+        channels=channels,
+        sliced=False,
+        x_step=x_step,
+    )
+
+
+def geometry_after(second: Sequence[EdgeUnits], firsts: int) -> Geometry:
+    """Return the geometry of second units, each of which reads a slice of the first ones' output.
+
+    Args:
+        second: second units.
+        firsts: number of first units.
+    """
+    filters = len(second[0].pointwise)
+    alone = geometry_of(second, channels=filters, x_step=firsts * filters)
+    return alone._replace(sliced=True)
 
 
 class Packed(NamedTuple):
