@@ -67,6 +67,8 @@ class PlainSearch:
         self.architecture_optimiser.zero_grad()
         loss = self.objective(self.model, batch).objective
         if self.regularise is not None:
-            loss = loss + self.regularise(self.model.mixing_weights())
+            loss = loss + self.regularise(
+                self.model.architecture_parameters(), self.model.mixing_weights()
+            )
         loss.backward()
         self.architecture_optimiser.step()

@@ -24,15 +24,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import harness
 from benchmarks.plain import PlainSearch
 from ltnas import config as c
+from ltnas.axes.build import build_relaxation
 from ltnas.axes.regularisers import build_regulariser
-from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.kernels import Kernels, kernels
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.search_network import build_search_network
 from ltnas.models.stacking import plain_names, stack
 from ltnas.objectives.build import build_objective
 from ltnas.runs.memory import keep_freed_memory, peak_memory
+from ltnas.space.layout import edges
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
 from ltnas.training.search_module import SearchModule
@@ -83,13 +85,13 @@ def twice(batch: Batch) -> dict[str, Batch]:
 def build(scheme: str, words: dict[str, str]) -> tuple[PlainSearch, Ours]:
     """Return the plain and our contender with equal weights."""
     relaxation, objective, regulariser = SCHEMES[scheme]
-    relax, operations = build_relaxation(relaxation), list(c.OPERATIONS)
+    operations = list(c.OPERATIONS)
+    relax = build_relaxation(relaxation, edges=len(edges(NODES)), operations=len(operations))
     shape = (operations, NODES, int(words["channels"]), int(words["cells"]), CLASSES)
     torch.manual_seed(0)
     plain = PlainSupernet(*shape, relax, relaxation.initial_deviation)
     fast = build_search_network(
-        operations=operations,
-        nodes=NODES,
+        design=CellDesign(tuple(operations), NODES),
         channels=int(words["channels"]),
         cells=int(words["cells"]),
         classes=CLASSES,

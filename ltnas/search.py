@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from rich.console import Console
 from safetensors.torch import save
 
+from ltnas.axes.auxiliary_skip import build_auxiliary_skip
+from ltnas.axes.build import build_relaxation
+from ltnas.axes.edges import edge_deviation
 from ltnas.axes.regularisers import build_regulariser
-from ltnas.axes.relaxations import build_relaxation
 from ltnas.axes.selection import select
 from ltnas.callbacks.architecture import ArchitectureHistory
 from ltnas.callbacks.checkpoint import EpochCheckpoint
@@ -29,6 +32,7 @@ from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
 from ltnas.config import (
     BarlowTwins,
+    NoAuxiliarySkip,
     Objective,
     SameObjective,
     SameSampler,
@@ -43,6 +47,7 @@ from ltnas.data.subset import Indices, stratified_halves
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.models.build import branch_depth
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import make_classifier
 from ltnas.models.search_network import build_search_network
 from ltnas.objectives import Objective as ObjectiveModule
@@ -90,8 +95,8 @@ def search(config: SearchConfig) -> Path:
 def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
-    mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
-    genotype, notes = select(config.selection, mixing, space.operations, config.seed)
+    weights = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
+    genotype, notes = select(config.selection, weights, space.operations, config.seed)
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)
@@ -158,8 +163,8 @@ def _selected(
             f"epoch {epoch + 1}"
         )
         return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
-    _, genotype, notes = module.architecture()
-    return genotype, notes
+    architecture = module.architecture()
+    return architecture.genotype, architecture.notes
 
 
 def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:
@@ -167,14 +172,17 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
+    design = cell_design(config)
+    rows, columns = len(edges(design.nodes)), len(design.operations)
     network = build_search_network(
-        operations=config.space.operations,
-        nodes=config.space.nodes,
+        design=design,
         channels=config.channels,
         cells=config.cells,
         classes=len(long_tail.classes),
-        relaxation=build_relaxation(config.relaxation),
+        relaxation=build_relaxation(config.relaxation, edges=rows, operations=columns),
         initial_deviation=config.relaxation.initial_deviation,
+        edge_deviation=edge_deviation(config.edges),
+        auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),
@@ -198,7 +206,19 @@ def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) ->
         tests=long_tail.test_sets,
         seed=config.seed,
         autocast=autocast(accelerator, config.precision),
-        pace=Pace(config.graphs, config.test_every),
+        # The operations that are executed change from step to step, which no recording can follow.
+        pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
+    )
+
+
+def cell_design(config: SearchConfig) -> CellDesign:
+    """Return what the edges of the supernet have."""
+    return CellDesign(
+        operations=tuple(config.space.operations),
+        nodes=config.space.nodes,
+        partial_channels=config.partial_channels,
+        auxiliary_skip=not isinstance(config.auxiliary_skip, NoAuxiliarySkip),
+        separate_edges=config.relaxation.one_operation,
     )
 
 
@@ -212,8 +232,15 @@ def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
 
 
 def _halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
-    """Return the positions of the training images for the weights and for the architecture."""
-    return stratified_halves(long_tail.train.labels.numpy(), config.data.subset_seed)
+    """Return the positions of the training images for the weights and for the architecture.
+
+    Where the architecture sees no images of its own, the weights have all of them.
+    """
+    labels = long_tail.train.labels.numpy()
+    if not config.gradient.needs_images:
+        everything = np.arange(len(labels))
+        return everything, everything
+    return stratified_halves(labels, config.data.subset_seed)
 
 
 def _build_objectives(
@@ -235,14 +262,15 @@ def _build_objectives(
     of_weights, of_architecture = _halves(config, long_tail)
     weights = build(config.objective, config.sampler, of_weights)
     objective, sampler = _architecture_choices(config)
-    if isinstance(objective, BarlowTwins):
-        # Both steps share one projector, which only the weight step trains.
+    if isinstance(objective, BarlowTwins) or not config.gradient.needs_images:
+        # Both steps share one projector, which only the weight step trains. A search of a single
+        # level has one objective.
         return weights, weights
     return weights, build(objective, sampler, of_architecture)
 
 
 def build_data(config: SearchConfig, long_tail: LongTail) -> LongTailData:
-    """Build the streams of both steps: a stratified half of the training images each."""
+    """Build the streams of the steps: a stratified half of the training images each."""
 
     def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
         views = build_views(objective, config.data, long_tail.normalisation)
@@ -250,10 +278,9 @@ def build_data(config: SearchConfig, long_tail: LongTail) -> LongTailData:
         return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
 
     of_weights, of_architecture = _halves(config, long_tail)
-    plans = {
-        "weights": plan(config.objective, config.sampler, of_weights),
-        "architecture": plan(*_architecture_choices(config), of_architecture),
-    }
+    plans = {"weights": plan(config.objective, config.sampler, of_weights)}
+    if config.gradient.needs_images:
+        plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
     return LongTailData(
         long_tail,
         streams=plans,
@@ -278,9 +305,15 @@ def _cost(module: SearchModule, history: History) -> dict[str, Any]:
 
 def _write_architecture(folder: RunFolder, module: SearchModule) -> None:
     """Write the architecture parameters."""
-    parameters = module.network.architecture_parameters().items()
+    network = module.network
+    parameters = network.architecture_parameters()
+    if network.edge_parameters is not None:
+        edge_parameters = network.edge_parameters.items()
+        parameters |= {f"edges_{kind}": values for kind, values in edge_parameters}
     with atomically(folder.path / "architecture.safetensors") as partial:
-        partial.write_bytes(save({name: value.detach().cpu() for name, value in parameters}))
+        partial.write_bytes(
+            save({name: value.detach().cpu() for name, value in parameters.items()})
+        )
 
 
 def _write_result(

@@ -6,12 +6,13 @@ import torch
 from networks import search_network as make_network
 
 from ltnas import config as c
+from ltnas.axes.build import build_relaxation
 from ltnas.axes.regularisers import build_regulariser
-from ltnas.axes.relaxations import build_relaxation
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.models.build import branch_depth
 from ltnas.objectives.build import build_objective
+from ltnas.space.layout import edges
 from ltnas.training.learner import Learner
 from ltnas.training.search_module import SearchModule
 
@@ -24,6 +25,7 @@ class Alone:
     def __init__(self, optimizers):
         self.optimizers = optimizers
         self.num_training_batches = 0  # no batch is the last one
+        self.current_epoch = 0
 
 
 class SteppedModule(SearchModule):
@@ -52,7 +54,7 @@ def search_module(
         nodes=nodes,
         channels=channels,
         classes=CLASSES,
-        relaxation=build_relaxation(relaxation),
+        relaxation=build_relaxation(relaxation, len(edges(nodes)), len(c.OPERATIONS)),
         deviation=relaxation.initial_deviation,
         branch_depth=branch_depth(branches or c.OneBranch()),
     )

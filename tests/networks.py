@@ -2,6 +2,7 @@
 
 from ltnas.axes.relaxations import Softmax
 from ltnas.config import OPERATIONS
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.search_network import build_search_network
 
 
@@ -13,12 +14,15 @@ def search_network(
     classes=10,
     relaxation=None,
     deviation=1e-3,
+    design=None,
     **options,
 ):
-    """A search network; softmax by default."""
+    """A search network; softmax by default.
+
+    `design` holds further settings of `CellDesign`.
+    """
     return build_search_network(
-        operations=list(operations),
-        nodes=nodes,
+        design=CellDesign(tuple(operations), nodes, **(design or {})),
         channels=channels,
         cells=cells,
         classes=classes,

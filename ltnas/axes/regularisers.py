@@ -1,32 +1,40 @@
-"""The regulariser axis: terms on the mixing weights, added in the architecture step."""
+"""The regulariser axis: terms on the architecture, added to its loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from ltnas import config as c
+from ltnas.axes.dirichlet import concentrations, kl_to_uniform
 
-MixingWeights = dict[str, Tensor]
-"""Mixing weights by kind of cell, [edges, operations]."""
-Regularise = Callable[[MixingWeights], Tensor]
+Tensors = Mapping[str, Tensor]
+"""A tensor [edges, operations] for each kind of cell."""
+Regularise = Callable[[Tensors, Tensors], Tensor]
+"""Function of the architecture parameters and of the mixing weights, by kind of cell."""
 
 
-def zero_one_l1(weights: MixingWeights) -> Tensor:
+def zero_one_l1(weights: Tensors) -> Tensor:
     """Return -mean |w - 1/2| over all operations, edges and kinds (arXiv 2406.16949, eq. 6)."""
     # The slope is largest near 1/2, but 0 at exactly 1/2, where all sigmoid gates start: the
     # objective alone chooses the direction of the first step.
     return -(_flat(weights) - 0.5).abs().mean()
 
 
-def zero_one_l2(weights: MixingWeights) -> Tensor:
+def zero_one_l2(weights: Tensors) -> Tensor:
     """Return -mean (w - 1/2)^2 (FairDARTS, equation 5); its slope at the initial 1/2 is zero."""
     return -((_flat(weights) - 0.5) ** 2).mean()
 
 
-def _flat(weights: MixingWeights) -> Tensor:
+def dirichlet_divergence(parameters: Tensors) -> Tensor:
+    """Return the sum over edges and kinds of the divergence from Dirichlet(1) (DrNAS)."""
+    divergences = [kl_to_uniform(concentrations(values)).sum() for values in parameters.values()]
+    return torch.stack(divergences).sum()
+
+
+def _flat(weights: Tensors) -> Tensor:
     """Return the weights of all kinds of cell as one vector."""
     # [kinds * edges * operations]: one mean over both cells, as in the code of FairDARTS.
     return torch.cat([values.flatten() for values in weights.values()])
@@ -42,8 +50,10 @@ def build_regulariser(config: c.Regulariser) -> Regularise | None:
         case c.NoRegulariser():
             return None
         case c.ZeroOneL1():
-            return lambda weights: config.weight * zero_one_l1(weights)
+            return lambda _, weights: config.weight * zero_one_l1(weights)
         case c.ZeroOneL2():
-            return lambda weights: config.weight * zero_one_l2(weights)
+            return lambda _, weights: config.weight * zero_one_l2(weights)
+        case c.DirichletDivergence():
+            return lambda parameters, _: config.weight * dirichlet_divergence(parameters)
         case _:
             raise TypeError(f"{config} is not a value on the regulariser axis")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ltnas import config as c
-
 Tensors = dict[str, Tensor]
 """One tensor [edges, operations] for each kind of cell."""
 
@@ -18,21 +16,35 @@ class Relaxation(nn.Module):
     Both lie in buffers, so that a pass computes the same however often it is repeated.
     """
 
+    one_operation = False
+    """True if a single operation of each edge has a weight, so that no other is computed."""
+
     def forward(self, parameters: Tensors) -> Tensors:
-        """Return the mixing weights of each kind of cell, [edges, operations]."""
+        """Return the mixing weights of each kind of cell, [edges, operations].
+
+        In training they have the noise of the step, and outside of it none.
+        """
         raise NotImplementedError
 
     def expected(self, parameters: Tensors) -> Tensors:
-        """Return the mixing weights without noise, which selection and plots read."""
+        """Return the mixing weights without noise, which plots show."""
         # Relaxations without noise have nothing to average over.
         weights: Tensors = self(parameters)
         return weights
 
+    def strengths(self, parameters: Tensors) -> Tensors:
+        """Return what selection ranks, [edges, operations]: by default the expected weights."""
+        return self.expected(parameters)
+
     def draw(self, generator: torch.Generator) -> None:
         """Draw the noise of a step; called once before each, with one seed on all ranks."""
 
-    def set_progress(self, progress: float) -> None:
-        """Update what depends on the share of the run, in [0, 1), that is over."""
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Update what depends on the number of the epoch, from 0, and that of all epochs."""
+
+    def details(self) -> dict[str, float]:
+        """Return columns of the history that describe the state of the epoch."""
+        return {}
 
 
 class Softmax(Relaxation):
@@ -51,36 +63,18 @@ class Sigmoid(Relaxation):
         return {kind: torch.sigmoid(values) for kind, values in parameters.items()}
 
 
-def build_relaxation(config: c.Relaxation) -> Relaxation:
-    """Build the module of a value on the relaxation axis.
-
-    Raises:
-        TypeError: the value is not on the axis.
-    """
-    match config:
-        case c.Softmax():
-            return Softmax()
-        case c.Sigmoid():
-            return Sigmoid()
-        case _:
-            raise TypeError(f"{config} is not a value on the relaxation axis")
-
-
-def initial_parameters(
-    deviation: float, kinds: tuple[str, ...], edges: int, operations: int
-) -> nn.ParameterDict:
+def initial_parameters(deviation: float, kinds: tuple[str, ...], *shape: int) -> nn.ParameterDict:
     """Draw architecture parameters from a normal distribution of mean 0.
 
     Args:
         deviation: standard deviation.
         kinds: kinds of cell, each with parameters of its own.
-        edges: number of edges of a cell.
-        operations: number of candidate operations of an edge.
+        shape: shape of each kind's parameters, such as edges and operations.
 
     Returns:
-        Parameters by kind of cell, [edges, operations].
+        Parameters by kind of cell.
     """
     return nn.ParameterDict(
         # The order of the kinds is the order of random draws, and so part of what a seed means.
-        {kind: nn.Parameter(deviation * torch.randn(edges, operations)) for kind in kinds}
+        {kind: nn.Parameter(deviation * torch.randn(shape)) for kind in kinds}
     )

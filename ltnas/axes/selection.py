@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -86,6 +88,73 @@ def threshold_edge(weights: Tensor, operations: Sequence[str], threshold: float)
     return chosen
 
 
+def pooled(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
+    """Return the two strongest pairs of edge and operation into each node, `none` left out (GDAS).
+
+    Both may lie on one edge, as in the published code.
+
+    Args:
+        weights: mixing weights of a cell, [edges, operations].
+        operations: names of the candidate operations.
+    """
+    chosen = []
+    layout = edges(nodes_of(weights))
+    for node in range(2, 2 + nodes_of(weights)):
+        pairs = [
+            (float(weight), Edge(name, node, source))
+            for row, (target, source) in enumerate(layout)
+            if target == node
+            for weight, name in zip(weights[row], operations, strict=True)
+            if name != "none"
+        ]
+        chosen += [edge for _, edge in sorted(pairs, key=lambda pair: -pair[0])[:2]]
+    return chosen
+
+
+def every_edge(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
+    """Return the strongest operation of every edge, without edges on which it is `none` (SNAS).
+
+    Args:
+        weights: mixing weights of a cell, [edges, operations].
+        operations: names of the candidate operations.
+    """
+    names = [operations[int(column)] for column in weights.argmax(-1)]
+    return [
+        Edge(name, node, source)
+        for name, (node, source) in zip(names, edges(nodes_of(weights)), strict=True)
+        if name != "none"
+    ]
+
+
+def with_few_skips(
+    choose: Callable[[Tensor], list[Edge]],
+    weights: Tensor,
+    operations: Sequence[str],
+    most: int,
+) -> list[Edge]:
+    """Return the edges of a cell with at most `most` skip connections (P-DARTS).
+
+    The weakest skip connection that was chosen loses its weight, and the edges are chosen again.
+
+    Args:
+        choose: chooses edges by mixing weights, [edges, operations].
+        weights: mixing weights of the cell, [edges, operations].
+        operations: names of the candidate operations.
+        most: largest number of skip connections.
+    """
+    rows = {edge: row for row, edge in enumerate(edges(nodes_of(weights)))}
+    weights, chosen = weights.clone(), choose(weights)
+    while True:
+        skips = [edge for edge in chosen if edge.operation == "skip_connect"]
+        if len(skips) <= most:
+            return chosen
+        column = operations.index("skip_connect")
+        found = [rows[edge.node, edge.source] for edge in skips]
+        weakest = min(found, key=lambda row: float(weights[row, column]))
+        weights[weakest, column] = -math.inf
+        chosen = choose(weights)
+
+
 def random_genotype(operations: Sequence[str], nodes: int, seed: int) -> Genotype:
     """Draw two edges into each node, and an operation on each, uniformly."""
     generator = random.Random(seed)
@@ -125,11 +194,16 @@ def select(
     for kind in KINDS:
         # [edges, operations]; the choice is made on the CPU, since it reads single numbers.
         values = weights[kind].detach().cpu()
-        chosen = _select_edges(config, values, operations)
+        choose = partial(_select_edges, config, operations=operations)
+        # Reduction cells may have any number of skip connections, as in P-DARTS.
+        most = config.most_skips if kind == "normal" else None
+        chosen = (
+            choose(values) if most is None else with_few_skips(choose, values, operations, most)
+        )
         if not _reaches_output(chosen):
             strength = max(strongest(row, operations)[0] for row in values)
             notes.append(
-                f"no operation of the {kind} cell leads to its output above the threshold "
+                f"no operation that was selected leads to the output of the {kind} cell "
                 f"(strongest: {strength:.3f}): its two strongest edges a node were taken instead"
             )
             chosen = top2(values, operations)
@@ -146,6 +220,10 @@ def _select_edges(config: c.Selection, weights: Tensor, operations: Sequence[str
             return threshold_sparse(weights, operations, config.threshold)
         case c.ThresholdEdge():
             return threshold_edge(weights, operations, config.threshold)
+        case c.Pooled():
+            return pooled(weights, operations)
+        case c.EveryEdge():
+            return every_edge(weights, operations)
         case _:
             raise TypeError(f"{config} is not a value on the selection axis")
 

@@ -11,9 +11,15 @@ from ltnas.runs.folder import RunFolder
 from ltnas.space.layout import edges
 from ltnas.training.search_module import SearchModule
 
+EDGE = "edge"
+"""Name in the column of operations for the weight of an edge itself."""
+
 
 class ArchitectureHistory(L.Callback):
-    """Writes architecture.csv (epoch, cell, node, source, operation, weight) and genotypes.json."""
+    """Writes architecture.csv (epoch, cell, node, source, operation, weight) and genotypes.json.
+
+    Where edges have weights of their own, these are rows whose operation is `EDGE`.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -25,21 +31,26 @@ class ArchitectureHistory(L.Callback):
         assert isinstance(module, SearchModule)
         supernet, epoch = module.network.supernet, trainer.current_epoch
         # Computed once an epoch, and shared with the history.
-        mixing, genotype, _ = module.architecture()
-        for kind, values in mixing.items():
-            for (node, source), row in zip(edges(supernet.nodes), values.tolist(), strict=True):
-                for operation, weight in zip(supernet.operation_names, row, strict=True):
-                    self.rows.append(
-                        {
-                            "epoch": epoch,
-                            "cell": kind,
-                            "node": node,
-                            "source": source,
-                            "operation": operation,
-                            "weight": weight,
-                        }
-                    )
-        self.genotypes.append({"epoch": epoch, **genotype.to_json()})
+        architecture = module.architecture()
+        for kind, values in architecture.mixing.items():
+            own = architecture.edges.get(kind)
+            for index, ((node, source), row) in enumerate(
+                zip(edges(supernet.nodes), values.tolist(), strict=True)
+            ):
+                edge: dict[str, float | str] = {
+                    "epoch": epoch,
+                    "cell": kind,
+                    "node": node,
+                    "source": source,
+                }
+                weights = dict(zip(supernet.operation_names, row, strict=True))
+                if own is not None:
+                    weights[EDGE] = float(own[index])
+                self.rows += [
+                    {**edge, "operation": name, "weight": weight}
+                    for name, weight in weights.items()
+                ]
+        self.genotypes.append({"epoch": epoch, **architecture.genotype.to_json()})
         # The whole file each time: a file that is renamed into place cannot be appended to.
         self.folder.write_text("architecture.csv", to_csv(self.rows))
         self.folder.write_json("genotypes.json", self.genotypes)

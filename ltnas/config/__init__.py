@@ -6,11 +6,13 @@ that `ltnas.config.Softmax` works. Nothing here imports torch, so that `--help` 
 """
 
 from ltnas.config.augmentation import *
+from ltnas.config.auxiliary_skip import *
 from ltnas.config.axes import *
 from ltnas.config.branches import *
 from ltnas.config.classifier import *
 from ltnas.config.combinations import *
 from ltnas.config.data import *
+from ltnas.config.edges import *
 from ltnas.config.gradient import *
 from ltnas.config.launcher import *
 from ltnas.config.mix import *

@@ -14,6 +14,10 @@ class Gradient:
 
     full_precision: ClassVar[bool] = False
     """True if its passes run in fp32 even under mixed precision."""
+    needs_images: ClassVar[bool] = True
+    """False if the architecture sees no images of its own: the weights then see all of them."""
+    moves_parameters: ClassVar[bool] = True
+    """False if the architecture parameters have no gradient at all."""
 
 
 @dataclass
@@ -34,4 +38,24 @@ class SecondOrder(Gradient):
         require(self.perturbation > 0, f"gradient.perturbation={self.perturbation} must be above 0")
 
 
-GRADIENTS: dict[str, type[Gradient]] = {"first_order": FirstOrder, "second_order": SecondOrder}
+@dataclass
+class SingleLevel(Gradient):
+    """Gradient of the loss that the network weights minimise, in the same pass (SNAS)."""
+
+    needs_images: ClassVar[bool] = False
+
+
+@dataclass
+class NoGradient(Gradient):
+    """No gradient: the architecture parameters stay as they are, or there are none."""
+
+    needs_images: ClassVar[bool] = False
+    moves_parameters: ClassVar[bool] = False
+
+
+GRADIENTS: dict[str, type[Gradient]] = {
+    "first_order": FirstOrder,
+    "second_order": SecondOrder,
+    "single_level": SingleLevel,
+    "none": NoGradient,
+}

@@ -71,6 +71,10 @@ class ArchitectureOptimiser:
     """Decay of Adam's mean of squared gradients, per step."""
     weight_decay: float = 1e-3
     """Factor of the parameters in the gradient (coupled, as in DARTS)."""
+    clip: float | None = None
+    """Largest norm of the gradient of all architecture parameters; None: no limit."""
+    warmup: float = 0.0
+    """Share of the epochs, the first ones, without architecture steps."""
 
     def __post_init__(self) -> None:
         require(
@@ -84,3 +88,15 @@ class ArchitectureOptimiser:
             self.weight_decay >= 0,
             f"architecture.weight_decay={self.weight_decay} must be 0 or more",
         )
+        require(
+            self.clip is None or self.clip > 0,
+            f"architecture.clip={self.clip} must be above 0, or null for none",
+        )
+        require(
+            0 <= self.warmup < 1,
+            f"architecture.warmup={self.warmup} must lie in [0, 1): a share of the epochs",
+        )
+
+    def warmup_epochs(self, epochs: int) -> int:
+        """Return the number of epochs without architecture steps, of which at least one is left."""
+        return min(int(self.warmup * epochs + 0.5), epochs - 1)

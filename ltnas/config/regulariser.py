@@ -12,6 +12,8 @@ class Regulariser:
 
     needs_gates: ClassVar[bool] = False
     """True for a term that makes no sense for mixing weights that sum to one."""
+    needs_dirichlet: ClassVar[bool] = False
+    """True for a term of the parameters of Dirichlet distributions."""
 
     weight: float = 0.0
     """Factor of the term in the loss."""
@@ -39,8 +41,20 @@ class ZeroOneL2(Regulariser):
     weight: float = 10.0
 
 
+@dataclass
+class DirichletDivergence(Regulariser):
+    """sum over edges of KL(Dirichlet(elu(parameters) + 1), Dirichlet(1)) (DrNAS).
+
+    With the weight of the DrNAS code, which has it as an option.
+    """
+
+    needs_dirichlet: ClassVar[bool] = True
+    weight: float = 1e-3
+
+
 REGULARISERS: dict[str, type[Regulariser]] = {
     "none": NoRegulariser,
     "zero_one_l1": ZeroOneL1,
     "zero_one_l2": ZeroOneL2,
+    "dirichlet_divergence": DirichletDivergence,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ltnas.config.requirements import require
+from ltnas.config.requirements import require, require_choice
 
 
 @dataclass
@@ -14,6 +14,8 @@ class Relaxation:
 
     sums_to_one: ClassVar[bool] = True
     """False if each operation of an edge has a gate of its own."""
+    one_operation: ClassVar[bool] = False
+    """True if a single operation of each edge is computed."""
 
     # Of DARTS: operations start with almost equal weights.
     initial_deviation: float = 1e-3
@@ -40,4 +42,53 @@ class Sigmoid(Relaxation):
     initial_deviation: float = 0.0
 
 
-RELAXATIONS: dict[str, type[Relaxation]] = {"softmax": Softmax, "sigmoid": Sigmoid}
+@dataclass
+class Dirichlet(Relaxation):
+    """A sample of a Dirichlet distribution for each edge (DrNAS)."""
+
+
+@dataclass
+class Gumbel(Relaxation):
+    """Samples of the Gumbel-softmax distribution, with weights on all operations (SNAS)."""
+
+    # Of the code of SNAS, which starts from N(1, 0.01); the mean changes no softmax.
+    initial_deviation: float = 0.01
+    first_temperature: float = 1.0
+    """Temperature of the first epoch; it falls linearly."""
+    last_temperature: float = 0.03
+    """Temperature of the last epoch."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("first_temperature", "last_temperature"):
+            value = getattr(self, key)
+            require(
+                value > 0,
+                f"relaxation.{key}={value} must be above 0: the noise is divided by it",
+            )
+
+
+@dataclass
+class HardGumbel(Gumbel):
+    """One operation of each edge, drawn with its probability; no other is computed (GDAS)."""
+
+    one_operation: ClassVar[bool] = True
+    # Of the code of GDAS; its paper ends at 1.
+    initial_deviation: float = 1e-3
+    first_temperature: float = 10.0
+    last_temperature: float = 0.1
+    estimator: str = "straight_through"
+    """Gradient of a sample: `straight_through` (GDAS), or `reinmax` (Liu et al. 2023)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("relaxation.estimator", self.estimator, ("straight_through", "reinmax"))
+
+
+RELAXATIONS: dict[str, type[Relaxation]] = {
+    "softmax": Softmax,
+    "sigmoid": Sigmoid,
+    "dirichlet": Dirichlet,
+    "gumbel": Gumbel,
+    "hard_gumbel": HardGumbel,
+}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ltnas.config.auxiliary_skip import AUXILIARY_SKIPS, AuxiliarySkip
 from ltnas.config.axis import axis, choices
 from ltnas.config.branches import BRANCHES, Branches
 from ltnas.config.classifier import CLASSIFIERS, Classifier
 from ltnas.config.combinations import require_cosines, require_one_stream
+from ltnas.config.edges import EDGES, Edges
 from ltnas.config.gradient import GRADIENTS, Gradient
 from ltnas.config.objective import (
     ARCHITECTURE_OBJECTIVES,
@@ -18,7 +20,7 @@ from ltnas.config.objective import (
 )
 from ltnas.config.optimisers import ArchitectureOptimiser
 from ltnas.config.regulariser import REGULARISERS, Regulariser
-from ltnas.config.relaxation import RELAXATIONS, Relaxation
+from ltnas.config.relaxation import RELAXATIONS, Dirichlet, Relaxation
 from ltnas.config.requirements import require
 from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
@@ -59,6 +61,10 @@ class SearchConfig(Run):
     """Name of the scheme, for tables and folder names."""
     space: Space = field(default_factory=Space)
     relaxation: Relaxation = axis(RELAXATIONS, "softmax")
+    edges: Edges = axis(EDGES, "plain")
+    auxiliary_skip: AuxiliarySkip = axis(AUXILIARY_SKIPS, "none")
+    partial_channels: int = 1
+    """K: candidate operations see 1/K of the channels of a state (PC-DARTS); 1: all."""
     objective: Objective = axis(OBJECTIVES, "cross_entropy")
     architecture_objective: Objective = axis(ARCHITECTURE_OBJECTIVES, "same")
     """Objective of the architecture step."""
@@ -96,6 +102,7 @@ class SearchConfig(Run):
             f"selection={names['selection']} with relaxation={names['relaxation']}: weights that "
             "sum to one rarely reach a threshold; take relaxation=sigmoid or selection=top2",
         )
+        self._check_mixing_weights(names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -112,3 +119,38 @@ class SearchConfig(Run):
             "another for a search",
         )
         require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
+
+    def _check_mixing_weights(self, names: dict[str, str]) -> None:
+        """Raise a `UserError` for values on the axes of mixing weights that do not fit together.
+
+        Args:
+            names: name of the value on each axis.
+        """
+        require(
+            not self.regulariser.needs_dirichlet or isinstance(self.relaxation, Dirichlet),
+            f"regulariser={names['regulariser']} with relaxation={names['relaxation']}: it "
+            "compares Dirichlet distributions; take relaxation=dirichlet, or regulariser=none",
+        )
+        require(
+            self.partial_channels >= 1 and self.channels % self.partial_channels == 0,
+            f"partial_channels={self.partial_channels} does not divide channels={self.channels}: "
+            "each operation sees channels / partial_channels of them; take a divisor",
+        )
+        most = self.selection.most_skips
+        require(
+            most is None or most <= 2 * self.space.nodes,
+            f"selection.most_skips={most} is more than the {2 * self.space.nodes} edges of a cell: "
+            "take fewer, or null for no limit",
+        )
+        bilevel = self.gradient.needs_images
+        require(
+            bilevel
+            or (names["architecture_objective"], names["architecture_sampler"]) == ("same", "same"),
+            f"gradient={names['gradient']} has no architecture step of its own: leave "
+            "architecture_objective and architecture_sampler at same",
+        )
+        require(
+            self.gradient.moves_parameters or names["regulariser"] == "none",
+            f"regulariser={names['regulariser']} with gradient={names['gradient']}: no gradient "
+            "would pass through it; take regulariser=none",
+        )

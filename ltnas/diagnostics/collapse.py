@@ -39,7 +39,10 @@ def collapsed(rows: Sequence[Mapping[str, float]], rule: Collapse) -> Collapsed 
 
 
 def _skip_connections(rows: Sequence[Mapping[str, float]], rule: Collapse) -> Collapsed | None:
-    shares = [row["skip_share_normal"] for row in rows]
+    # Before the first architecture step the genotype is that of the initial parameters.
+    shares = [
+        0.0 if row.get("architecture_rate") == 0 else row["skip_share_normal"] for row in rows
+    ]
     healthy = max(
         (epoch for epoch, share in enumerate(shares) if share < rule.skip_share), default=-1
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 from ltnas.axes.relaxations import Softmax
 from ltnas.config import OPERATIONS, require
 from ltnas.errors import UserError
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.network import Network
 from ltnas.models.search_network import SearchNetwork, build_search_network
 from ltnas.models.sources import MixingWeights
@@ -75,8 +76,7 @@ def load_official_supernet(
     # On the meta device, which draws no initial weights: all of them are replaced.
     with torch.device("meta"):
         network = build_search_network(
-            operations=list(OPERATIONS),
-            nodes=NODES,
+            design=CellDesign(OPERATIONS, NODES),
             channels=channels,
             cells=cells,
             classes=num_classes,

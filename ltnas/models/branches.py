@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ltnas.models.operations import DropPath
+
+Trunk = tuple[Any, ...]
+"""What the branches of a model have in common: the tensors that `BranchedModel.tail` needs."""
 
 
 class BranchedModel(nn.Module):
@@ -29,11 +33,11 @@ class BranchedModel(nn.Module):
         """Number of branches, 1 or 2."""
         return 1 if self.branch_depth is None else 2
 
-    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
+    def trunk(self, images: Tensor) -> Trunk:
         """Map images [B, 3, H, W] to the tensors that `tail` needs."""
         raise NotImplementedError
 
-    def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
+    def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Map the result of `trunk` to the last state of a branch, [B, C, H', W']."""
         raise NotImplementedError
 
@@ -44,13 +48,6 @@ class BranchedModel(nn.Module):
     def compilable(self) -> Iterable[nn.Module]:
         """Return the modules that are compiled, each by itself."""
         raise NotImplementedError
-
-    def set_progress(self, progress: float) -> None:
-        """Update state that depends on the share of the run that is done; no-op by default.
-
-        Args:
-            progress: completed share of the run, in [0, 1).
-        """
 
     def set_drop_path(self, probability: float) -> None:
         """Set the probability with which `DropPath` drops an operation's output for an image."""
@@ -70,7 +67,10 @@ class BranchedModel(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the pooled features of all branches, [B, feature_size], of [B, 3, H, W] images."""
-        trunk = self.trunk(images)
+        return self.features_of(self.trunk(images))
+
+    def features_of(self, trunk: Trunk) -> Tensor:
+        """Return the pooled features of all branches, [B, feature_size], from their trunk."""
         # [B, C, H', W'] to [B, C].
         first = self.tail(trunk, 0).mean((2, 3))
         if self.branch_depth is None:

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from ltnas.kernels import gpu
 from ltnas.kernels.normalisation import count_batch
-from ltnas.models.sources import Mixing, MixingWeights, Source
+from ltnas.models.bypass import passed, shuffled
+from ltnas.models.cell_design import CellDesign
+from ltnas.models.sources import EdgeWeights, Mixing, MixingWeights, Source
+from ltnas.space.layout import edges
 
 
 class CellExecutor(Protocol):
@@ -25,13 +28,13 @@ class CellExecutor(Protocol):
         """Return True if the executor can compute with an input state [B, C, H, W]."""
         ...
 
-    def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    def run(self, first: Tensor, second: Tensor, weights: EdgeWeights) -> Tensor:
         """Return the concatenated intermediate nodes, [B, nodes * C, H', W'].
 
         Args:
             first: first input state, [B, C, H, W].
             second: second input state, [B, C, H, W].
-            weights: mixing weights, [edges, operations].
+            weights: mixing weights, and the operations that are executed.
         """
         ...
 
@@ -40,39 +43,98 @@ class PlainExecutor:
     """Sum of weighted candidate operations at every node, in PyTorch (DARTS, equations 1 and 2).
 
     Args:
-        sources: edges that leave each state, in the order of the states.
+        design: what the edges have.
+        sources: edges of the cell.
         mixing: distributes the mixing weights to the sources.
-        nodes: number of intermediate nodes.
         reduction: True for a reduction cell, whose nodes have half the size of its inputs.
     """
 
     def __init__(
-        self, sources: Sequence[Source], mixing: MixingWeights, nodes: int, reduction: bool
+        self,
+        design: CellDesign,
+        sources: Sequence[Source],
+        mixing: MixingWeights,
+        reduction: bool,
     ) -> None:
-        self.sources, self.mixing = sources, mixing
-        self.nodes, self.reduction = nodes, reduction
+        self.design, self.sources, self.mixing = design, sources, mixing
+        self.nodes, self.reduction = design.nodes, reduction
 
     def can_run(self, first: Tensor) -> bool:
         """Return True: every input is supported."""
         return True
 
-    def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    def run(self, first: Tensor, second: Tensor, weights: EdgeWeights) -> Tensor:
         """See `CellExecutor.run`."""
+        on_gpu, executed = gpu.takes(first), weights.executed
+        mixing: list[Mixing] = (self.mixing.expanded if on_gpu else self.mixing)(weights.values)
         states = [first, second]
         terms: dict[int, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
-        on_gpu = gpu.takes(first)
-        mixing: list[Mixing] = self.mixing.expanded(weights) if on_gpu else self.mixing(weights)
-        for state, source in enumerate(self.sources):
+        bypassed: dict[int, list[tuple[Tensor, Tensor | None]]] = defaultdict(list)
+        for state in range(2 + self.nodes):
             # All edges into a node come from earlier states, so its terms are complete.
             if state >= 2:
-                states.append(self._sum(terms[state], first))
-            for node, term, weight in source(states[state], mixing[state]):
-                terms[node].append((term, weight))
+                states.append(self._node(terms[state], bypassed[state], first))
+            seen, passed_on = self._split(states[state])
+            for source, own in zip(self.sources, mixing, strict=True):
+                if source.state != state:
+                    continue
+                for node, term, weight in source(seen, own, executed):
+                    terms[node].append((term, weight))
+            if passed_on is not None:
+                self._bypass(state, passed_on, weights.values, bypassed)
         if not on_gpu:  # the GPU kernels count by themselves
-            count_batch(self._norms())
-        states.append(self._sum(terms[self.nodes + 1], first))
+            count_batch(self._norms(executed))
         # [B, nodes * C, H', W']
         return torch.cat(states[2:], dim=1)
+
+    def _split(self, state: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the channels that operations see, and those that bypass them, if there are any."""
+        share = self.design.partial_channels
+        if share == 1:
+            return state, None
+        width = state.shape[1] // share
+        seen = state[:, :width].contiguous(memory_format=torch.channels_last)
+        return seen, state[:, width:]
+
+    def _bypass(
+        self,
+        state: int,
+        x: Tensor,
+        weights: Tensor,
+        bypassed: dict[int, list[tuple[Tensor, Tensor | None]]],
+    ) -> None:
+        """Add what the edges that leave a state pass on to the terms of their nodes.
+
+        Args:
+            state: number of the state.
+            x: its channels that bypass the operations, [B, C - C / K, H, W].
+            weights: mixing weights, [edges, columns], of which the last is that of the bypass.
+            bypassed: terms of each node.
+        """
+        layout = edges(self.nodes)
+        rows = [(row, node) for row, (node, source) in enumerate(layout) if source == state]
+        if rows:
+            value = passed(x, 2 if self.reduction and state < 2 else 1)
+            for row, node in rows:
+                bypassed[node].append((value, weights[row, -1]))
+
+    def _node(
+        self,
+        terms: list[tuple[Tensor, Tensor | None]],
+        bypassed: list[tuple[Tensor, Tensor | None]],
+        state: Tensor,
+    ) -> Tensor:
+        """Return a node, [B, C, H', W'], of its terms and of what bypassed the operations.
+
+        Args:
+            terms: what the operations add, [B, C / K, H', W'] each.
+            bypassed: what the edges pass on, [B, C - C / K, H', W'] each.
+            state: an input state of the cell, [B, C, H, W].
+        """
+        if not bypassed:
+            return self._sum(terms, state)
+        computed = self._sum(terms, self._split(state)[0])
+        return shuffled(computed, self._sum(bypassed, state))
 
     def _sum(self, terms: list[tuple[Tensor, Tensor | None]], state: Tensor) -> Tensor:
         """Return the value of a node, [B, C, H', W'].
@@ -97,8 +159,13 @@ class PlainExecutor:
             )
         return total
 
-    def _norms(self) -> list[nn.BatchNorm2d]:
+    def _norms(self, executed: Sequence[int] | None) -> list[nn.BatchNorm2d]:
         """Return the layers whose batches `normalise` leaves to the cell to count."""
         # Collected in each pass: distributed training replaces layers by synchronised ones.
-        modules = (module for source in self.sources for module in source.modules())
+        modules = (
+            module
+            for source in self.sources
+            for name in source.running(executed)
+            for module in source.candidates[name].modules()
+        )
         return [module for module in modules if type(module) is nn.BatchNorm2d]

@@ -23,6 +23,7 @@ from ltnas.kernels.normalisation import (
     normalised_backward,
 )
 from ltnas.kernels.pools import pool_backward
+from ltnas.models.native_bypass import NativeBypass
 from ltnas.models.native_layout import Candidate, CellLayout
 from ltnas.models.native_terms import (
     Pools,
@@ -53,7 +54,7 @@ def backward(
         layout: layout of the cell.
         inputs: the two input states, [B, H, W, C] each.
         out: output of the cell, [B, H', W', nodes * C].
-        weights: mixing weights, [edges, operations].
+        weights: mixing weights, [edges, columns].
         parameters: contiguous parameters in the order of `CellLayout.parameters`.
         saved: tensors that `forward` returned.
         grad_out: gradient of the output, dense; it is overwritten with the gradients of the nodes.
@@ -67,7 +68,10 @@ def backward(
     # float64 [terms, C] twice, float64 [2, inner channels], and outputs [edges, B, H', W', C].
     mean, inverse, inner, *outputs = saved
     normalisations = TermNormalisations(layout, weights, mean, inverse)
-    states = [*inputs, *out.split(layout.channels, dim=3)]  # [B, H, W, C] each
+    whole = [*inputs, *out.split(layout.state_channels, dim=3)]  # [B, H, W, C] each
+    # The channels that candidates see; the others bypass them.
+    states = [state[..., : layout.channels] for state in whole]
+    bypass = NativeBypass(layout, weights, whole) if layout.bypassed else None
     # Pools are not saved; compute them again.
     pools = [compute_pools(layout.leaving(number), x) for number, x in enumerate(states)]
     sources = TermSources()
@@ -76,12 +80,15 @@ def backward(
 
     # Gradients of the states are sums over the edges that leave them, completed from the last
     # state to the first. Then the edges into a state can be passed.
-    grads = [*map(torch.zeros_like, inputs), *grad_out.split(layout.channels, dim=3)]
+    whole_grads = [*map(torch.zeros_like, inputs), *grad_out.split(layout.state_channels, dim=3)]
+    # Gradients of the sums of operations; with a bypass known once a node's gradient is complete.
+    grads = list(whole_grads)
+    grad_weights = torch.zeros_like(weights)
     # What the backward pass through a normalisation needs of each term (`NormalisationBackward`).
     sums = torch.zeros(layout.term_count, 2, layout.channels, dtype=torch.float64)
     grad_parameters: list[Tensor | None] = [None] * len(parameters)
     for number in reversed(range(len(states))):
-        state, grad = states[number], grads[number]
+        state, grad = states[number], whole_grads[number][..., : layout.channels]
         grad_pools: Pools = {}
         # In the architecture step nothing needs the gradient of an input that comes from the stem.
         needed = needs_parameters or number >= 2 or needs_inputs[number]
@@ -115,19 +122,24 @@ def backward(
                     step.identity(grad)
         if grad_pools:
             _add_pools(grad_pools, state, layout.stride(number), grad)
+        if bypass is not None and needed:
+            bypass.add_gradient(number, whole_grads[number])
         # The gradient of this state is complete now, and so are the products that the mixing
         # weights and the normalisations of the terms into it need.
         entering = layout.entering(number)
+        if bypass is not None and number >= 2:
+            grads[number] = grad = bypass.split(number, whole_grads[number])
+            rows, values = bypass.weight_gradient(number)
+            grad_weights[rows, -1] = values.to(weights.dtype)
         if entering:
             sums_of_terms = sums.unbind(0)
             terms = normalisations.terms_into(number, sources.values)
             mix_products(grad, terms, [sums_of_terms[term] for term in entering])
 
     # A mixing weight scales a normalised term, so its gradient is the sum of grad * normalised.
-    grad_weights = torch.zeros_like(weights)
     # Every term has its own place in the matrix, so that assignment loses nothing.
     grad_weights[layout.rows, layout.columns] = sums[:, 1].sum(1).to(weights.dtype)
-    pairs = zip(grads[:2], needs_inputs, strict=True)
+    pairs = zip(whole_grads[:2], needs_inputs, strict=True)
     return [grad if need else None for grad, need in pairs], grad_weights, grad_parameters
 
 

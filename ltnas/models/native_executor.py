@@ -13,27 +13,29 @@ from ltnas.kernels import kernels
 from ltnas.kernels.calls import to_channels_last
 from ltnas.kernels.eligibility import computable, hooked, takes
 from ltnas.kernels.normalisation import count_batch
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.native_backward import backward
 from ltnas.models.native_forward import forward
 from ltnas.models.native_layout import CellLayout
-from ltnas.models.sources import Source
+from ltnas.models.sources import EdgeWeights, Source
 
 
 class NativeExecutor:
     """Computes a cell by the CPU kernels; see `CellExecutor`.
 
     Args:
-        sources: edges that leave each state, in the order of the states.
-        nodes: number of intermediate nodes.
+        design: what the edges have.
+        sources: edges of the cell, in the order of the states that they leave.
         channels: channels of each state.
         reduction: True for a reduction cell.
     """
 
     def __init__(
-        self, sources: Sequence[Source], nodes: int, channels: int, reduction: bool
+        self, design: CellDesign, sources: Sequence[Source], channels: int, reduction: bool
     ) -> None:
-        self.sources = sources
-        self.layout = CellLayout(sources, nodes, channels, reduction)
+        self.design, self.sources = design, sources
+        self.channels, self.reduction = channels, reduction
+        self.layout = CellLayout(design, sources, channels, reduction)
 
     def can_run(self, first: Tensor) -> bool:
         """Return True if there are kernels, and they compute what the modules would."""
@@ -44,13 +46,20 @@ class NativeExecutor:
         # Hooks would not be called, and other normalisations are unknown to the kernels.
         return not any(map(hooked, self.sources)) and all(map(computable, self.layout.norms()))
 
-    def run(self, first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
+    def _layout(self, executed: Sequence[int] | None) -> CellLayout:
+        """Return the layout of the candidates that are executed."""
+        if executed is None:
+            return self.layout
+        return CellLayout(self.design, self.sources, self.channels, self.reduction, executed)
+
+    def run(self, first: Tensor, second: Tensor, weights: EdgeWeights) -> Tensor:
         """See `CellExecutor.run`."""
+        layout = self._layout(weights.executed)
         # Autograd only follows tensors that are arguments, so the parameters are passed beside the
         # layout.
-        parameters = self.layout.parameters()
-        out: Tensor = _Cell.apply(self.layout, first, second, weights, *parameters)
-        count_batch(self.layout.norms())
+        parameters = layout.parameters()
+        out: Tensor = _Cell.apply(layout, first, second, weights.values, *parameters)
+        count_batch(layout.norms())
         return out
 
 

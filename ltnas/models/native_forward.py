@@ -15,6 +15,7 @@ from ltnas.kernels.calls import pixels
 from ltnas.kernels.convolutions import unit_forward
 from ltnas.kernels.eligibility import measures
 from ltnas.kernels.normalisation import Normalisation, mix, moments, statistics
+from ltnas.models.native_bypass import NativeBypass
 from ltnas.models.native_layout import Candidate, CellLayout, module_norms
 from ltnas.models.native_terms import (
     TermNormalisations,
@@ -34,7 +35,7 @@ def forward(
     Args:
         layout: layout of the cell.
         inputs: the two input states, [B, H, W, C] each.
-        weights: mixing weights, [edges, operations].
+        weights: mixing weights, [edges, columns].
         parameters: contiguous parameters in the order of `CellLayout.parameters`.
 
     Returns:
@@ -43,18 +44,25 @@ def forward(
     # [B, H, W, C] inputs and one [B, H', W', nodes * C] output for all nodes.
     step = 2 if layout.reduction else 1
     batch, height, width = inputs[0].shape[:3]
-    out_channels = layout.nodes * layout.channels
+    out_channels = layout.nodes * layout.state_channels
     out = inputs[0].new_empty(batch, height // step, width // step, out_channels)
     # Nodes are slices of the output, so that nothing is concatenated.
-    states = [*inputs, *out.split(layout.channels, dim=3)]
+    whole = [*inputs, *out.split(layout.state_channels, dim=3)]
+    # The channels that candidates see; the others bypass them.
+    states = [state[..., : layout.channels] for state in whole]
+    bypass = NativeBypass(layout, weights, whole) if layout.bypassed else None
     normalisations, sources = TermNormalisations(layout, weights), TermSources()
     # Mean and inverse deviation of the channels between the two units of each `sep_conv`.
     inner = torch.empty(2, layout.inner_channels, dtype=torch.float64)
     saved: list[Tensor] = []
     for number, state in enumerate(states):
         # All edges into a state come from earlier ones, so its terms are complete.
-        if number >= 2:
+        if number >= 2 and bypass is None:
             _sum_terms(normalisations, sources, number, state)
+        elif number >= 2 and bypass is not None:
+            computed = torch.empty(state.shape, dtype=state.dtype)
+            _sum_terms(normalisations, sources, number, computed)
+            bypass.join(number, computed)
         leaving = layout.leaving(number)
         pools = compute_pools(leaving, state)
         for candidate in leaving:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import Source
 from ltnas.models.stacked import Convolutions, Pool, Reduce
+from ltnas.space.layout import edges
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,33 @@ class CellLayout:
     """All candidates of a cell in the order of their states, and the terms of each node.
 
     Args:
-        sources: edges that leave each state, in the order of the states.
-        nodes: number of intermediate nodes.
+        design: what the edges have.
+        sources: edges of the cell, in the order of the states that they leave.
         channels: channels of each state.
         reduction: True for a reduction cell.
+        executed: see `EdgeWeights`; None: all candidates.
     """
 
     def __init__(
-        self, sources: Sequence[Source], nodes: int, channels: int, reduction: bool
+        self,
+        design: CellDesign,
+        sources: Sequence[Source],
+        channels: int,
+        reduction: bool,
+        executed: Sequence[int] | None = None,
     ) -> None:
-        self.nodes, self.channels, self.reduction = nodes, channels, reduction
+        self.nodes, self.reduction = design.nodes, reduction
+        self.state_channels = channels
+        """Channels of each state."""
+        self.channels = channels // design.partial_channels
+        """Channels of each state that the candidates see; the others bypass them."""
         self.candidates: list[Candidate] = []
         # Positions of the previous candidate's tensors in flat lists, because an autograd function
         # takes and saves tensors in one sequence.
         terms = parameters = saved = inner = slice(0, 0)
         for source in sources:
-            for name, module in source.candidates.items():
+            for name in source.running(executed):
+                module = source.candidates[name]
                 norms = module_norms(module)
                 # A pool is computed again in the backward pass: its output is as large as its
                 # state. Convolutions save the output of each unit.
@@ -128,6 +141,21 @@ class CellLayout:
     def entering(self, state: int) -> list[int]:
         """Return the numbers of the terms that enter a state."""
         return [term for term, target in enumerate(self.targets) if target == state]
+
+    @property
+    def bypassed(self) -> bool:
+        """True if there are channels that bypass the candidates."""
+        return self.channels < self.state_channels
+
+    def edges_into(self, number: int) -> list[tuple[int, int]]:
+        """Return row and state of each edge that enters a state."""
+        layout = enumerate(edges(self.nodes))
+        return [(row, state) for row, (node, state) in layout if node == number]
+
+    def edges_out_of(self, number: int) -> list[tuple[int, int]]:
+        """Return row and node of each edge that leaves a state."""
+        layout = enumerate(edges(self.nodes))
+        return [(row, node) for row, (node, state) in layout if state == number]
 
     def stride(self, state: int) -> int:
         """Return the stride of the edges that leave a state."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
+from ltnas.axes.auxiliary_skip import AuxiliarySkip
+from ltnas.axes.edges import normalised_edges
 from ltnas.axes.relaxations import Relaxation, initial_parameters
-from ltnas.models.branches import BranchedModel
+from ltnas.models.branches import BranchedModel, Trunk
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import MakeClassifier
-from ltnas.models.sources import Mask
+from ltnas.models.sources import EdgeWeights, Mask
 from ltnas.models.supernet import Supernet
 from ltnas.space.layout import KINDS, edges
 
@@ -25,6 +29,9 @@ class SearchNetwork(BranchedModel):
         classifier: features [B, feature_size] to logits [B, classes].
         relaxation: maps architecture parameters to mixing weights.
         architecture: architecture parameters by kind of cell, each [edges, operations].
+        edge_parameters: parameters of normalised edges by kind of cell, each [edges]; None: the
+            edges have no weights of their own.
+        auxiliary_skip: weight of the auxiliary skip connections; None: there are none.
     """
 
     def __init__(
@@ -33,6 +40,8 @@ class SearchNetwork(BranchedModel):
         classifier: nn.Module,
         relaxation: Relaxation,
         architecture: nn.ParameterDict,
+        edge_parameters: nn.ParameterDict | None = None,
+        auxiliary_skip: AuxiliarySkip | None = None,
     ) -> None:
         super().__init__()
         # Both branches have the same architecture parameters; only weights are separate.
@@ -40,23 +49,32 @@ class SearchNetwork(BranchedModel):
         self.feature_size = supernet.state_channels * self.branches
         self.supernet, self.classifier = supernet, classifier
         self.relaxation, self.architecture = relaxation, architecture
+        self.edge_parameters, self.auxiliary_skip = edge_parameters, auxiliary_skip
+
+    # --- parameters -----------------------------------------------------------------------------
 
     def architecture_parameters(self) -> dict[str, Tensor]:
         """Return the architecture parameters by kind of cell, [edges, operations]."""
         return dict(self.architecture.items())
 
     def named_architecture(self) -> dict[str, Tensor]:
-        """Return the architecture parameters by the names that they have in this module."""
-        return {f"architecture.{kind}": value for kind, value in self.architecture.items()}
+        """Return the parameters of operations and edges by their names in this module."""
+        named = {f"architecture.{kind}": value for kind, value in self.architecture.items()}
+        if self.edge_parameters is not None:
+            parameters = self.edge_parameters.items()
+            named |= {f"edge_parameters.{kind}": value for kind, value in parameters}
+        return named
 
     def weight_parameters(self) -> dict[str, nn.Parameter]:
-        """Return all parameters except the architecture parameters, by name."""
+        """Return all parameters except those of the architecture, by name."""
         architecture = self.named_architecture()
         return {
             name: parameter
             for name, parameter in self.named_parameters()
             if name not in architecture
         }
+
+    # --- mixing weights -------------------------------------------------------------------------
 
     def mixing_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights of each kind of cell, [edges, operations]."""
@@ -65,36 +83,107 @@ class SearchNetwork(BranchedModel):
 
     def expected_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights without noise, detached and on the CPU."""
-        weights = self.relaxation.expected(self.architecture_parameters())
-        return {kind: values.detach().cpu() for kind, values in weights.items()}
+        return _on_cpu(self.relaxation.expected(self.architecture_parameters()))
 
-    def set_progress(self, progress: float) -> None:
-        """See `Relaxation.set_progress`."""
-        self.relaxation.set_progress(progress)
+    def edge_weights(self) -> dict[str, Tensor]:
+        """Return the weight of each edge by kind of cell, [edges]; {} if edges have none."""
+        if self.edge_parameters is None:
+            return {}
+        return {kind: normalised_edges(values) for kind, values in self.edge_parameters.items()}
+
+    def strengths(self) -> dict[str, Tensor]:
+        """Return what selection ranks, [edges, operations], detached and on the CPU.
+
+        The weights of operations are multiplied by those of their edges (PC-DARTS).
+        """
+        strengths = _on_cpu(self.relaxation.strengths(self.architecture_parameters()))
+        for kind, weights in _on_cpu(self.edge_weights()).items():
+            strengths[kind] = strengths[kind] * weights[:, None]
+        return strengths
+
+    def _columns(self, weights: Mapping[str, Tensor]) -> dict[str, EdgeWeights]:
+        """Return what the cells are told about their edges.
+
+        Args:
+            weights: mixing weights of the candidate operations, [edges, operations].
+        """
+        edge_weights = self.edge_weights()
+        found = {}
+        for kind, values in weights.items():
+            executed = None
+            if self.relaxation.one_operation:
+                executed = tuple(values.detach().argmax(-1).tolist())
+            parts = [values]
+            if self.auxiliary_skip is not None:
+                parts.append(self.auxiliary_skip.strength.expand(len(values), 1))
+            if self.supernet.design.partial_channels > 1:
+                parts.append(values.new_ones(len(values), 1))  # of the channels that bypass
+            columns = torch.cat(parts, 1) if len(parts) > 1 else values
+            if kind in edge_weights:
+                columns = columns * edge_weights[kind][:, None]
+            found[kind] = EdgeWeights(columns, executed)
+        return found
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Update what depends on the number of the epoch, from 0, and that of all epochs."""
+        self.relaxation.set_epoch(epoch, epochs)
+        if self.auxiliary_skip is not None:
+            self.auxiliary_skip.set_epoch(epoch, epochs)
+
+    def details(self) -> dict[str, float]:
+        """Return columns of the history that describe the state of the epoch."""
+        found = self.relaxation.details()
+        if self.auxiliary_skip is not None:
+            found["auxiliary_skip"] = float(self.auxiliary_skip.strength)
+        return found
+
+    # --- computation ----------------------------------------------------------------------------
 
     def compilable(self) -> Iterable[nn.Module]:
         """Return the cells of the supernet, each of which is compiled by itself."""
         return self.supernet.compilable()
 
-    def trunk(self, images: Tensor) -> tuple[Tensor, ...]:
-        """See `Supernet.trunk`."""
-        # In each pass anew: a functional call may have replaced the architecture parameters.
-        return self.supernet.trunk(images, self.mixing_weights())
+    def trunk(self, images: Tensor, mixing: Mapping[str, Tensor] | None = None) -> Trunk:
+        """See `Supernet.trunk`.
 
-    def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
+        Args:
+            images: [B, 3, H, W].
+            mixing: see `forward`.
+        """
+        # In each pass anew: a functional call may have replaced the architecture parameters.
+        weights = self.mixing_weights() if mixing is None else mixing
+        return self.supernet.trunk(images, self._columns(weights))
+
+    def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """See `Supernet.tail`."""
         return self.supernet.tail(trunk, branch)
+
+    def forward(self, images: Tensor, mixing: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Return the logits [B, classes] of images [B, 3, H, W].
+
+        Args:
+            images: images.
+            mixing: mixing weights of the candidate operations by kind of cell, [edges,
+                operations]; None: those of the relaxation.
+        """
+        logits: Tensor = self.classifier(self.features_of(self.trunk(images, mixing)))
+        return logits
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {kind: values.detach().cpu() for kind, values in tensors.items()}
 
 
 def build_search_network(
     *,
-    operations: list[str],
-    nodes: int,
+    design: CellDesign,
     channels: int,
     cells: int,
     classes: int,
     relaxation: Relaxation,
     initial_deviation: float,
+    edge_deviation: float | None = None,
+    auxiliary_skip: AuxiliarySkip | None = None,
     masks: dict[str, Mask] | None = None,
     checkpointed: bool = False,
     classifier: MakeClassifier = nn.Linear,
@@ -103,21 +192,22 @@ def build_search_network(
     """Build a search network with weights drawn from torch's generator.
 
     Args:
-        operations: candidate operations of each edge.
-        nodes: number of intermediate nodes of a cell.
+        design: what the edges of the supernet have.
         channels: channels of the first cell.
         cells: number of cells in the stack.
         classes: number of classes.
         relaxation: maps architecture parameters to mixing weights.
         initial_deviation: standard deviation of the initial architecture parameters.
+        edge_deviation: standard deviation of the initial parameters of normalised edges; None: the
+            edges have no weights of their own.
+        auxiliary_skip: weight of the auxiliary skip connections; None: there are none.
         masks: see `Supernet`.
         checkpointed: see `Supernet`.
         classifier: makes a classifier from the size of features and the number of classes.
         branch_depth: see `Supernet`.
     """
     supernet = Supernet(
-        operations=operations,
-        nodes=nodes,
+        design=design,
         channels=channels,
         cells=cells,
         masks=masks,
@@ -125,9 +215,18 @@ def build_search_network(
         branch_depth=branch_depth,
     )
     features = supernet.state_channels * (1 if branch_depth is None else 2)
-    # The order of drawing is part of what a seed means: supernet, classifier, architecture.
+    # The order of drawing is part of what a seed means: supernet, classifier, architecture, edges.
     head = classifier(features, classes)
-    architecture = initial_parameters(
-        initial_deviation, KINDS, edges=len(edges(nodes)), operations=len(operations)
+    rows = len(edges(design.nodes))
+    architecture = initial_parameters(initial_deviation, KINDS, rows, len(design.operations))
+    edge_parameters = None
+    if edge_deviation is not None:
+        edge_parameters = initial_parameters(edge_deviation, KINDS, rows)
+    return SearchNetwork(
+        supernet,
+        head,
+        relaxation,
+        architecture,
+        edge_parameters=edge_parameters,
+        auxiliary_skip=auxiliary_skip,
     )
-    return SearchNetwork(supernet, head, relaxation, architecture)

@@ -1,4 +1,4 @@
-"""Edges that leave one state of a supernet's cell, with their candidate operations."""
+"""Edges that leave a state of a supernet's cell, with their candidate operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from ltnas.kernels import gpu
 from ltnas.models.stacked import Convolutions, Pool, Reduce, add_on_gpu
-from ltnas.space.layout import edges
+
+AUXILIARY_SKIP = "auxiliary_skip"
+"""Name of the skip connection of DARTS- that every edge has beside its candidate operations."""
 
 Mask = tuple[tuple[bool, ...], ...]
 """Candidate operations that exist, [edges][operations]; the others are neither built nor run."""
@@ -33,15 +35,24 @@ class Mixing(NamedTuple):
     """
 
 
+class EdgeWeights(NamedTuple):
+    """What a supernet's cell is told about its edges."""
+
+    values: Tensor
+    """Mixing weights, [edges, columns]: the candidate operations, then those of `CellDesign`."""
+    executed: tuple[int, ...] | None = None
+    """Column of the only operation of each edge that is computed; None: all are computed."""
+
+
 class Source(nn.Module):
-    """All edges that leave a state.
+    """Edges that leave a state, all of them or some.
 
     For each operation that an edge has, `columns` holds its column of the mixing weights, `rows`
     the row of each edge that has it, and `targets` the node that each of these edges enters.
 
     Args:
         state: number of the state in the cell; 0 and 1 are the cell's inputs.
-        nodes: number of intermediate nodes of the cell.
+        leaving: row of the mixing weights and node of each edge.
         operations: candidate operations, in the order of the mixing weights' columns.
         mask: operations that each edge of the cell has.
         channels: channels of the state.
@@ -51,18 +62,14 @@ class Source(nn.Module):
     def __init__(
         self,
         state: int,
-        nodes: int,
-        operations: list[str],
+        leaving: Sequence[tuple[int, int]],
+        operations: Sequence[str],
         mask: Mask,
         channels: int,
         stride: int,
     ) -> None:
         super().__init__()
         self.state, self.channels, self.stride = state, channels, stride
-        # Rows of the mixing weights and nodes of the edges that leave the state.
-        leaving = [
-            (row, node) for row, (node, source) in enumerate(edges(nodes)) if source == state
-        ]
         self.columns: dict[str, int] = {}
         self.targets: dict[str, tuple[int, ...]] = {}
         self.rows: dict[str, list[int]] = {}
@@ -78,15 +85,33 @@ class Source(nn.Module):
             self.targets[name] = tuple(node for _, node in present)
             self.candidates[name] = _candidate(name, len(present), channels, stride)
 
-    def forward(self, state: Tensor, mixing: Mixing) -> Terms:
+    def running(self, executed: Sequence[int] | None) -> list[str]:
+        """Return the names of the operations that are computed.
+
+        Args:
+            executed: see `EdgeWeights`; only for sources of a single edge.
+        """
+        if executed is None:
+            return list(self.candidates)
+        # The auxiliary skip connection is no candidate that could be chosen, and always computed.
+        return [
+            name
+            for name in self.candidates
+            if name == AUXILIARY_SKIP or self.columns[name] == executed[self.rows[name][0]]
+        ]
+
+    def forward(
+        self, state: Tensor, mixing: Mixing, executed: Sequence[int] | None = None
+    ) -> Terms:
         """Return what the edges add to their nodes.
 
         Args:
             state: the state, [B, C, H, W].
             mixing: mixing weights of each candidate operation.
+            executed: see `running`.
         """
         if gpu.takes(state):
-            return self._on_gpu(state, mixing)
+            return self._on_gpu(state, mixing, executed)
         # [B, C, H, W]: every convolution of an edge begins with ReLU, which is computed once.
         rectified = F.relu(state)
         # The state once for each edge, [B, count * C, H, W], by the number of edges.
@@ -94,8 +119,8 @@ class Source(nn.Module):
         # Sums of stacked outputs, [B, edges * C, H', W'], by the nodes that their edges enter.
         stacked: dict[tuple[int, ...], Tensor] = {}
         terms: Terms = []
-        for name, candidate in self.candidates.items():
-            targets = self.targets[name]
+        for name in self.running(executed):
+            candidate, targets = self.candidates[name], self.targets[name]
             if shared(candidate):
                 terms += self._shared(name, state, mixing)
                 continue
@@ -120,18 +145,19 @@ class Source(nn.Module):
         weights = zip(self.targets[name], mixing.shared[name], strict=True)
         return [(node, value, weight) for node, weight in weights]
 
-    def _on_gpu(self, state: Tensor, mixing: Mixing) -> Terms:
+    def _on_gpu(self, state: Tensor, mixing: Mixing, executed: Sequence[int] | None) -> Terms:
         """Return what the edges add to their nodes, by the GPU kernels."""
         stacked: dict[tuple[int, ...], Tensor] = {}
         done: set[str] = set()
-        for name, candidate in self.candidates.items():
+        running = {name: self.candidates[name] for name in self.running(executed)}
+        for name, candidate in running.items():
             targets = self.targets[name]
             if isinstance(candidate, Convolutions) and targets not in stacked:
-                alike = {n: m for n, m in self.candidates.items() if self.targets[n] == targets}
+                alike = {n: m for n, m in running.items() if self.targets[n] == targets}
                 stacked[targets], names = add_on_gpu(alike, state, mixing.stacked)
                 done |= names
         terms: Terms = []
-        for name, candidate in self.candidates.items():
+        for name, candidate in running.items():
             targets = self.targets[name]
             if name in done:
                 continue
@@ -160,7 +186,7 @@ def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:
     match name:
         case "max_pool_3x3" | "avg_pool_3x3":
             return Pool(name, channels, stride)
-        case "skip_connect":
+        case "skip_connect" | "auxiliary_skip":
             return nn.Identity() if stride == 1 else Reduce(edges, channels)
         case "sep_conv_3x3" | "sep_conv_5x5" | "dil_conv_3x3" | "dil_conv_5x5":
             return Convolutions(name, edges, channels, stride)
@@ -175,14 +201,14 @@ class MixingWeights(nn.Module):
     architecture step, each of which is a launch on a GPU.
 
     Args:
-        sources: edges that leave each state of the cell.
-        operations: number of candidate operations, the columns of the mixing weights.
-        channels: channels of each state.
+        sources: edges of the cell.
+        columns: number of columns of the mixing weights.
+        channels: channels that candidate operations see.
     """
 
     positions: Tensor
 
-    def __init__(self, sources: Sequence[Source], operations: int, channels: int) -> None:
+    def __init__(self, sources: Sequence[Source], columns: int, channels: int) -> None:
         super().__init__()
         self.channels = channels
         # Name of each operation with the number of its edges, by source and by whether its edges
@@ -194,7 +220,7 @@ class MixingWeights(nn.Module):
                 chosen = [n for n, c in source.candidates.items() if shared(c) is kind]
                 self.counts[kind].append([(name, len(source.rows[name])) for name in chosen])
                 positions[kind] += [
-                    row * operations + source.columns[name]
+                    row * columns + source.columns[name]
                     for name in chosen
                     for row in source.rows[name]
                 ]
@@ -213,7 +239,7 @@ class MixingWeights(nn.Module):
         """Return the mixing weights of each source.
 
         Args:
-            weights: mixing weights, [edges, operations].
+            weights: mixing weights, [edges, columns].
         """
         gathered = self._gather(weights)
         return self._distribute(gathered, gathered[self.parts[0] :], (False,))
@@ -222,7 +248,7 @@ class MixingWeights(nn.Module):
         """Return the same for the GPU kernels, which take a factor for each channel of all edges.
 
         Args:
-            weights: mixing weights, [edges, operations].
+            weights: mixing weights, [edges, columns].
         """
         gathered = self._gather(weights)
         return self._distribute(gathered, gathered, (True, False))

@@ -241,7 +241,8 @@ def add_on_gpu(
             if norm and isinstance(module, Pool) and module.kind == kind:
                 norms[kind] = norm
                 names.append(name)
-    skips = [name for name, module in candidates.items() if isinstance(module, nn.Identity)]
+    # The kernel adds the state once for each edge; a second skip connection is a term of its own.
+    skips = [name for name, module in candidates.items() if isinstance(module, nn.Identity)][:1]
     names += skips
     shared = Shared(norms.get("max"), norms.get("avg"), bool(skips))
     chosen = [scales[name] for name in names]

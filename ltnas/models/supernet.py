@@ -8,7 +8,7 @@ stacked, mixing weights are folded into the last normalisation, and `none` is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 
 import torch
@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+from ltnas.models.branches import Trunk
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.executors import CellExecutor, PlainExecutor
 from ltnas.models.native_executor import NativeExecutor
 from ltnas.models.operations import preprocess_before, preprocess_previous
-from ltnas.models.sources import Mask, MixingWeights, Source
+from ltnas.models.sources import EdgeWeights, Mask, MixingWeights
 from ltnas.models.statistics import unmoved_statistics
-from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
+from ltnas.space.layout import KINDS, CellPlan, cell_plans, kind
 
 
 class SupernetCell(nn.Module):
@@ -29,41 +31,31 @@ class SupernetCell(nn.Module):
 
     Args:
         plan: width of the cell and of its inputs.
-        operations: candidate operations of each edge.
-        nodes: number of intermediate nodes.
-        mask: operations that each edge has.
+        design: what its edges have.
+        mask: candidate operations that each edge has; None: all.
     """
 
-    def __init__(self, plan: CellPlan, operations: list[str], nodes: int, mask: Mask) -> None:
+    def __init__(self, plan: CellPlan, design: CellDesign, mask: Mask | None) -> None:
         super().__init__()
         self.preprocess0 = preprocess_before(plan, affine=False)
         self.preprocess1 = preprocess_previous(plan, affine=False)
-        sources = [
-            Source(
-                state=state,
-                nodes=nodes,
-                operations=operations,
-                mask=mask,
-                channels=plan.channels,
-                stride=2 if plan.reduction and state < 2 else 1,
-            )
-            for state in range(nodes + 1)
-        ]
+        sources = design.sources(mask, plan.channels, plan.reduction)
         self.sources = nn.ModuleList(sources)
-        self.mixing = MixingWeights(sources, len(operations), plan.channels)
+        width = plan.channels // design.partial_channels
+        self.mixing = MixingWeights(sources, design.columns, width)
         # In order of preference.
         self.executors: tuple[CellExecutor, ...] = (
-            NativeExecutor(sources, nodes, plan.channels, plan.reduction),
-            PlainExecutor(sources, self.mixing, nodes, plan.reduction),
+            NativeExecutor(design, sources, plan.channels, plan.reduction),
+            PlainExecutor(design, sources, self.mixing, plan.reduction),
         )
 
-    def forward(self, before: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, before: Tensor, previous: Tensor, weights: EdgeWeights) -> Tensor:
         """Compute the cell.
 
         Args:
             before: output of the cell before the previous one, [B, C, H, W].
             previous: output of the previous cell, [B, C', H', W'].
-            weights: mixing weights, [edges, operations].
+            weights: mixing weights of the edges.
 
         Returns:
             The concatenated intermediate nodes, [B, nodes * channels, H'', W''].
@@ -78,11 +70,10 @@ class Supernet(nn.Module):
     """All architectures of the space in one network (DARTS, section 2.2), up to its last state.
 
     Args:
-        operations: candidate operations of each edge.
-        nodes: number of intermediate nodes of a cell.
+        design: what the edges of its cells have.
         channels: channels of the first cell.
         cells: number of cells in the stack.
-        masks: operations that each edge has, by kind of cell; None: all operations.
+        masks: candidate operations that each edge has, by kind of cell; None: all operations.
         checkpointed: True to compute each cell again in the backward pass instead of keeping its
             activations: less memory for more time.
         branch_depth: 0 or 1 for two branches (see `BranchedModel`), which share one architecture;
@@ -91,8 +82,7 @@ class Supernet(nn.Module):
 
     def __init__(
         self,
-        operations: list[str],
-        nodes: int,
+        design: CellDesign,
         channels: int,
         cells: int,
         masks: dict[str, Mask] | None = None,
@@ -100,11 +90,9 @@ class Supernet(nn.Module):
         branch_depth: int | None = None,
     ) -> None:
         super().__init__()
-        self.operation_names, self.nodes = tuple(operations), nodes
+        self.design = design
+        self.operation_names, self.nodes = design.operations, design.nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
-        # Without masks every edge has every operation.
-        everything = ((True,) * len(operations),) * len(edges(nodes))
-        masks = masks or dict.fromkeys(KINDS, everything)
         stem = 3 * channels  # channels of the stem
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
@@ -112,31 +100,31 @@ class Supernet(nn.Module):
         plans = cell_plans(
             channels=channels,
             cells=cells,
-            widths=dict.fromkeys(KINDS, nodes),
+            widths=dict.fromkeys(KINDS, self.nodes),
             stem=stem,
             stem_before=stem,
         )
 
         def make(plan: CellPlan) -> SupernetCell:
-            return SupernetCell(plan, operations, nodes, masks[kind(plan.reduction)])
+            return SupernetCell(plan, design, masks[kind(plan.reduction)] if masks else None)
 
         self.cells = nn.ModuleList(make(plan) for plan in plans)
         # After the cells: the order of construction is the order of random draws.
         self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
         self.kinds = [kind(plan.reduction) for plan in plans]
-        self.state_channels = plans[-1].channels * nodes
+        self.state_channels = plans[-1].channels * self.nodes
         """Channels of the last state."""
 
     def compilable(self) -> Iterable[nn.Module]:
         """Return the cells, each of which is compiled by itself."""
         return (module for module in self.modules() if isinstance(module, SupernetCell))
 
-    def trunk(self, images: Tensor, mixing: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def trunk(self, images: Tensor, mixing: Mapping[str, EdgeWeights]) -> Trunk:
         """Compute everything before the last cell.
 
         Args:
             images: [B, 3, H, W].
-            mixing: mixing weights of each kind of cell, [edges, operations].
+            mixing: mixing weights of each kind of cell.
 
         Returns:
             The last two states, and the mixing weights of the last cell.
@@ -147,7 +135,7 @@ class Supernet(nn.Module):
             before, previous = previous, self._cell(cell, before, previous, mixing[name])
         return before, previous, mixing[self.kinds[-1]]
 
-    def tail(self, trunk: tuple[Tensor, ...], branch: int) -> Tensor:
+    def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, state_channels, H', W']."""
         # At branch depth 0 both branches use the last cell.
         rebalancing = self.rebalancing_cell if branch else None
@@ -156,7 +144,7 @@ class Supernet(nn.Module):
         return self._cell(cell, *trunk)
 
     def _cell(
-        self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: Tensor
+        self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
         out: Tensor
         if self.checkpointed and torch.is_grad_enabled():

@@ -56,6 +56,7 @@ def _draw_kind(panels: Any, kind: str, edges: Curves) -> None:  # noqa: ANN401
                 values,
                 color=OPERATION_COLOURS[name],
                 linewidth=1.5,
+                linestyle="--" if name == "edge" else "-",
                 marker=marker,
                 markersize=3,
             )

@@ -31,8 +31,7 @@ class Learner(nn.Module):
         self.architecture_objective = None if shared else architecture_objective
 
     def set_progress(self, progress: float) -> None:
-        """Tell model and objectives which share of the run, in [0, 1), is over."""
-        self.model.set_progress(progress)
+        """Tell the objectives which share of the run, in [0, 1), is over."""
         self.objective.set_progress(progress)
         if self.architecture_objective is not None:
             self.architecture_objective.set_progress(progress)

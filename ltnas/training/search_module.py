@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ltnas import config as c
-from ltnas.axes.gradients import (
-    Loss,
-    Tensors,
-    WeightStep,
-    architecture_gradient,
-    gradients,
-)
+from ltnas.axes.gradients import Loss, Tensors, WeightStep, architecture_gradient
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
-from ltnas.axes.selection import entropy, select
-from ltnas.config.space import PARAMETRIC
 from ltnas.data.seeds import derived_seed, generator
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
-from ltnas.diagnostics.curvature import largest_eigenvalue
-from ltnas.diagnostics.discretisation import distance
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
 from ltnas.objectives import Losses
-from ltnas.space.genotype import Genotype
-from ltnas.training.graphs import Notes
+from ltnas.training.architecture import Architecture, architecture_numbers, read_architecture
+from ltnas.training.curvature import measure_curvature
+from ltnas.training.graphs import Notes, Step
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     architecture_optimiser,
+    clipped_step,
     descend,
     place_counters,
     rate_of,
+    set_gradients,
     set_rate,
     weight_optimiser,
 )
@@ -50,18 +42,6 @@ SUPERNET_0_1 = re.compile(r"(learner\.model\.)((?:stem|cells|rebalancing_cell)\.
 """Names of the supernet's tensors in checkpoints of ltnas 0.1.0."""
 Context = Callable[[], AbstractContextManager[object]]
 """Makes the context of a forward pass, for mixed precision."""
-
-
-class Architecture(NamedTuple):
-    """The architecture after an epoch.
-
-    `mixing` holds the expected mixing weights by kind of cell, [edges, operations], on the CPU;
-    `genotype` is what the selection derives from them; `notes` say what a reader must know of it.
-    """
-
-    mixing: dict[str, Tensor]
-    genotype: Genotype
-    notes: list[str]
 
 
 class SearchModule(MeasuringModule):
@@ -107,6 +87,7 @@ class SearchModule(MeasuringModule):
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
         self.hessian_every, self.epochs = hessian_every, epochs
+        self.warmup_epochs = architecture.warmup_epochs(epochs)
         self.curvature: dict[str, float] = {}
         self._architecture: Architecture | None = None
 
@@ -119,27 +100,17 @@ class SearchModule(MeasuringModule):
     def architecture(self) -> Architecture:
         """Return the present architecture; computed once an epoch, by whoever asks first."""
         if self._architecture is None:
-            mixing = self.network.expected_weights()
-            operations = self.network.supernet.operation_names
-            genotype, notes = select(self.selection, mixing, operations, self.seed)
-            self._architecture = Architecture(mixing, genotype, notes)
+            self._architecture = read_architecture(self.network, self.selection, self.seed)
         return self._architecture
 
     def epoch_details(self) -> dict[str, float | int]:
         """Return the columns of the history that describe the architecture."""
-        mixing, genotype, _ = self.architecture()
-        supernet = self.network.supernet
-        return {
-            "architecture_rate": rate_of(self._optimisers()[1]),
-            **{f"entropy_{kind}": entropy(values) for kind, values in mixing.items()},
-            "skip_connections": genotype.count("skip_connect"),
-            "parametric_operations": genotype.count(*PARAMETRIC),
-            "skip_share_normal": genotype.normal.share("skip_connect"),
-            "discretisation_distance": distance(
-                mixing, genotype, supernet.operation_names, supernet.nodes
-            ),
-            **self.curvature,
-        }
+        optimiser, supernet = self._optimisers()[1], self.network.supernet
+        rate = {} if optimiser is None else {"architecture_rate": rate_of(optimiser)}
+        numbers = architecture_numbers(
+            self.architecture(), supernet.operation_names, supernet.nodes
+        )
+        return {**rate, **numbers, **self.network.details(), **self.curvature}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore test results, and rename the tensors of a checkpoint of ltnas 0.1.0."""
@@ -151,44 +122,97 @@ class SearchModule(MeasuringModule):
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return SGD on the weights and Adam on the architecture parameters."""
+        """Return SGD on the weights and, if a gradient moves it, Adam on the architecture."""
         # Two optimisers without common parameters: SGD on the architecture parameters would fit
         # them to the training images of the weights, with momentum and decay that are not theirs.
         recorded = self.choose_runner()
-        weights, architecture = self.learner.weights(), self.network.architecture
-        return [
-            weight_optimiser(weights.values(), self.weights_config, recorded),
-            architecture_optimiser(architecture.values(), self.architecture_config, recorded),
+        found: list[torch.optim.Optimizer] = [
+            weight_optimiser(self.learner.weights().values(), self.weights_config, recorded)
         ]
+        if self.gradient.moves_parameters:
+            found.append(
+                architecture_optimiser(
+                    self._architecture_parameters(), self.architecture_config, recorded
+                )
+            )
+        return found
 
-    def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    def _architecture_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the architecture's optimiser."""
+        named = self.network.named_architecture().values()
+        return [value for value in named if isinstance(value, nn.Parameter)]
+
+    def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer | None]:
         """Return the optimisers without Lightning's wrappers, which count two steps a batch."""
-        weights, architecture = self.trainer.optimizers
-        return weights, architecture
+        weights, *architecture = self.trainer.optimizers
+        return weights, architecture[0] if architecture else None
 
     def on_train_epoch_start(self) -> None:
-        """Set both learning rates, which depend on the epoch alone."""
+        """Set both learning rates and the state of the relaxation, which the epoch determines."""
         super().on_train_epoch_start()
         self.curvature, self._architecture = {}, None
         self.learner.set_progress(self.current_epoch / self.epochs)
+        self.network.set_epoch(self.current_epoch, self.epochs)
         # Rates are computed instead of stepped by a scheduler, whose state would have to be
         # restored when a run resumes.
-        rate = weight_rate(self.weights_config, self.current_epoch, self.epochs)
+        weights, architecture = self._optimisers()
+        set_rate(weights, weight_rate(self.weights_config, self.current_epoch, self.epochs))
+        place_counters(weights)
+        if architecture is not None:
+            set_rate(architecture, self._architecture_rate())
+            place_counters(architecture)
+        if self.current_epoch == self.warmup_epochs:
+            self.choose_runner()  # a recording of the steps so far is not one of those from now on
+
+    def _architecture_rate(self) -> float:
+        """Return the architecture's learning rate; 0 in epochs without architecture steps."""
+        if self.current_epoch < self.warmup_epochs:
+            return 0.0
         first = self.architecture_config.learning_rate
-        architecture_rate = scheduled(self.schedule, self.current_epoch, self.epochs, first)
-        for optimiser, value in zip(self._optimisers(), (rate, architecture_rate), strict=True):
-            set_rate(optimiser, value)
-            place_counters(optimiser)
+        return scheduled(self.schedule, self.current_epoch, self.epochs, first)
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
-        """Take one bilevel step."""
+        """Take one step of the search."""
         # The same noise on all ranks and in all passes of the step; no stream has such a key.
         self.network.relaxation.draw(generator(self.seed, 0, self.current_epoch, index, 2))
-        self.note(self.run(self.bilevel_step, batches))
+        self.note(self.run(self._step(), batches))
         # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches
-        if last and self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0:
-            self.curvature = {"largest_eigenvalue": self._curvature(batches["architecture"])}
+        measures = self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0
+        if last and measures and self.gradient.moves_parameters:
+            batch = batches.get("architecture", batches["weights"])
+            seed = derived_seed(self.seed, self.current_epoch)
+            self.curvature = {"largest_eigenvalue": measure_curvature(self.learner, batch, seed)}
+
+    def _step(self) -> Step:
+        """Return what a step of the present epoch is."""
+        warming_up = self.current_epoch < self.warmup_epochs
+        if warming_up or not self.gradient.moves_parameters:
+            return self.weights_alone_step
+        if isinstance(self.gradient, c.SingleLevel):
+            return self.single_level_step
+        return self.bilevel_step
+
+    def weights_alone_step(self, batches: dict[str, Batch]) -> Notes:
+        """Take the weight step, without an architecture step."""
+        return self.weight_step(batches["weights"])
+
+    def single_level_step(self, batches: dict[str, Batch]) -> Notes:
+        """Update weights and architecture parameters by the gradient of one loss (SNAS)."""
+        batch, architecture = batches["weights"], self.learner.architecture()
+        with self.autocast():
+            losses: Losses = self.learner(batch)
+        total = losses.total
+        if self.regularise is not None:
+            total = total + self._regulariser(architecture)
+        # One backward pass; the gradients of the architecture are those before both updates.
+        groups, parameters = self.learner.clip_groups(), self._architecture_parameters()
+        set_gradients(total, [*groups, parameters])
+        weights_optimiser, optimiser = self._optimisers()
+        assert optimiser is not None
+        clipped_step(groups, weights_optimiser, self.weights_config.clip)
+        clipped_step([parameters], optimiser, self.architecture_config.clip)
+        return self._training_notes(losses, batch)
 
     def bilevel_step(self, batches: dict[str, Batch]) -> Notes:
         """Take the architecture step, then the weight step at the new architecture parameters."""
@@ -197,41 +221,12 @@ class SearchModule(MeasuringModule):
     def architecture_step(self, batches: dict[str, Batch]) -> Notes:
         """Update the architecture parameters on images of their own half (DARTS, section 2.3)."""
         optimiser = self._optimisers()[1]
+        assert optimiser is not None
         gradient, notes = self.architecture_gradient(batches)
         for name, parameter in self.learner.architecture().items():
             parameter.grad = gradient[name]
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        clipped_step([self._architecture_parameters()], optimiser, self.architecture_config.clip)
         return notes
-
-    def _curvature(self, batch: Batch) -> float:
-        """Return the largest eigenvalue of the Hessian of the architecture's objective.
-
-        On half a batch, as float64 takes twice the memory.
-        """
-        # float64, because the kernels can be differentiated only once: Hessian-vector products are
-        # differences of gradients, and in float32 they need steps over which the gradients of ReLU
-        # and max pooling jump.
-        learner = copy.deepcopy(self.learner).double().requires_grad_(False)
-        half = batch.first(max(2, len(batch.labels) // 2)).double()
-        parameters = {
-            name: value.detach().double() for name, value in self.learner.architecture().items()
-        }
-        # Lanczos iteration works on one vector of all parameters, [sum of edges * operations].
-        names, sizes = list(parameters), [value.numel() for value in parameters.values()]
-
-        def gradient(at: Tensor) -> Tensor:
-            values = {
-                name: part.view_as(parameters[name]).requires_grad_()
-                for name, part in zip(names, at.detach().split(sizes), strict=True)
-            }
-            # True selects the objective of the architecture step.
-            losses: Losses = functional_call(learner, values, (half, True))
-            partials = gradients(losses.objective, values, mean_over_ranks)
-            return torch.cat([partials[name].flatten() for name in names])
-
-        at = torch.cat([value.flatten() for value in parameters.values()])
-        return largest_eigenvalue(gradient, at, derived_seed(self.seed, self.current_epoch))
 
     def _weights(self) -> Tensors:
         """Return the weights by name, detached: no gradient of them is computed."""
@@ -256,20 +251,25 @@ class SearchModule(MeasuringModule):
     def _validation_loss(self, batch: Batch, context: Context, notes: Notes) -> Loss:
         """Return the loss of the architecture step: the objective, noted, and the regulariser."""
         objective = self._training_loss(batch, context, of_architecture=True)
-        regularise = self.regularise
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)
             notes["architecture_loss"] = value.detach()
-            if regularise is None:
-                return value
-            # The relaxation gets the tensors that the gradient is taken of, not the module's
-            # parameters.
-            kinds = self.network.architecture.keys()
-            parameters = dict(zip(kinds, architecture.values(), strict=True))
-            return value + regularise(self.network.relaxation(parameters))
+            return value if self.regularise is None else value + self._regulariser(architecture)
 
         return loss
+
+    def _regulariser(self, architecture: Tensors) -> Tensor:
+        """Return the regulariser of the parameters that the gradient is taken of.
+
+        Args:
+            architecture: architecture parameters by their names in the learner.
+        """
+        assert self.regularise is not None
+        parameters = {
+            kind: architecture[f"model.architecture.{kind}"] for kind in self.network.architecture
+        }
+        return self.regularise(parameters, self.network.relaxation(parameters))
 
     def architecture_gradient(self, batches: dict[str, Batch]) -> tuple[Tensors, Notes]:
         """Return the gradient of the architecture parameters by their names in the learner.
@@ -313,5 +313,9 @@ class SearchModule(MeasuringModule):
             losses: Losses = functional_call(self.learner, fixed, (batch,))
         optimiser, clip = self._optimisers()[0], self.weights_config.clip
         descend(losses.total, self.learner.clip_groups(), optimiser, clip)
+        return self._training_notes(losses, batch)
+
+    def _training_notes(self, losses: Losses, batch: Batch) -> Notes:
+        """Return what a step that updates the weights measures."""
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
         return {"train_loss": losses.objective.detach(), "train_accuracy": hits}

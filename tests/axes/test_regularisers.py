@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ltnas.axes.regularisers import build_regulariser, zero_one_l1, zero_one_l2
-from ltnas.config import NoRegulariser, ZeroOneL1, ZeroOneL2
+from ltnas.config import DirichletDivergence, NoRegulariser, ZeroOneL1, ZeroOneL2
 
 POINTS = torch.tensor([[-3.0, -1.0, 0.0, 1.0, 3.0]], dtype=torch.float64).sigmoid()
 
@@ -28,6 +28,15 @@ def test_the_mean_is_over_all_operations_edges_and_kinds():
 
 def test_weighted():
     weights = {"normal": torch.ones(2, 2)}
-    assert float(build_regulariser(ZeroOneL1(weight=3.0))(weights)) == -1.5
-    assert float(build_regulariser(ZeroOneL2(weight=3.0))(weights)) == -0.75
+    assert float(build_regulariser(ZeroOneL1(weight=3.0))({}, weights)) == -1.5
+    assert float(build_regulariser(ZeroOneL2(weight=3.0))({}, weights)) == -0.75
     assert build_regulariser(NoRegulariser()) is None
+
+
+def test_dirichlet_divergence_sums_over_edges_and_kinds():
+    # elu(1) + 1 = 2 for the first of seven operations, and 1 for the others.
+    parameters = torch.zeros(3, 7, dtype=torch.float64)
+    parameters[0, 0] = 1
+    both = {"normal": parameters, "reduce": parameters}
+    term = build_regulariser(DirichletDivergence(weight=0.5))
+    assert float(term(both, {})) == pytest.approx(0.5 * 2 * 0.353053, abs=1e-6)

@@ -373,6 +373,74 @@ REFUSED = {
         "take classifier=linear",
     ),
     "drop path": (lambda: c.RetrainConfig(genotype="a", drop_path=1.0), "drop_path=1.0", "[0, 1)"),
+    # mixing weights
+    "temperature": (
+        lambda: c.Gumbel(last_temperature=0.0),
+        "relaxation.last_temperature=0.0",
+        "must be above 0",
+    ),
+    "estimator": (
+        lambda: c.HardGumbel(estimator="score"),
+        "relaxation.estimator=score",
+        "straight_through, reinmax",
+    ),
+    "edge deviation": (
+        lambda: c.NormalisedEdges(initial_deviation=-1.0),
+        "edges.initial_deviation=-1.0",
+        "0 or more",
+    ),
+    "auxiliary skip": (
+        lambda: c.LinearSkip(strength=-0.5),
+        "auxiliary_skip.strength=-0.5",
+        "0 or more",
+    ),
+    "partial channels": (
+        lambda: c.SearchConfig(partial_channels=3),
+        "partial_channels=3 does not divide channels=16",
+        "take a divisor",
+    ),
+    "divergence": (
+        lambda: c.SearchConfig(regulariser=c.DirichletDivergence()),
+        "regulariser=dirichlet_divergence with relaxation=softmax",
+        "take relaxation=dirichlet",
+    ),
+    # the architecture's steps
+    "architecture clip": (
+        lambda: c.ArchitectureOptimiser(clip=0.0),
+        "architecture.clip=0.0",
+        "null for none",
+    ),
+    "architecture warm-up": (
+        lambda: c.ArchitectureOptimiser(warmup=1.0),
+        "architecture.warmup=1.0",
+        "[0, 1)",
+    ),
+    "objectives of one level": (
+        lambda: c.SearchConfig(
+            gradient=c.SingleLevel(), architecture_sampler=c.ClassBalancedSampler()
+        ),
+        "gradient=single_level has no architecture step",
+        "at same",
+    ),
+    "regulariser without gradient": (
+        lambda: c.SearchConfig(
+            gradient=c.NoGradient(), relaxation=SIGMOID, regulariser=c.ZeroOneL1()
+        ),
+        "regulariser=zero_one_l1 with gradient=none",
+        "take regulariser=none",
+    ),
+    # selection
+    "skips": (lambda: c.Top2(most_skips=-1), "selection.most_skips=-1", "null for no limit"),
+    "skips of a random genotype": (
+        lambda: c.RandomDraw(most_skips=2),
+        "selection.most_skips=2 with a random selection",
+        "leave it at null",
+    ),
+    "more skips than edges": (
+        lambda: c.SearchConfig(selection=c.Top2(most_skips=9)),
+        "selection.most_skips=9",
+        "8 edges of a cell",
+    ),
     "auxiliary": (lambda: c.RetrainConfig(genotype="a", auxiliary=-0.1), "auxiliary=-0.1", "0 or"),
     "cutout": (lambda: c.RetrainConfig(genotype="a", cutout=-1), "cutout=-1", "0 or more"),
     "retrain cells": (lambda: c.RetrainConfig(genotype="a", cells=0), "cells=0", "1 or more"),

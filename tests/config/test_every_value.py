@@ -9,8 +9,10 @@ import torch
 from modules import batches, search_module
 
 from ltnas import config as c
+from ltnas.axes.auxiliary_skip import build_auxiliary_skip
+from ltnas.axes.build import build_relaxation
+from ltnas.axes.edges import edge_deviation
 from ltnas.axes.regularisers import build_regulariser
-from ltnas.axes.relaxations import build_relaxation
 from ltnas.axes.schedules import share
 from ltnas.axes.selection import select
 from ltnas.data.augment import Normalisation
@@ -43,8 +45,18 @@ def weights_of_edges():
 
 def relaxed(value):
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
-    weights = build_relaxation(value)(kinds)
-    return numbers(*weights.values())
+    relaxation = build_relaxation(value, EDGES, len(OPERATIONS))
+    relaxation.draw(torch.Generator().manual_seed(0))
+    return numbers(*relaxation(kinds).values())
+
+
+def auxiliary_skips(value):
+    """Strength of the auxiliary skip connections in each of four epochs."""
+    module, found = build_auxiliary_skip(value), []
+    for epoch in range(4 if module is not None else 0):
+        module.set_epoch(epoch, 4)
+        found.append(float(module.strength))
+    return found
 
 
 def losses(value):
@@ -113,13 +125,15 @@ def augmented(value):
 def regularised(value):
     term = build_regulariser(value)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
-    return None if term is None else float(term(kinds))
+    return None if term is None else float(term(kinds, kinds))
 
 
-def architecture_gradient(value):
+def after_a_step(value):
+    """Architecture parameters and classifier after a step of a search."""
     module = search_module(gradient=value)
-    gradient, _ = module.architecture_gradient(batches())
-    return numbers(*(gradient[name].detach() for name in sorted(gradient)))
+    module.training_step(batches(), 0)
+    network = module.network
+    return numbers(*network.named_architecture().values(), *network.classifier.parameters())
 
 
 def selected(value):
@@ -130,6 +144,8 @@ def selected(value):
 
 BUILT = {
     "relaxation": relaxed,
+    "edges": edge_deviation,
+    "auxiliary_skip": auxiliary_skips,
     "objective": losses,
     "architecture_objective": losses,
     "crt_objective": losses,
@@ -143,7 +159,7 @@ BUILT = {
     "mix": mixed,
     "augmentation": augmented,
     "regulariser": regularised,
-    "gradient": architecture_gradient,
+    "gradient": after_a_step,
     "schedule": lambda value: tuple(share(value, epoch, 8) for epoch in range(8)),
     "selection": selected,
 }

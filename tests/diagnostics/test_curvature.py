@@ -12,6 +12,7 @@ from ltnas.diagnostics.curvature import largest_eigenvalue
 from ltnas.models.operation_kernels import run_operation
 from ltnas.models.operations import operation
 from ltnas.models.rectified import RectifiedConvNorm
+from ltnas.training.curvature import measure_curvature
 
 
 def quadratic(eigenvalues, seed=0):
@@ -66,7 +67,7 @@ def test_eigenvalue_of_a_supernet_is_that_of_its_whole_hessian(values):
     before = state(module)
     module.learner.train()
     module.seed = 0
-    computed = module._curvature(batch)
+    computed = measure_curvature(module.learner, batch, 0)
     assert all(value.equal(before[name]) for name, value in state(module).items())
 
     module.learner.double()

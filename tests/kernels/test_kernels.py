@@ -19,8 +19,10 @@ WITHOUT_CELLS = (
     "from ltnas.kernels import kernels\n"
     "from ltnas.axes.relaxations import Sigmoid\n"
     "from ltnas.models.search_network import build_search_network\n"
-    "net = build_search_network(operations=['skip_connect', 'sep_conv_3x3'], nodes=2, channels=4,"
-    "    cells=3, classes=5, relaxation=Sigmoid(), initial_deviation=0.1)\n"
+    "from ltnas.models.cell_design import CellDesign\n"
+    "design = CellDesign(('skip_connect', 'sep_conv_3x3'), 2)\n"
+    "net = build_search_network(design=design, channels=4, cells=3,"
+    "    classes=5, relaxation=Sigmoid(), initial_deviation=0.1)\n"
     "print(kernels() is not None, net(torch.zeros(2, 3, 8, 8)).shape)\n"
 )
 NOTE = (

@@ -62,7 +62,7 @@ def test_an_unknown_operation_is_refused():
     with pytest.raises(ValueError, match="conv_7x7"):
         operation("conv_7x7", 4, 1, affine=True)
     with pytest.raises(ValueError, match="conv_7x7 is not a candidate operation"):
-        Source(0, 1, ["conv_7x7"], ((True,), (True,)), channels=4, stride=1)
+        Source(0, [(0, 2)], ["conv_7x7"], ((True,), (True,)), channels=4, stride=1)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

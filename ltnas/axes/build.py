@@ -1,0 +1,43 @@
+"""Builders of the values on the axes that shape mixing weights."""
+
+from __future__ import annotations
+
+from ltnas import config as c
+from ltnas.axes.dirichlet import Dirichlet
+from ltnas.axes.gumbel import Gumbel, HardGumbel
+from ltnas.axes.relaxations import Relaxation, Sigmoid, Softmax
+from ltnas.space.layout import KINDS
+
+
+def build_relaxation(config: c.Relaxation, edges: int, operations: int) -> Relaxation:
+    """Build the module of a value on the relaxation axis.
+
+    Args:
+        config: value on the axis.
+        edges: number of edges of a cell.
+        operations: number of candidate operations.
+
+    Raises:
+        TypeError: the value is not on the axis.
+    """
+    match config:
+        case c.Softmax():
+            return Softmax()
+        case c.Sigmoid():
+            return Sigmoid()
+        case c.Dirichlet():
+            return Dirichlet(KINDS, edges, operations)
+        case c.HardGumbel():
+            return HardGumbel(
+                KINDS,
+                edges,
+                operations,
+                first=config.first_temperature,
+                last=config.last_temperature,
+                estimator=config.estimator,
+            )
+        case c.Gumbel():
+            first, last = config.first_temperature, config.last_temperature
+            return Gumbel(KINDS, edges, operations, first=first, last=last)
+        case _:
+            raise TypeError(f"{config} is not a value on the relaxation axis")

@@ -1,0 +1,128 @@
+"""Samples of Dirichlet distributions as mixing weights (DrNAS, Chen et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ltnas.axes.relaxations import Relaxation, Tensors
+
+PROPOSALS = 8
+"""Proposals for each gamma variable; all are refused with a probability below 1e-9."""
+SMALLEST = 1e-4
+"""Smallest concentration; elu + 1 rounds to 0 below parameters of about -17."""
+
+
+def concentrations(parameters: Tensor) -> Tensor:
+    """Return elu(parameters) + 1, the concentrations of the Dirichlet distribution of each edge."""
+    return (F.elu(parameters) + 1).clamp(min=SMALLEST)
+
+
+class _Gamma(torch.autograd.Function):
+    """Gamma variables of shape 1 or more from given noise (Marsaglia and Tsang 2000).
+
+    The gradient is that of the sample at a constant value of its distribution function (implicit
+    reparameterisation, Figurnov et al. 2018).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, shape: Tensor, normals: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ANN401
+        d = shape - 1 / 3  # [edges, operations]
+        cubes = (1 + normals / (9 * d).sqrt()) ** 3  # [proposals, edges, operations]
+        positive = cubes.clamp(min=torch.finfo(cubes.dtype).tiny)
+        bound = normals**2 / 2 + d * (1 - cubes + positive.log())
+        accepted = (cubes > 0) & (uniforms.log() < bound)
+        # The first proposal that is accepted; without synchronising with the device.
+        first = accepted.to(torch.uint8).argmax(0, keepdim=True)
+        sample = d * positive.gather(0, first)[0]
+        ctx.save_for_backward(shape, sample)
+        return sample
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        shape, sample = ctx.saved_tensors
+        return gradients[0] * torch._standard_gamma_grad(shape, sample), None, None
+
+
+class Dirichlet(Relaxation):
+    """A sample of Dirichlet(elu(parameters) + 1) for each edge (DrNAS).
+
+    A sample is a vector of gamma variables divided by their sum. Its gradient is pathwise. Outside
+    of training the mean of the distribution.
+
+    Args:
+        kinds: kinds of cell.
+        edges: number of edges of a cell.
+        operations: number of candidate operations.
+    """
+
+    def __init__(self, kinds: Iterable[str], edges: int, operations: int) -> None:
+        super().__init__()
+        self.kinds = tuple(kinds)
+        for kind in self.kinds:
+            shape = (edges, operations)
+            for name, start in (
+                ("normals", (PROPOSALS, *shape)),
+                ("uniforms", (PROPOSALS, *shape)),
+                ("powers", shape),
+            ):
+                # Filled with a valid sample until the first draw; drawn anew before each step.
+                noise = torch.full(start, 0.0 if name == "normals" else 0.5)
+                self.register_buffer(f"{name}_{kind}", noise, persistent=False)
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the noise of which gamma variables are made."""
+        for kind in self.kinds:
+            for name in ("normals", "uniforms", "powers"):
+                noise = self.get_buffer(f"{name}_{kind}")
+                drawn = torch.empty(noise.shape)
+                if name == "normals":
+                    drawn.normal_(generator=generator)
+                else:
+                    # Never 0, whose logarithm is not finite.
+                    drawn.uniform_(torch.finfo(drawn.dtype).tiny, 1, generator=generator)
+                noise.copy_(drawn)
+
+    def forward(self, parameters: Tensors) -> Tensors:
+        """Return the samples of the step, or outside of training the means."""
+        if not self.training:
+            return self.expected(parameters)
+        return {kind: self._sample(kind, values) for kind, values in parameters.items()}
+
+    def _sample(self, kind: str, parameters: Tensor) -> Tensor:
+        """Return a sample for each edge, [edges, operations]."""
+        shape = concentrations(parameters)
+        normals, uniforms, powers = (
+            self.get_buffer(f"{name}_{kind}") for name in ("normals", "uniforms", "powers")
+        )
+        larger: Tensor = _Gamma.apply(shape + 1, normals, uniforms)
+        # Gamma(a) is Gamma(a + 1) times a uniform variable to the power of 1 / a. In logarithms, as
+        # small concentrations give values that a float cannot hold.
+        return torch.softmax(larger.log() + powers.log() / shape, -1)
+
+    def expected(self, parameters: Tensors) -> Tensors:
+        """Return the mean of each Dirichlet distribution."""
+        shapes = {kind: concentrations(values) for kind, values in parameters.items()}
+        return {kind: shape / shape.sum(-1, keepdim=True) for kind, shape in shapes.items()}
+
+
+def kl_to_uniform(concentration: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of each Dirichlet distribution from Dirichlet(1).
+
+    Args:
+        concentration: [edges, operations].
+
+    Returns:
+        Divergences, [edges] (the regulariser of DrNAS).
+    """
+    count = concentration.shape[-1]
+    total = concentration.sum(-1, keepdim=True)
+    terms = (concentration - 1) * (torch.digamma(concentration) - torch.digamma(total))
+    normalisers = torch.lgamma(total[..., 0]) - torch.lgamma(concentration).sum(-1)
+    return normalisers - torch.lgamma(total.new_tensor(float(count))) + terms.sum(-1)

@@ -1,0 +1,77 @@
+"""What the cells of a supernet are made of, apart from their widths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ltnas.models.sources import AUXILIARY_SKIP, Mask, Source
+from ltnas.space.layout import edges
+
+
+@dataclass(frozen=True)
+class CellDesign:
+    """Candidate operations of a supernet's cells, and what an edge has beside them.
+
+    The mixing weights have a column for each candidate operation, then one for the auxiliary skip
+    connection and one for the channels that bypass the operations, if there are such.
+
+    Args:
+        operations: candidate operations of each edge.
+        nodes: number of intermediate nodes of a cell.
+        partial_channels: K; candidate operations see the first 1/K of the channels of a state, and
+            the others bypass them (PC-DARTS, Xu et al. 2020).
+        auxiliary_skip: True for a skip connection beside the candidate operations (DARTS-, Chu et
+            al. 2021).
+        separate_edges: True for modules of each edge instead of modules that compute all edges
+            leaving a state, for supernets that execute a single operation of each edge.
+    """
+
+    operations: tuple[str, ...]
+    nodes: int
+    partial_channels: int = 1
+    auxiliary_skip: bool = False
+    separate_edges: bool = False
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names of everything that an edge computes, in the order of the columns."""
+        return self.operations + ((AUXILIARY_SKIP,) if self.auxiliary_skip else ())
+
+    @property
+    def columns(self) -> int:
+        """Number of columns of the mixing weights."""
+        return len(self.candidates) + (self.partial_channels > 1)
+
+    def sources(self, mask: Mask | None, channels: int, reduction: bool) -> list[Source]:
+        """Build the edges of a cell, in groups whose operations are computed together.
+
+        Args:
+            mask: candidate operations that each edge has; None: all.
+            channels: channels of each state.
+            reduction: True for a reduction cell.
+        """
+        layout = edges(self.nodes)
+        allowed = mask or ((True,) * len(self.operations),) * len(layout)
+        extra = (True,) * (len(self.candidates) - len(self.operations))
+        return [
+            Source(
+                state=state,
+                leaving=leaving,
+                operations=self.candidates,
+                mask=tuple(row + extra for row in allowed),
+                channels=channels // self.partial_channels,
+                stride=2 if reduction and state < 2 else 1,
+            )
+            for state, leaving in self._groups(layout)
+        ]
+
+    def _groups(self, layout: Sequence[tuple[int, int]]) -> list[tuple[int, list[tuple[int, int]]]]:
+        """Return the state that each group of edges leaves, and the row and node of its edges."""
+        leaving = [
+            (state, [(row, node) for row, (node, source) in enumerate(layout) if source == state])
+            for state in range(self.nodes + 1)
+        ]
+        if self.separate_edges:
+            return [(state, [edge]) for state, edges_of_state in leaving for edge in edges_of_state]
+        return leaving
