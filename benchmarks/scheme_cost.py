@@ -2,8 +2,8 @@
 
     python -m benchmarks.scheme_cost [scheme=darts,darts_2nd,...] [batch=16] [repeats=5] [out=]
 
-The search modules are built from the configurations of a command line, with the sizes of the paper
-(16 channels, 8 cells). Peak memory is measured in a separate process for each scheme.
+The search modules are built from the configurations of a command line, of their first stage, with
+the sizes of each scheme (16 channels and 8 cells where it names none). Peak memory is measured in a separate process for each scheme.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from ltnas.cli.help import CONF
 from ltnas.config import SearchConfig
 from ltnas.data.long_tail import load_long_tail
 from ltnas.runs.memory import keep_freed_memory, peak_memory
-from ltnas.search import build_data, build_search
 from ltnas.training.search_module import SearchModule
+from ltnas.training.search_parts import build_data, build_search
 
 DEFAULTS = {
-    "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl",
+    "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl,pc_darts,darts_minus,drnas,"
+    "p_darts,gdas,snas",
     "batch": "16",
     "repeats": "5",
     "out": "",
@@ -37,9 +38,9 @@ DEFAULTS = {
 
 
 class Standing:
-    """Stand-in for the trainer: one process on the CPU, in its first epoch."""
+    """Stand-in for the trainer: one process on the CPU, in an epoch after any warm-up."""
 
-    global_rank, world_size, num_training_batches, current_epoch = 0, 1, 0, 0
+    global_rank, world_size, num_training_batches, current_epoch = 0, 1, 0, 20
 
     class strategy:
         """Stand-in for the strategy."""

@@ -13,16 +13,10 @@ if __name__ == "__main__":  # above the other imports, so that --help does not l
 from pathlib import Path
 from typing import Any
 
-import lightning as L
-import numpy as np
 import torch
 from rich.console import Console
 from safetensors.torch import save
 
-from ltnas.axes.auxiliary_skip import build_auxiliary_skip
-from ltnas.axes.build import build_relaxation
-from ltnas.axes.edges import edge_deviation
-from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.selection import select
 from ltnas.callbacks.architecture import ArchitectureHistory
 from ltnas.callbacks.checkpoint import EpochCheckpoint
@@ -31,27 +25,10 @@ from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
 from ltnas.config import (
-    BarlowTwins,
-    NoAuxiliarySkip,
-    Objective,
-    SameObjective,
-    SameSampler,
-    Sampler,
     SearchConfig,
-    TwoBranches,
 )
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
-from ltnas.data.module import LongTailData, Plan, second_stream
-from ltnas.data.samplers import expected_counts
-from ltnas.data.subset import Indices, stratified_halves
-from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, pictures, publish
-from ltnas.models.build import branch_depth
-from ltnas.models.cell_design import CellDesign
-from ltnas.models.classifiers import make_classifier
-from ltnas.models.search_network import build_search_network
-from ltnas.objectives import Objective as ObjectiveModule
-from ltnas.objectives.build import build_objective, build_views
 from ltnas.plots.architecture import plot_architecture
 from ltnas.plots.cells import plot_cells
 from ltnas.plots.curves import plot_curves
@@ -61,11 +38,10 @@ from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import KINDS, check_image_size, edges
-from ltnas.training.compiling import compile_cells
-from ltnas.training.learner import Learner
-from ltnas.training.monitor import Pace
 from ltnas.training.search_module import SearchModule
-from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
+from ltnas.training.search_parts import build_data
+from ltnas.training.staged_search import StagedSearch
+from ltnas.training.trainer import build_trainer, choose_accelerator, fit
 
 
 def search(config: SearchConfig) -> Path:
@@ -110,32 +86,41 @@ def _train_supernet(
     folder: RunFolder,
     console: Console,
 ) -> None:
-    """Train the supernet, select the genotype, and write everything into the run folder."""
-    module = build_search(config, accelerator, long_tail)
+    """Train the supernet of each stage, select the genotype, and write all into the run folder."""
     history, architectures = History(folder), ArchitectureHistory(folder)
     watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
+    progress = ProgressLine(console, config.scheme, history, config.epochs)
     with open_logger(config, folder, "search") as logger:
-        callbacks = [
-            history,
-            architectures,
-            watch,
-            *pictures(config, folder),
-            *([ProgressLine(console, config.scheme, history)] if config.logger.progress else []),
-            EpochCheckpoint(folder.checkpoint),
-        ]
-        trainer = build_trainer(
-            config,
-            accelerator=accelerator,
-            epochs=config.epochs,
-            folder=folder,
-            callbacks=callbacks,
-            logger=logger,
-        )
-        fit(trainer, module, build_data(config, long_tail), folder.checkpoint)
+        staged = StagedSearch(config, accelerator, long_tail)
+        for stage in staged.stages:
+            module = staged.module(stage)
+            checkpoint = folder.checkpoint_of(stage.number, len(staged.stages))
+            callbacks = [
+                history,
+                architectures,
+                watch,
+                *pictures(config, folder),
+                *([progress] if config.logger.progress else []),
+                EpochCheckpoint(checkpoint),
+            ]
+            trainer = build_trainer(
+                config,
+                accelerator=accelerator,
+                epochs=stage.epochs,
+                folder=folder,
+                callbacks=callbacks,
+                logger=logger,
+            )
+            fit(trainer, module, build_data(config, long_tail, stage), checkpoint)
+            if config.stop_on_collapse and watch.collapse is not None:
+                break
+            staged.finish(module, trainer.optimizers)
         if not folder.writes:
             return
         genotype, notes = _selected(config, module, watch, architectures.genotypes)
         _write_architecture(folder, module)
+        if len(staged.stages) > 1:
+            folder.write_json("stages.json", staged.records)
         plot_architecture(folder)
         plot_curves(folder)
         for note in notes:
@@ -165,129 +150,6 @@ def _selected(
         return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
     architecture = module.architecture()
     return architecture.genotype, architecture.notes
-
-
-def build_search(config: SearchConfig, accelerator: str, long_tail: LongTail) -> SearchModule:
-    """Build search network, objectives and steps, with weights drawn from the seed."""
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
-    L.seed_everything(config.seed, verbose=False)
-    design = cell_design(config)
-    rows, columns = len(edges(design.nodes)), len(design.operations)
-    network = build_search_network(
-        design=design,
-        channels=config.channels,
-        cells=config.cells,
-        classes=len(long_tail.classes),
-        relaxation=build_relaxation(config.relaxation, edges=rows, operations=columns),
-        initial_deviation=config.relaxation.initial_deviation,
-        edge_deviation=edge_deviation(config.edges),
-        auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
-        checkpointed=config.checkpoint_cells,
-        classifier=make_classifier(config.classifier),
-        branch_depth=branch_depth(config.branches),
-    )
-    learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
-    learner.to(memory_format=torch.channels_last)
-    if config.trainer.processes > 1:
-        synchronise_batch_norm(learner, accelerator)
-    if config.compile:
-        compile_cells(network)
-    return SearchModule(
-        learner=learner,
-        regularise=build_regulariser(config.regulariser),
-        gradient=config.gradient,
-        schedule=config.schedule,
-        selection=config.selection,
-        weights=config.weights,
-        architecture=config.architecture,
-        hessian_every=config.collapse.hessian_every,
-        epochs=config.epochs,
-        tests=long_tail.test_sets,
-        seed=config.seed,
-        autocast=autocast(accelerator, config.precision),
-        # The operations that are executed change from step to step, which no recording can follow.
-        pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
-    )
-
-
-def cell_design(config: SearchConfig) -> CellDesign:
-    """Return what the edges of the supernet have."""
-    return CellDesign(
-        operations=tuple(config.space.operations),
-        nodes=config.space.nodes,
-        partial_channels=config.partial_channels,
-        auxiliary_skip=not isinstance(config.auxiliary_skip, NoAuxiliarySkip),
-        separate_edges=config.relaxation.one_operation,
-    )
-
-
-def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
-    """Return objective and sampler of the architecture step."""
-    objective, sampler = config.architecture_objective, config.architecture_sampler
-    return (
-        config.objective if isinstance(objective, SameObjective) else objective,
-        config.sampler if isinstance(sampler, SameSampler) else sampler,
-    )
-
-
-def _halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
-    """Return the positions of the training images for the weights and for the architecture.
-
-    Where the architecture sees no images of its own, the weights have all of them.
-    """
-    labels = long_tail.train.labels.numpy()
-    if not config.gradient.needs_images:
-        everything = np.arange(len(labels))
-        return everything, everything
-    return stratified_halves(labels, config.data.subset_seed)
-
-
-def _build_objectives(
-    config: SearchConfig, long_tail: LongTail, feature_size: int
-) -> tuple[ObjectiveModule, ObjectiveModule]:
-    """Build the objectives of both steps, each with the class counts of its own stream."""
-    labels, two = long_tail.train.labels, isinstance(config.branches, TwoBranches)
-
-    def build(objective: Objective, sampler: Sampler, half: Indices) -> ObjectiveModule:
-        counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
-        return build_objective(
-            objective,
-            feature_size=feature_size,
-            counts=expected_counts(sampler, counts),
-            classifier=config.classifier,
-            rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
-        )
-
-    of_weights, of_architecture = _halves(config, long_tail)
-    weights = build(config.objective, config.sampler, of_weights)
-    objective, sampler = _architecture_choices(config)
-    if isinstance(objective, BarlowTwins) or not config.gradient.needs_images:
-        # Both steps share one projector, which only the weight step trains. A search of a single
-        # level has one objective.
-        return weights, weights
-    return weights, build(objective, sampler, of_architecture)
-
-
-def build_data(config: SearchConfig, long_tail: LongTail) -> LongTailData:
-    """Build the streams of the steps: a stratified half of the training images each."""
-
-    def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
-        views = build_views(objective, config.data, long_tail.normalisation)
-        rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
-        return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
-
-    of_weights, of_architecture = _halves(config, long_tail)
-    plans = {"weights": plan(config.objective, config.sampler, of_weights)}
-    if config.gradient.needs_images:
-        plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
-    return LongTailData(
-        long_tail,
-        streams=plans,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        epochs=config.epochs,
-    )
 
 
 def _cost(module: SearchModule, history: History) -> dict[str, Any]:

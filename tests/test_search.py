@@ -17,9 +17,10 @@ import ltnas.search
 from ltnas.axes.selection import random_genotype
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import load_long_tail
-from ltnas.search import build_search, search
+from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import edges
+from ltnas.training.search_parts import build_search
 
 TRAINED = ("darts", "darts_2nd", "darts_bbn", "fairdarts", "fairdarts_ssl")
 SCHEMES = (*TRAINED, "random")
@@ -293,7 +294,7 @@ def test_random_is_drawn_from_the_seed_without_training(runs, tmp_path, monkeypa
     def train(*arguments):
         raise AssertionError("a random genotype needs no supernet")
 
-    monkeypatch.setattr(ltnas.search, "build_search", train)
+    monkeypatch.setattr(ltnas.search, "_train_supernet", train)
     again, other = (
         search(configured("random", f"runs={tmp_path}", f"seed={seed}")) for seed in (0, 1)
     )

@@ -29,7 +29,7 @@ class ArchitectureHistory(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Add this epoch to both files."""
         assert isinstance(module, SearchModule)
-        supernet, epoch = module.network.supernet, trainer.current_epoch
+        supernet, epoch = module.network.supernet, module.epoch
         # Computed once an epoch, and shared with the history.
         architecture = module.architecture()
         for kind, values in architecture.mixing.items():

@@ -9,6 +9,7 @@ from ltnas.callbacks.history import History
 from ltnas.config import Collapse
 from ltnas.diagnostics.collapse import Collapsed, collapsed
 from ltnas.loggers.charts import chart_name
+from ltnas.training.monitor import MeasuringModule
 
 ADVICE = "try scheme=fairdarts, a smaller architecture.learning_rate, or fewer epochs"
 
@@ -38,6 +39,7 @@ class CollapseWatch(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Check the newest epoch, warn at the first collapse, and log the state."""
+        assert isinstance(module, MeasuringModule)
         if self.collapse is None:
             # A function of the rows alone, so that a resumed run decides as one that was never
             # interrupted.
@@ -48,7 +50,7 @@ class CollapseWatch(L.Callback):
                 self.console.print(note, soft_wrap=True)
         for logger in trainer.loggers:
             numbers = {chart_name("collapsed"): float(self.collapse is not None)}
-            logger.log_metrics(numbers, step=trainer.current_epoch)
+            logger.log_metrics(numbers, step=module.epoch)
         self._stop_if_collapsed(trainer)
 
     def _stop_if_collapsed(self, trainer: L.Trainer) -> None:

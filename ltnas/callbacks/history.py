@@ -57,14 +57,14 @@ class History(L.Callback):
         """Add a row to both files and send the numbers to the loggers."""
         assert isinstance(module, MeasuringModule)
         row: Row = {
-            "epoch": trainer.current_epoch,
+            "epoch": module.epoch,
             "learning_rate": rate_of(trainer.optimizers[0]),
             **module.epoch_means(),
             **(module.test_numbers() if module.tests_now() else {}),
             **module.epoch_details(),
         }
         cost: Row = {
-            "epoch": trainer.current_epoch,
+            "epoch": module.epoch,
             "seconds": round(time.monotonic() - self.started, 3),
             "peak_memory_gib": round(peak_memory(module.device), 3),
         }
@@ -74,7 +74,7 @@ class History(L.Callback):
         self.folder.write_text("cost.csv", to_csv(self.costs))
         numbers = {chart_name(key): float(value) for key, value in {**row, **cost}.items()}
         for logger in trainer.loggers:
-            logger.log_metrics(numbers, step=trainer.current_epoch)
+            logger.log_metrics(numbers, step=module.epoch)
 
     @property
     def seconds(self) -> float:

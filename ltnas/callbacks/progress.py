@@ -34,16 +34,21 @@ class ProgressLine(L.Callback):
         console: console that is written to.
         label: name of the run or stage in front of the numbers.
         history: history of the training.
+        epochs: number of epochs of all stages; None: those of the trainer.
     """
 
-    def __init__(self, console: Console, label: str, history: History) -> None:
+    def __init__(
+        self, console: Console, label: str, history: History, epochs: int | None = None
+    ) -> None:
         self.console, self.label, self.history = console, label, history
+        self.epochs = epochs
         self.progress: Progress | None = None
         self.last_reading = 0.0
         self.test_summary = ""
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Start the bar; a resumed training starts it at the epochs that are done."""
+        assert isinstance(module, MeasuringModule)
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         steps = int(trainer.num_training_batches)
@@ -58,8 +63,8 @@ class ProgressLine(L.Callback):
         self.progress.start()
         self.task = self.progress.add_task(
             self.label,
-            total=steps * int(trainer.max_epochs or 1),
-            completed=steps * trainer.current_epoch,
+            total=steps * self._epochs(trainer),
+            completed=steps * module.epoch,
         )
 
     def on_train_batch_end(
@@ -83,7 +88,7 @@ class ProgressLine(L.Callback):
         self.progress.update(
             self.task,
             numbers=f"{training} {self.test_summary}",
-            description=f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}",
+            description=f"{self.label} {module.epoch + 1}/{self._epochs(trainer)}",
         )
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -100,7 +105,7 @@ class ProgressLine(L.Callback):
             summary = self.test_summary = f"test {100 * row[tests.headline]:.1f}%{kind}{skips}"
         if self.progress is None and trainer.is_global_zero:
             self.console.print(
-                f"{self.label} {trainer.current_epoch + 1}/{trainer.max_epochs}  "
+                f"{self.label} {module.epoch + 1}/{self._epochs(trainer)}  "
                 f"loss {row['train_loss']:.3f}  {summary}",
                 highlight=False,
             )
@@ -114,6 +119,10 @@ class ProgressLine(L.Callback):
     ) -> None:
         """Remove the bar before an error message is printed."""
         self._stop()
+
+    def _epochs(self, trainer: L.Trainer) -> int:
+        """Return the number of epochs of all stages."""
+        return self.epochs or int(trainer.max_epochs or 1)
 
     def _stop(self) -> None:
         if self.progress is not None:

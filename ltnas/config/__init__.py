@@ -20,6 +20,7 @@ from ltnas.config.network import *
 from ltnas.config.objective import *
 from ltnas.config.optimisers import *
 from ltnas.config.pipeline import *
+from ltnas.config.progression import *
 from ltnas.config.regulariser import *
 from ltnas.config.relaxation import *
 from ltnas.config.requirements import *

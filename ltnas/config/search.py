@@ -19,6 +19,7 @@ from ltnas.config.objective import (
     Objective,
 )
 from ltnas.config.optimisers import ArchitectureOptimiser
+from ltnas.config.progression import PROGRESSIONS, Deepen, Progression, Staged, Widen
 from ltnas.config.regulariser import REGULARISERS, Regulariser
 from ltnas.config.relaxation import RELAXATIONS, Dirichlet, Relaxation
 from ltnas.config.requirements import require
@@ -78,6 +79,7 @@ class SearchConfig(Run):
     regulariser: Regulariser = axis(REGULARISERS, "none")
     gradient: Gradient = axis(GRADIENTS, "first_order")
     schedule: Schedule = axis(SCHEDULES, "constant")
+    progression: Progression = axis(PROGRESSIONS, "none")
     selection: Selection = axis(SELECTIONS, "top2")
     architecture: ArchitectureOptimiser = field(default_factory=ArchitectureOptimiser)
     collapse: Collapse = field(default_factory=Collapse)
@@ -103,6 +105,7 @@ class SearchConfig(Run):
             "sum to one rarely reach a threshold; take relaxation=sigmoid or selection=top2",
         )
         self._check_mixing_weights(names)
+        self._check_stages(names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -119,6 +122,63 @@ class SearchConfig(Run):
             "another for a search",
         )
         require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
+
+    def _check_stages(self, names: dict[str, str]) -> None:
+        """Raise a `UserError` for stages of a search that do not fit the other settings.
+
+        Args:
+            names: name of the value on each axis.
+        """
+        progression = self.progression
+        if not isinstance(progression, Staged):
+            return
+        require(
+            progression.operations[0] >= len(self.space.operations),
+            f"progression.operations={progression.operations} begins with fewer than the "
+            f"{len(self.space.operations)} operations of the space: nothing is known about them "
+            "yet; begin with all of them",
+        )
+        given = progression.epochs
+        require(
+            given is None or sum(given) == self.epochs,
+            f"progression.epochs={given} adds up to {sum(given or [])}, not to epochs="
+            f"{self.epochs}: change one of them, or take progression.epochs=null for equal parts",
+        )
+        require(
+            progression.stages <= self.epochs,
+            f"progression={names['progression']} has {progression.stages} stages, and there are "
+            f"only epochs={self.epochs}: take more epochs",
+        )
+        require(
+            self.selection.reads_weights,
+            f"progression={names['progression']} with selection={names['selection']}: no supernet "
+            "is trained; take progression=none",
+        )
+        if isinstance(progression, Widen):
+            require(
+                self.partial_channels == 1,
+                f"partial_channels={self.partial_channels} with progression=widen, whose stages "
+                "have progression.partial_channels: leave the first at 1",
+            )
+            for share in progression.partial_channels:
+                require(
+                    self.channels % share == 0,
+                    f"progression.partial_channels={progression.partial_channels}: {share} does "
+                    f"not divide channels={self.channels}; take a multiple, such as channels="
+                    f"{share * max(2, -(-self.channels // share))}",
+                )
+        if isinstance(progression, Deepen) and any(progression.skip_dropout):
+            require(
+                not self.checkpoint_cells,
+                "checkpoint_cells=true with progression.skip_dropout: dropout would differ when a "
+                "cell is computed again; set progression.skip_dropout to zeros, or "
+                "checkpoint_cells=false",
+            )
+            require(
+                not self.gradient.full_precision,
+                f"gradient={names['gradient']} with progression.skip_dropout: its passes would "
+                "drop different elements; set progression.skip_dropout to zeros",
+            )
 
     def _check_mixing_weights(self, names: dict[str, str]) -> None:
         """Raise a `UserError` for values on the axes of mixing weights that do not fit together.

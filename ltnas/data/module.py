@@ -92,6 +92,7 @@ class LongTailData(L.LightningDataModule):
         batch_size: number of images of a batch, all devices together.
         seed: seed of the run.
         epochs: number of epochs of the run.
+        first_epoch: number of epochs of the stages before this one.
     """
 
     def __init__(
@@ -101,10 +102,12 @@ class LongTailData(L.LightningDataModule):
         batch_size: int,
         seed: int,
         epochs: int,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.long_tail, self.streams = long_tail, streams
         self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
+        self.first_epoch = first_epoch
 
     def setup(self, stage: str) -> None:
         """Copy all images to the training device once."""
@@ -142,6 +145,7 @@ class LongTailData(L.LightningDataModule):
             ranks=self.trainer.world_size,
             sampler=sampler,
             epochs=self.epochs,
+            first_epoch=self.first_epoch,
             mix=plan.mix,
         )
 

@@ -98,6 +98,7 @@ class Stream:
         ranks: number of processes that share each batch.
         sampler: value on the sampler axis; None for `InstanceSampler`.
         epochs: number of epochs of the run, for samplers that change during the run.
+        first_epoch: number of epochs of the stages before this one.
         mix: way of mixing each image with the next one of its batch; None for no mixing.
     """
 
@@ -114,6 +115,7 @@ class Stream:
         ranks: int = 1,
         sampler: Sampler | None = None,
         epochs: int = 1,
+        first_epoch: int = 0,
         mix: Mix | None = None,
     ) -> None:
         self.data, self.views = data, views
@@ -126,7 +128,7 @@ class Stream:
         self.key = (seed, number)
         self.rank, self.ranks = rank, ranks
         self.mix = None if isinstance(mix, NoMix) else mix
-        self.epoch = 0
+        self.epoch = self.first_epoch = first_epoch
 
     @property
     def sampler(self) -> Stream:
@@ -134,8 +136,8 @@ class Stream:
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, that the next iteration goes through."""
-        self.epoch = epoch
+        """Choose the epoch of this stage, from 0, that the next iteration goes through."""
+        self.epoch = self.first_epoch + epoch
 
     def __len__(self) -> int:
         return self.length // self.batch_size

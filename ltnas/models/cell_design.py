@@ -23,6 +23,7 @@ class CellDesign:
             the others bypass them (PC-DARTS, Xu et al. 2020).
         auxiliary_skip: True for a skip connection beside the candidate operations (DARTS-, Chu et
             al. 2021).
+        skip_dropout: True for dropout after skip connections of stride 1 (P-DARTS).
         separate_edges: True for modules of each edge instead of modules that compute all edges
             leaving a state, for supernets that execute a single operation of each edge.
     """
@@ -31,6 +32,7 @@ class CellDesign:
     nodes: int
     partial_channels: int = 1
     auxiliary_skip: bool = False
+    skip_dropout: bool = False
     separate_edges: bool = False
 
     @property
@@ -62,6 +64,7 @@ class CellDesign:
                 mask=tuple(row + extra for row in allowed),
                 channels=channels // self.partial_channels,
                 stride=2 if reduction and state < 2 else 1,
+                skip_dropout=self.skip_dropout,
             )
             for state, leaving in self._groups(layout)
         ]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ltnas.kernels import gpu
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.models.stacked import Convolutions, Pool, Reduce, add_on_gpu
 
 AUXILIARY_SKIP = "auxiliary_skip"
@@ -57,6 +58,7 @@ class Source(nn.Module):
         mask: operations that each edge of the cell has.
         channels: channels of the state.
         stride: stride of the edges.
+        skip_dropout: True for skip connections of stride 1 that are followed by dropout.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Source(nn.Module):
         mask: Mask,
         channels: int,
         stride: int,
+        skip_dropout: bool = False,
     ) -> None:
         super().__init__()
         self.state, self.channels, self.stride = state, channels, stride
@@ -83,7 +86,10 @@ class Source(nn.Module):
             self.columns[name] = column
             self.rows[name] = [row for row, _ in present]
             self.targets[name] = tuple(node for _, node in present)
-            self.candidates[name] = _candidate(name, len(present), channels, stride)
+            dropped = skip_dropout and stride == 1 and name == "skip_connect"
+            self.candidates[name] = (
+                DroppedSkip() if dropped else _candidate(name, len(present), channels, stride)
+            )
 
     def running(self, executed: Sequence[int] | None) -> list[str]:
         """Return the names of the operations that are computed.
@@ -141,8 +147,11 @@ class Source(nn.Module):
 
     def _shared(self, name: str, state: Tensor, mixing: Mixing) -> Terms:
         """Return what an operation adds that gives every edge the same tensor."""
-        value = self.candidates[name](state)
+        candidate = self.candidates[name]
         weights = zip(self.targets[name], mixing.shared[name], strict=True)
+        if isinstance(candidate, DroppedSkip):  # drawn for each edge
+            return [(node, candidate(state), weight) for node, weight in weights]
+        value = candidate(state)
         return [(node, value, weight) for node, weight in weights]
 
     def _on_gpu(self, state: Tensor, mixing: Mixing, executed: Sequence[int] | None) -> Terms:
@@ -174,7 +183,7 @@ class Source(nn.Module):
 
 def shared(candidate: nn.Module) -> bool:
     """Return True if an operation gives all edges that leave a state the same tensor."""
-    return isinstance(candidate, Pool | nn.Identity)
+    return isinstance(candidate, Pool | nn.Identity | DroppedSkip)
 
 
 def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:

@@ -67,6 +67,16 @@ class RunFolder:
         """Path of the checkpoint after the last complete epoch."""
         return self.path / "checkpoint.ckpt"
 
+    def checkpoint_of(self, stage: int, stages: int) -> Path:
+        """Return the path of the checkpoint of a stage, of which the last has the usual name.
+
+        Args:
+            stage: number of the stage, from 0.
+            stages: number of stages of the run.
+        """
+        last = stage == stages - 1
+        return self.checkpoint if last else self.path / f"stage-{stage + 1}.ckpt"
+
     @property
     def finished(self) -> bool:
         """True if the run has finished: metrics.json is the last file that it writes."""

@@ -47,10 +47,19 @@ class MeasuringModule(L.LightningModule):
         tests: test sets.
         seed: seed of the run.
         pace: how steps are run, and how often the model is tested.
+        first_epoch: number of epochs of the stages before, of which this module is one.
     """
 
-    def __init__(self, learner: Learner, tests: TestSets, seed: int, pace: Pace = PACE) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        tests: TestSets,
+        seed: int,
+        pace: Pace = PACE,
+        first_epoch: int = 0,
+    ) -> None:
         super().__init__()
+        self.first_epoch = first_epoch
         self.automatic_optimization = False
         self.pace = pace
         self.run: StepRunner = run_eagerly
@@ -76,6 +85,11 @@ class MeasuringModule(L.LightningModule):
         every = 1 if self.tests_now() else int(self.trainer.max_epochs or 0) + 1
         self.trainer.check_val_every_n_epoch = every
 
+    @property
+    def epoch(self) -> int:
+        """Number of the present epoch, from 0, counted through all stages."""
+        return self.first_epoch + self.current_epoch
+
     def tests_now(self) -> bool:
         """Return True if the present epoch ends with a test."""
         done = self.current_epoch + 1
@@ -84,7 +98,7 @@ class MeasuringModule(L.LightningModule):
     def on_train_batch_start(self, batch: object, index: int) -> None:
         """Make what torch draws in this epoch a function of (seed, epoch, rank)."""
         if index == 0:  # here and not earlier: Lightning draws at the start of an epoch
-            torch.manual_seed(derived_seed(self.seed, self.current_epoch, self.global_rank))
+            torch.manual_seed(derived_seed(self.seed, self.epoch, self.global_rank))
 
     def epoch_details(self) -> dict[str, float | int]:
         """Return more columns of the history; none by default."""
@@ -113,7 +127,7 @@ class MeasuringModule(L.LightningModule):
             if len(broken):
                 raise UserError(
                     f"{name} was {float(stacked[broken[0, 0]])} in step {int(broken[0, 0])} of "
-                    f"epoch {self.current_epoch}: start anew with a smaller "
+                    f"epoch {self.epoch}: start anew with a smaller "
                     "weights.learning_rate, or precision=32; what was saved before is kept"
                 )
             means[name] = float(stacked.double().mean())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.func import functional_call
 
 from ltnas import config as c
 from ltnas.axes.gradients import Loss, Tensors, WeightStep, architecture_gradient
+from ltnas.axes.progression import SearchStage, single_stage, skip_dropout_rate
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
 from ltnas.data.seeds import derived_seed, generator
@@ -20,11 +22,13 @@ from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.models.search_network import SearchNetwork
+from ltnas.models.skip_dropout import set_skip_dropout
 from ltnas.models.statistics import frozen_statistics
 from ltnas.objectives import Losses
 from ltnas.training.architecture import Architecture, architecture_numbers, read_architecture
 from ltnas.training.curvature import measure_curvature
 from ltnas.training.graphs import Notes, Step
+from ltnas.training.inheritance import OptimiserState, inherit
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
@@ -57,6 +61,9 @@ class SearchModule(MeasuringModule):
         architecture: settings of the architecture's optimiser.
         hessian_every: epochs between measurements of the Hessian's largest eigenvalue; 0: never.
         epochs: epochs of the whole search.
+        stage: stage of the search that this module trains.
+        inherited: what the optimisers of a stage start from, by the names of parameters in the
+            learner; {}: they start anew.
         tests: test sets, measured after each epoch.
         seed: seed of the run.
         autocast: makes the context of a forward pass.
@@ -81,13 +88,17 @@ class SearchModule(MeasuringModule):
         seed: int,
         autocast: Context,
         pace: Pace = PACE,
+        stage: SearchStage | None = None,
+        inherited: Mapping[str, OptimiserState] = MappingProxyType({}),
     ) -> None:
-        super().__init__(learner, tests, seed, pace)
+        stage = stage or single_stage(epochs)
+        super().__init__(learner, tests, seed, pace, stage.first_epoch)
+        self.stage, self.inherited = stage, inherited
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
         self.hessian_every, self.epochs = hessian_every, epochs
-        self.warmup_epochs = architecture.warmup_epochs(epochs)
+        self.warmup_epochs = architecture.warmup_epochs(stage.epochs)
         self.curvature: dict[str, float] = {}
         self._architecture: Architecture | None = None
 
@@ -110,7 +121,12 @@ class SearchModule(MeasuringModule):
         numbers = architecture_numbers(
             self.architecture(), supernet.operation_names, supernet.nodes
         )
-        return {**rate, **numbers, **self.network.details(), **self.curvature}
+        details = self.network.details()
+        if self.stage.skip_dropout:
+            details["skip_dropout"] = self._skip_dropout()
+        if self.stage.epochs < self.epochs:
+            details["stage"] = self.stage.number + 1
+        return {**rate, **numbers, **details, **self.curvature}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore test results, and rename the tensors of a checkpoint of ltnas 0.1.0."""
@@ -135,6 +151,7 @@ class SearchModule(MeasuringModule):
                     self._architecture_parameters(), self.architecture_config, recorded
                 )
             )
+        inherit(found, self.learner, self.inherited)
         return found
 
     def _architecture_parameters(self) -> list[nn.Parameter]:
@@ -151,12 +168,14 @@ class SearchModule(MeasuringModule):
         """Set both learning rates and the state of the relaxation, which the epoch determines."""
         super().on_train_epoch_start()
         self.curvature, self._architecture = {}, None
-        self.learner.set_progress(self.current_epoch / self.epochs)
-        self.network.set_epoch(self.current_epoch, self.epochs)
+        self.learner.set_progress(self.epoch / self.epochs)
+        self.network.set_epoch(self.epoch, self.epochs)
+        if self.stage.skip_dropout:
+            set_skip_dropout(self.learner, self._skip_dropout())
         # Rates are computed instead of stepped by a scheduler, whose state would have to be
         # restored when a run resumes.
         weights, architecture = self._optimisers()
-        set_rate(weights, weight_rate(self.weights_config, self.current_epoch, self.epochs))
+        set_rate(weights, weight_rate(self.weights_config, *self._rate_position()))
         place_counters(weights)
         if architecture is not None:
             set_rate(architecture, self._architecture_rate())
@@ -169,19 +188,34 @@ class SearchModule(MeasuringModule):
         if self.current_epoch < self.warmup_epochs:
             return 0.0
         first = self.architecture_config.learning_rate
-        return scheduled(self.schedule, self.current_epoch, self.epochs, first)
+        return scheduled(self.schedule, *self._rate_position(), first)
+
+    def _rate_position(self) -> tuple[int, int]:
+        """Return the epoch, and the number of epochs, of the schedules of learning rates."""
+        if self.stage.restarts:
+            return self.current_epoch, self.stage.epochs
+        return self.epoch, self.epochs
+
+    def _skip_dropout(self) -> float:
+        """Return the probability of dropout after skip connections in the present epoch."""
+        return skip_dropout_rate(
+            self.stage.skip_dropout,
+            epoch=self.current_epoch,
+            epochs=self.stage.epochs,
+            warmup=self.warmup_epochs,
+        )
 
     def training_step(self, batches: dict[str, Batch], index: int) -> None:
         """Take one step of the search."""
         # The same noise on all ranks and in all passes of the step; no stream has such a key.
-        self.network.relaxation.draw(generator(self.seed, 0, self.current_epoch, index, 2))
+        self.network.relaxation.draw(generator(self.seed, 0, self.epoch, index, 2))
         self.note(self.run(self._step(), batches))
         # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches
-        measures = self.hessian_every and (self.current_epoch + 1) % self.hessian_every == 0
+        measures = self.hessian_every and (self.epoch + 1) % self.hessian_every == 0
         if last and measures and self.gradient.moves_parameters:
             batch = batches.get("architecture", batches["weights"])
-            seed = derived_seed(self.seed, self.current_epoch)
+            seed = derived_seed(self.seed, self.epoch)
             self.curvature = {"largest_eigenvalue": measure_curvature(self.learner, batch, seed)}
 
     def _step(self) -> Step:

@@ -429,6 +429,80 @@ REFUSED = {
         "regulariser=zero_one_l1 with gradient=none",
         "take regulariser=none",
     ),
+    # stages
+    "no stages": (lambda: c.Deepen(operations=[]), "progression.operations=[]", "1 or more"),
+    "growing stages": (
+        lambda: c.Deepen(operations=[3, 5, 8]),
+        "progression.operations=[3, 5, 8] grows",
+        "descending order",
+    ),
+    "epochs of stages": (
+        lambda: c.Deepen(epochs=[10, 10]),
+        "progression.epochs=[10, 10] does not fit",
+        "null for equal parts",
+    ),
+    "cells of stages": (
+        lambda: c.Deepen(added_cells=[0, 6]),
+        "progression.added_cells=[0, 6] does not fit",
+        "for each stage",
+    ),
+    "dropout of stages": (
+        lambda: c.Deepen(skip_dropout=[0.1, 0.4, 1.0]),
+        "progression.skip_dropout=[0.1, 0.4, 1.0]",
+        "[0, 1)",
+    ),
+    "width of stages": (
+        lambda: c.Widen(partial_channels=[4]),
+        "progression.partial_channels=[4] does not fit",
+        "for each stage",
+    ),
+    "narrower stages": (
+        lambda: c.Widen(partial_channels=[4, 6]),
+        "progression.partial_channels=[4, 6] grows",
+        "descending order",
+    ),
+    "first stage": (
+        lambda: c.SearchConfig(progression=c.Deepen(operations=[5, 4, 3])),
+        "progression.operations=[5, 4, 3] begins with fewer than the 8",
+        "begin with all of them",
+    ),
+    "sum of stages": (
+        lambda: c.SearchConfig(epochs=40, progression=c.Deepen(epochs=[25, 25, 25])),
+        "adds up to 75, not to epochs=40",
+        "progression.epochs=null",
+    ),
+    "more stages than epochs": (
+        lambda: c.SearchConfig(epochs=2, progression=c.Deepen()),
+        "progression=deepen has 3 stages",
+        "take more epochs",
+    ),
+    "stages without training": (
+        lambda: c.SearchConfig(selection=c.RandomDraw(), progression=c.Deepen()),
+        "progression=deepen with selection=random",
+        "take progression=none",
+    ),
+    "two widths": (
+        lambda: c.SearchConfig(
+            channels=12, partial_channels=2, progression=c.Widen(operations=[8, 4])
+        ),
+        "partial_channels=2 with progression=widen",
+        "leave the first at 1",
+    ),
+    "indivisible width": (
+        lambda: c.SearchConfig(channels=16, progression=c.Widen(operations=[8, 4])),
+        "progression.partial_channels=[6, 4]: 6 does not divide channels=16",
+        "such as channels=18",
+    ),
+    "dropout computed again": (
+        lambda: c.SearchConfig(checkpoint_cells=True, progression=c.Deepen()),
+        "checkpoint_cells=true with progression.skip_dropout",
+        "to zeros",
+    ),
+    "dropout of several passes": (
+        lambda: c.SearchConfig(gradient=c.SecondOrder(), progression=c.Deepen()),
+        "gradient=second_order with progression.skip_dropout",
+        "to zeros",
+    ),
     # selection
     "skips": (lambda: c.Top2(most_skips=-1), "selection.most_skips=-1", "null for no limit"),
     "skips of a random genotype": (

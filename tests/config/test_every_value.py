@@ -12,6 +12,7 @@ from ltnas import config as c
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
 from ltnas.axes.build import build_relaxation
 from ltnas.axes.edges import edge_deviation
+from ltnas.axes.progression import search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.schedules import share
 from ltnas.axes.selection import select
@@ -136,6 +137,11 @@ def after_a_step(value):
     return numbers(*network.named_architecture().values(), *network.classifier.parameters())
 
 
+def staged(value):
+    """Stages of a search of twelve channels and six epochs."""
+    return search_stages(c.SearchConfig(channels=12, epochs=6), value)
+
+
 def selected(value):
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     genotype, _ = select(value, kinds, OPERATIONS, 0)
@@ -161,6 +167,7 @@ BUILT = {
     "regulariser": regularised,
     "gradient": after_a_step,
     "schedule": lambda value: tuple(share(value, epoch, 8) for epoch in range(8)),
+    "progression": staged,
     "selection": selected,
 }
 """What the builder of each axis makes of a value, as something that can be compared."""

@@ -1,0 +1,152 @@
+"""The progression axis: the stages of a search, and the operations that each of them keeps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate
+
+from torch import Tensor
+
+from ltnas import config as c
+
+Mask = tuple[tuple[bool, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchStage:
+    """One stage of a search: the supernet that it trains, and its epochs.
+
+    Args:
+        number: number of the stage, from 0.
+        first_epoch: number of epochs of the stages before.
+        epochs: number of epochs of the stage.
+        cells: number of cells of the supernet.
+        partial_channels: K of its cells.
+        operations: largest number of candidate operations of an edge; None: all of the space.
+        skip_dropout: first probability of dropout after skip connections.
+        restarts: True if learning rates start anew, False if they run through all stages.
+        inherits: True if weights, architecture parameters and the state of optimisers come from the
+            stage before.
+    """
+
+    number: int
+    first_epoch: int
+    epochs: int
+    cells: int
+    partial_channels: int
+    operations: int | None = None
+    skip_dropout: float = 0.0
+    restarts: bool = False
+    inherits: bool = False
+
+
+def single_stage(epochs: int) -> SearchStage:
+    """Return the only stage of a search whose space stays as it is, apart from its network."""
+    return SearchStage(number=0, first_epoch=0, epochs=epochs, cells=0, partial_channels=1)
+
+
+def epochs_of_stages(progression: c.Progression, epochs: int) -> list[int]:
+    """Return the number of epochs of each stage; equal parts if the configuration names none."""
+    given = progression.epochs if isinstance(progression, c.Staged) else None
+    if given is not None:
+        return given
+    # A remainder belongs to the first stages.
+    parts = progression.stages
+    return [epochs // parts + (part < epochs % parts) for part in range(parts)]
+
+
+def search_stages(
+    config: c.SearchConfig, progression: c.Progression | None = None
+) -> list[SearchStage]:
+    """Return the stages of a search.
+
+    Args:
+        config: configuration of the search.
+        progression: value on the axis; None: that of the configuration.
+
+    Raises:
+        TypeError: the progression is not a value on the axis.
+    """
+    progression = progression or config.progression
+    epochs = epochs_of_stages(progression, config.epochs)
+    firsts = [0, *accumulate(epochs)]
+
+    def stage(number: int, cells: int, partial_channels: int, **settings: object) -> SearchStage:
+        return SearchStage(
+            number=number,
+            first_epoch=firsts[number],
+            epochs=epochs[number],
+            cells=cells,
+            partial_channels=partial_channels,
+            **settings,  # type: ignore[arg-type]
+        )
+
+    match progression:
+        case c.NoProgression():
+            return [stage(0, config.cells, config.partial_channels)]
+        case c.Deepen():
+            return [
+                stage(
+                    number,
+                    config.cells + added,
+                    config.partial_channels,
+                    operations=progression.operations[number],
+                    skip_dropout=progression.skip_dropout[number],
+                    restarts=True,
+                )
+                for number, added in enumerate(progression.added_cells)
+            ]
+        case c.Widen():
+            return [
+                stage(
+                    number,
+                    config.cells,
+                    partial_channels,
+                    operations=progression.operations[number],
+                    inherits=number > 0,
+                )
+                for number, partial_channels in enumerate(progression.partial_channels)
+            ]
+        case _:
+            raise TypeError(f"{progression} is not a value on the progression axis")
+
+
+def keep_strongest(strengths: Tensor, mask: Mask, operations: tuple[str, ...], count: int) -> Mask:
+    """Return a mask with the strongest operations of each edge (P-DARTS, DrNAS).
+
+    Of equal strengths the first operation counts. An edge keeps an operation besides `none`.
+
+    Args:
+        strengths: what selection ranks, [edges, operations].
+        mask: operations that each edge has.
+        operations: names of the candidate operations.
+        count: largest number of operations of an edge.
+    """
+    kept = []
+    for row, allowed in zip(strengths.tolist(), mask, strict=True):
+        columns = [column for column, there in enumerate(allowed) if there]
+        ranked = sorted(columns, key=lambda column: -row[column])
+        chosen = ranked[:count]
+        if all(operations[column] == "none" for column in chosen):
+            others = [column for column in ranked if operations[column] != "none"]
+            chosen[-1:] = others[:1]
+        kept.append(tuple(column in chosen for column in range(len(allowed))))
+    return tuple(kept)
+
+
+def skip_dropout_rate(first: float, epoch: int, epochs: int, warmup: int) -> float:
+    """Return the probability of dropout after skip connections in an epoch of a stage (P-DARTS).
+
+    p (E - e - 1) / E in the epochs without architecture steps, and p exp(-0.2 (e - warm-up)) after,
+    as in the published code.
+
+    Args:
+        first: p of the stage.
+        epoch: number of the epoch in the stage, from 0.
+        epochs: number of epochs of the stage.
+        warmup: number of first epochs without architecture steps.
+    """
+    if epoch < warmup:
+        return first * (epochs - epoch - 1) / epochs
+    return first * math.exp(-0.2 * (epoch - warmup))

@@ -1,0 +1,195 @@
+"""The parts of a supernet search that its configuration describes: module and data."""
+
+from __future__ import annotations
+
+import lightning as L
+import numpy as np
+import torch
+
+from ltnas.axes.auxiliary_skip import build_auxiliary_skip
+from ltnas.axes.build import build_relaxation
+from ltnas.axes.edges import edge_deviation
+from ltnas.axes.progression import SearchStage, search_stages
+from ltnas.axes.regularisers import build_regulariser
+from ltnas.config import (
+    BarlowTwins,
+    NoAuxiliarySkip,
+    Objective,
+    SameObjective,
+    SameSampler,
+    Sampler,
+    SearchConfig,
+    TwoBranches,
+)
+from ltnas.data.long_tail import LongTail
+from ltnas.data.module import LongTailData, Plan, second_stream
+from ltnas.data.samplers import expected_counts
+from ltnas.data.seeds import derived_seed
+from ltnas.data.subset import Indices, stratified_halves
+from ltnas.distributed.batch_norm import synchronise_batch_norm
+from ltnas.models.build import branch_depth
+from ltnas.models.cell_design import CellDesign
+from ltnas.models.classifiers import make_classifier
+from ltnas.models.search_network import build_search_network
+from ltnas.models.sources import Mask
+from ltnas.objectives import Objective as ObjectiveModule
+from ltnas.objectives.build import build_objective, build_views
+from ltnas.space.layout import edges
+from ltnas.training.compiling import compile_cells
+from ltnas.training.learner import Learner
+from ltnas.training.monitor import Pace
+from ltnas.training.search_module import SearchModule
+from ltnas.training.trainer import autocast
+
+
+def build_search(
+    config: SearchConfig,
+    accelerator: str,
+    long_tail: LongTail,
+    *,
+    stage: SearchStage | None = None,
+    masks: dict[str, Mask] | None = None,
+) -> SearchModule:
+    """Build search network, objectives and steps of a stage, with weights drawn from the seed.
+
+    Args:
+        config: configuration of the search.
+        accelerator: `gpu` or `cpu`.
+        long_tail: images.
+        stage: stage of the search; None: the first.
+        masks: candidate operations that each edge has, by kind of cell; None: those of the space.
+    """
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    stage = stage or search_stages(config)[0]
+    # The seed itself for the first stage, which most searches only have.
+    seed = derived_seed(config.seed, stage.number) % 2**32 if stage.number else config.seed
+    L.seed_everything(seed, verbose=False)
+    design = cell_design(config, stage)
+    rows, columns = len(edges(design.nodes)), len(design.operations)
+    network = build_search_network(
+        design=design,
+        channels=config.channels,
+        cells=stage.cells,
+        classes=len(long_tail.classes),
+        relaxation=build_relaxation(config.relaxation, edges=rows, operations=columns),
+        initial_deviation=config.relaxation.initial_deviation,
+        edge_deviation=edge_deviation(config.edges),
+        auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
+        masks=masks,
+        checkpointed=config.checkpoint_cells,
+        classifier=make_classifier(config.classifier),
+        branch_depth=branch_depth(config.branches),
+    )
+    learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
+    learner.to(memory_format=torch.channels_last)
+    if config.trainer.processes > 1:
+        synchronise_batch_norm(learner, accelerator)
+    if config.compile:
+        compile_cells(network)
+    return SearchModule(
+        learner=learner,
+        regularise=build_regulariser(config.regulariser),
+        gradient=config.gradient,
+        schedule=config.schedule,
+        selection=config.selection,
+        weights=config.weights,
+        architecture=config.architecture,
+        hessian_every=config.collapse.hessian_every,
+        epochs=config.epochs,
+        tests=long_tail.test_sets,
+        seed=config.seed,
+        stage=stage,
+        autocast=autocast(accelerator, config.precision),
+        # The operations that are executed change from step to step, which no recording can follow.
+        pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
+    )
+
+
+def cell_design(config: SearchConfig, stage: SearchStage) -> CellDesign:
+    """Return what the edges of a stage's supernet have."""
+    return CellDesign(
+        operations=tuple(config.space.operations),
+        nodes=config.space.nodes,
+        partial_channels=stage.partial_channels,
+        auxiliary_skip=not isinstance(config.auxiliary_skip, NoAuxiliarySkip),
+        skip_dropout=stage.skip_dropout > 0,
+        separate_edges=config.relaxation.one_operation,
+    )
+
+
+def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
+    """Return objective and sampler of the architecture step."""
+    objective, sampler = config.architecture_objective, config.architecture_sampler
+    return (
+        config.objective if isinstance(objective, SameObjective) else objective,
+        config.sampler if isinstance(sampler, SameSampler) else sampler,
+    )
+
+
+def _halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
+    """Return the positions of the training images for the weights and for the architecture.
+
+    Where the architecture sees no images of its own, the weights have all of them.
+    """
+    labels = long_tail.train.labels.numpy()
+    if not config.gradient.needs_images:
+        everything = np.arange(len(labels))
+        return everything, everything
+    return stratified_halves(labels, config.data.subset_seed)
+
+
+def _build_objectives(
+    config: SearchConfig, long_tail: LongTail, feature_size: int
+) -> tuple[ObjectiveModule, ObjectiveModule]:
+    """Build the objectives of both steps, each with the class counts of its own stream."""
+    labels, two = long_tail.train.labels, isinstance(config.branches, TwoBranches)
+
+    def build(objective: Objective, sampler: Sampler, half: Indices) -> ObjectiveModule:
+        counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
+        return build_objective(
+            objective,
+            feature_size=feature_size,
+            counts=expected_counts(sampler, counts),
+            classifier=config.classifier,
+            rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
+        )
+
+    of_weights, of_architecture = _halves(config, long_tail)
+    weights = build(config.objective, config.sampler, of_weights)
+    objective, sampler = _architecture_choices(config)
+    if isinstance(objective, BarlowTwins) or not config.gradient.needs_images:
+        # Both steps share one projector, which only the weight step trains. A search of a single
+        # level has one objective.
+        return weights, weights
+    return weights, build(objective, sampler, of_architecture)
+
+
+def build_data(
+    config: SearchConfig, long_tail: LongTail, stage: SearchStage | None = None
+) -> LongTailData:
+    """Build the streams of the steps: a stratified half of the training images each.
+
+    Args:
+        config: configuration of the search.
+        long_tail: images.
+        stage: stage of the search; None: the first.
+    """
+
+    def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
+        views = build_views(objective, config.data, long_tail.normalisation)
+        rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
+        return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
+
+    of_weights, of_architecture = _halves(config, long_tail)
+    plans = {"weights": plan(config.objective, config.sampler, of_weights)}
+    if config.gradient.needs_images:
+        plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
+    return LongTailData(
+        long_tail,
+        streams=plans,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        epochs=config.epochs,
+        first_epoch=stage.first_epoch if stage else 0,
+    )
