@@ -1,0 +1,145 @@
+"""Names of tensors in the original DARTS code, and models filled with its tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ltnas.config import OPERATIONS, require
+from ltnas.models.network import Network
+from ltnas.models.search_network import SearchNetwork
+from ltnas.models.sources import MixingWeights
+from ltnas.models.stacking import plain_names, plain_shape, stack
+
+Model = TypeVar("Model", Network, SearchNetwork)
+
+NODES = 4
+COUNTER = "num_batches_tracked"
+"""Buffer of batch normalisation that checkpoints older than PyTorch 0.4.1 lack; no output depends
+on it."""
+
+RULES = (
+    (r"^(cells\.\d+\.)mixed\.(\d+)\.operations\.", r"\1_ops.\2._ops."),
+    (r"^(cells\.\d+\.)operations\.", r"\1_ops."),
+    # The original keeps the layers of an operation in its attribute `op`. The exception is pooling
+    # with normalisation, a plain Sequential, where the normalisation has the number 1; no other
+    # operation has a normalisation with that number.
+    (
+        r"^(cells\.\d+\.(?:preprocess[01]|_ops\.\d+(?:\._ops\.\d+)?)\.)"
+        r"(?=\d+\.)(?!1\.(?:running_mean|running_var|num_batches_tracked)$)",
+        r"\1op.",
+    ),
+)
+"""Pattern in a name of this package, and its replacement in the original code."""
+
+
+def bare(name: str) -> str:
+    """Return the name of a tensor without the prefix that DataParallel adds."""
+    return name.removeprefix("module.")
+
+
+def _official_name(name: str, stem: str) -> str:
+    """Return the original code's name of a tensor of this package.
+
+    Args:
+        name: name of the tensor in this package.
+        stem: name of the first stem in the original code.
+    """
+    for pattern, replacement in RULES:
+        name = re.sub(pattern, replacement, name)
+    return re.sub(r"^stem\.", f"{stem}.", name)
+
+
+def filled(
+    model: Model,
+    state_dict: Mapping[str, Tensor],
+    settings: str,
+    ours: Mapping[str, Tensor] | None = None,
+    stem: str = "stem",
+) -> Model:
+    """Fill a model with the tensors of a checkpoint, and return it.
+
+    Args:
+        model: model on the meta device.
+        state_dict: tensors of the checkpoint by their names in the original code.
+        settings: arguments that the model was built with, as text for messages.
+        ours: tensors that the checkpoint does not hold, by their names in this package.
+        stem: name of the first stem in the original code.
+
+    Raises:
+        UserError: a name or a shape does not fit.
+    """
+    tensors = dict(ours or {})
+    theirs = {bare(name): tensor for name, tensor in state_dict.items()}
+    # Names and shapes that the checkpoint must have, from those of the model.
+    shapes = {name: t.shape for name, t in model.state_dict().items() if name not in tensors}
+    names = {
+        name: [_official_name(plain, stem) for plain in plain_names(name, OPERATIONS, NODES)]
+        for name in shapes
+    }
+    needed = {
+        official: plain_shape(name, shapes[name], len(parts))
+        for name, parts in names.items()
+        for official in parts
+    }
+    # Fill in the counters of old checkpoints, check everything, then stack and load.
+    for official in needed:
+        if official.endswith(COUNTER):
+            theirs.setdefault(official, torch.tensor(0))
+    _check_fit(theirs, needed, settings)
+    _check_pools(theirs, names)
+    tensors |= stack(theirs, names)
+    # The dtype of the checkpoint, so that float64 weights stay exact.
+    model.to_empty(device="cpu").to(theirs["classifier.weight"].dtype)
+    model.load_state_dict(tensors)
+    # Buffers that no checkpoint has, and that `to_empty` leaves uninitialised.
+    model.set_drop_path(0.0)
+    for module in model.modules():
+        if isinstance(module, MixingWeights):
+            module.fill()
+    return model
+
+
+def _check_pools(theirs: Mapping[str, Tensor], names: Mapping[str, Sequence[str]]) -> None:
+    """Raise a `UserError` if statistics that should be equal differ.
+
+    The supernet pools each state once, whereas the original pools it once for each edge that
+    starts at it, and keeps running statistics for each of these edges.
+    """
+    for first, *others in names.values():
+        for other in others if re.search(r"_ops\.\d+\.1\.running", first) else []:
+            require(
+                torch.allclose(theirs[first], theirs[other], rtol=1e-3),
+                f"{other} differs from {first}, although both belong to the same pooling of the "
+                "same state: give the checkpoint of a single search",
+            )
+
+
+def _check_fit(
+    theirs: Mapping[str, Tensor], needed: Mapping[str, torch.Size], settings: str
+) -> None:
+    """Raise a `UserError` at the first name or shape in a checkpoint that does not fit.
+
+    Args:
+        theirs: tensors of the checkpoint by their names.
+        needed: names and shapes of the tensors that the model needs.
+        settings: arguments that the model was built with, as text for messages.
+    """
+    cure = f"{settings} must be those that it was created with"
+    for name in needed:
+        require(name in theirs, f"the checkpoint has no {name}: {cure}")
+    for name in theirs:
+        require(
+            name in needed, f"the checkpoint has {name}, which the network does not have: {cure}"
+        )
+    for name, shape in needed.items():
+        given = tuple(theirs[name].shape)
+        require(
+            given == tuple(shape),
+            f"{name} has the shape {given} in the checkpoint and {tuple(shape)} in the network: "
+            f"{cure}",
+        )
