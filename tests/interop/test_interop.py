@@ -1,17 +1,17 @@
 """Checkpoints of the original DARTS code, compared with networks that have that code's names.
 
-The networks below are written from the paper and from the names in published checkpoints. They
-compute some parts in another way: a strided factorised reduction, Python sums from 0, and a view
-where ours takes a mean.
+The networks compute some parts in another way: a strided factorised reduction, Python sums from 0,
+and a view where ours takes a mean.
 """
 
 import json
-import re
 from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
 import torch
+from official_layers import OPS, Cell, conv_bn, stacked
+from official_supernets import SearchNetwork, scattered
 from torch import nn
 from torch.nn import functional
 
@@ -62,111 +62,6 @@ ODD = Pairs(  # every operation, three nodes, late sources first, a concat out o
 # --- the original networks ----------------------------------------------------------------------
 
 
-class Op(nn.Module):
-    """Layers under the name `op`."""
-
-    def __init__(self, *layers):
-        super().__init__()
-        self.op = nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.op(x)
-
-
-def to_width(inputs, outputs, affine):
-    return Op(
-        nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs, affine=affine)
-    )
-
-
-class Reduce(nn.Module):
-    def __init__(self, inputs, outputs, affine):
-        super().__init__()
-        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, affine=affine)
-
-    def forward(self, x):
-        x = x.relu()
-        return self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], 1))
-
-
-class Nothing(nn.Module):
-    def __init__(self, stride):
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, x):
-        return x[:, :, :: self.stride, :: self.stride] * 0
-
-
-def depthwise(channels, kernel, stride, dilation, affine):
-    padding = dilation * (kernel - 1) // 2
-    deep = nn.Conv2d(
-        channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
-    )
-    point = nn.Conv2d(channels, channels, 1, bias=False)
-    return nn.ReLU(), deep, point, nn.BatchNorm2d(channels, affine=affine)
-
-
-def sep_conv(c, k, s, a):
-    return Op(*depthwise(c, k, s, 1, a), *depthwise(c, k, 1, 1, a))
-
-
-OPS = {
-    "none": lambda c, s, a: Nothing(s),
-    "max_pool_3x3": lambda c, s, a: nn.MaxPool2d(3, s, 1),
-    "avg_pool_3x3": lambda c, s, a: nn.AvgPool2d(3, s, 1, count_include_pad=False),
-    "skip_connect": lambda c, s, a: nn.Identity() if s == 1 else Reduce(c, c, a),
-    "sep_conv_3x3": lambda c, s, a: sep_conv(c, 3, s, a),
-    "sep_conv_5x5": lambda c, s, a: sep_conv(c, 5, s, a),
-    "dil_conv_3x3": lambda c, s, a: Op(*depthwise(c, 3, s, 2, a)),
-    "dil_conv_5x5": lambda c, s, a: Op(*depthwise(c, 5, s, 2, a)),
-}
-
-
-class Mixed(nn.Module):
-    def __init__(self, channels, stride):
-        super().__init__()
-        self._ops = nn.ModuleList()
-        for name, build in OPS.items():
-            module = build(channels, stride, False)
-            if "pool" in name:
-                module = nn.Sequential(module, nn.BatchNorm2d(channels, affine=False))
-            self._ops.append(module)
-
-    def forward(self, x, weights):
-        return sum(w * op(x) for w, op in zip(weights, self._ops, strict=True))
-
-
-class Cell(nn.Module):
-    def __init__(self, c_pp, c_p, c, reduction, after_reduction, affine):
-        super().__init__()
-        self.reduction = reduction
-        self.preprocess0 = (Reduce if after_reduction else to_width)(c_pp, c, affine)
-        self.preprocess1 = to_width(c_p, c, affine)
-        self._ops = nn.ModuleList()
-
-    def stride(self, source):
-        return 2 if self.reduction and source < 2 else 1
-
-
-class SearchCell(Cell):
-    def __init__(self, c_pp, c_p, c, reduction, after_reduction):
-        super().__init__(c_pp, c_p, c, reduction, after_reduction, affine=False)
-        for node in range(4):
-            for source in range(2 + node):
-                self._ops.append(Mixed(c, self.stride(source)))
-        self.width = 4 * c
-
-    def forward(self, s0, s1, weights):
-        states, rows = [self.preprocess0(s0), self.preprocess1(s1)], iter(weights)
-        ops = iter(self._ops)
-        for _ in range(4):
-            states.append(sum(next(ops)(state, next(rows)) for state in list(states)))
-        return torch.cat(states[2:], 1)
-
-
 class FinalCell(Cell):
     def __init__(self, c_pp, c_p, c, reduction, after_reduction, pairs, concat):
         super().__init__(c_pp, c_p, c, reduction, after_reduction, affine=True)
@@ -180,42 +75,6 @@ class FinalCell(Cell):
             (_, a), (_, b) = self.pairs[i : i + 2]
             states.append(self._ops[i](states[a]) + self._ops[i + 1](states[b]))
         return torch.cat([states[i] for i in self.concat], 1)
-
-
-def is_reduction(index, layers):
-    return index == layers // 3 or index == 2 * layers // 3
-
-
-def stacked(layers, c, c_pp, c_p, after_reduction, build):
-    """Return `layers` cells, each made by `build(c_pp, c_p, c, reduction, after_reduction)`."""
-    cells = nn.ModuleList()
-    for index in range(layers):
-        reduction = is_reduction(index, layers)
-        c = 2 * c if reduction else c
-        cells.append(build(c_pp, c_p, c, reduction, after_reduction))
-        c_pp, c_p, after_reduction = c_p, cells[-1].width, reduction
-    return cells
-
-
-def conv_bn(inputs, outputs, stride):
-    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-
-
-class SearchNetwork(nn.Module):
-    def __init__(self, c, layers, classes):
-        super().__init__()
-        self.stem = nn.Sequential(*conv_bn(3, 3 * c, 1))
-        self.cells = stacked(layers, c, 3 * c, 3 * c, False, SearchCell)
-        self.classifier = nn.Linear(self.cells[-1].width, classes)
-        # plain tensors, which the original leaves out of its state dict
-        self.alphas = [torch.randn(14, 8).double().requires_grad_() for _ in range(2)]
-
-    def forward(self, x):
-        s0 = s1 = self.stem(x)
-        weights = [alphas.softmax(-1) for alphas in self.alphas]
-        for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, weights[cell.reduction])
-        return self.classifier(functional.adaptive_avg_pool2d(s1, 1).flatten(1))
 
 
 class AuxiliaryHead(nn.Module):
@@ -273,37 +132,6 @@ class FinalNetwork(nn.Module):
 
 
 # --- help ---------------------------------------------------------------------------------------
-
-
-def scattered(network):
-    """Return the network in float64, with random values in place of constant initial values."""
-    network.double()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if parameter.dim() == 1:
-                parameter.copy_(torch.rand_like(parameter) + (0.5 if "weight" in name else -0.5))
-        for name, buffer in network.named_buffers():
-            if name.endswith("running_mean"):
-                buffer.normal_()
-            elif name.endswith("running_var"):
-                buffer.uniform_(0.5, 2)
-            else:
-                buffer.fill_(7)
-    return pooling_alike(network)
-
-
-SOURCES = [source for node in range(4) for source in range(2 + node)]
-
-
-def pooling_alike(network):
-    """Make the pooling statistics of all edges that start at the same state equal."""
-    first = {}
-    for name, buffer in network.named_buffers():
-        match = re.match(r"(cells\.\d+\._ops\.)(\d+)(\._ops\.[12]\.1\..*)", name)
-        if match:
-            cell, row, rest = match.groups()
-            buffer.copy_(first.setdefault((cell, SOURCES[int(row)], rest), buffer))
-    return network
 
 
 def images(side, batch=3):
