@@ -1,74 +1,43 @@
-"""Names of tensors in the original DARTS code, and models filled with its tensors."""
+"""Models filled with the tensors of published checkpoints."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ltnas.config import OPERATIONS, require
+from ltnas.config import require
+from ltnas.interop.names import bare
 from ltnas.models.network import Network
 from ltnas.models.search_network import SearchNetwork
 from ltnas.models.sources import MixingWeights
-from ltnas.models.stacking import plain_names, plain_shape, stack
+from ltnas.models.stacking import plain_shape, stack
 
 Model = TypeVar("Model", Network, SearchNetwork)
 
-NODES = 4
 COUNTER = "num_batches_tracked"
 """Buffer of batch normalisation that checkpoints older than PyTorch 0.4.1 lack; no output depends
 on it."""
-
-RULES = (
-    (r"^(cells\.\d+\.)mixed\.(\d+)\.operations\.", r"\1_ops.\2._ops."),
-    (r"^(cells\.\d+\.)operations\.", r"\1_ops."),
-    # The original keeps the layers of an operation in its attribute `op`. The exception is pooling
-    # with normalisation, a plain Sequential, where the normalisation has the number 1; no other
-    # operation has a normalisation with that number.
-    (
-        r"^(cells\.\d+\.(?:preprocess[01]|_ops\.\d+(?:\._ops\.\d+)?)\.)"
-        r"(?=\d+\.)(?!1\.(?:running_mean|running_var|num_batches_tracked)$)",
-        r"\1op.",
-    ),
-)
-"""Pattern in a name of this package, and its replacement in the original code."""
-
-
-def bare(name: str) -> str:
-    """Return the name of a tensor without the prefix that DataParallel adds."""
-    return name.removeprefix("module.")
-
-
-def _official_name(name: str, stem: str) -> str:
-    """Return the original code's name of a tensor of this package.
-
-    Args:
-        name: name of the tensor in this package.
-        stem: name of the first stem in the original code.
-    """
-    for pattern, replacement in RULES:
-        name = re.sub(pattern, replacement, name)
-    return re.sub(r"^stem\.", f"{stem}.", name)
 
 
 def filled(
     model: Model,
     state_dict: Mapping[str, Tensor],
     settings: str,
+    official_names: Callable[[str], list[str]],
     ours: Mapping[str, Tensor] | None = None,
-    stem: str = "stem",
 ) -> Model:
     """Fill a model with the tensors of a checkpoint, and return it.
 
     Args:
         model: model on the meta device.
-        state_dict: tensors of the checkpoint by their names in the original code.
+        state_dict: tensors of the checkpoint by their names in the published code.
         settings: arguments that the model was built with, as text for messages.
+        official_names: maps the name of a tensor of the model to those of the tensors of the
+            checkpoint that it consists of.
         ours: tensors that the checkpoint does not hold, by their names in this package.
-        stem: name of the first stem in the original code.
 
     Raises:
         UserError: a name or a shape does not fit.
@@ -77,10 +46,7 @@ def filled(
     theirs = {bare(name): tensor for name, tensor in state_dict.items()}
     # Names and shapes that the checkpoint must have, from those of the model.
     shapes = {name: t.shape for name, t in model.state_dict().items() if name not in tensors}
-    names = {
-        name: [_official_name(plain, stem) for plain in plain_names(name, OPERATIONS, NODES)]
-        for name in shapes
-    }
+    names = {name: official_names(name) for name in shapes}
     needed = {
         official: plain_shape(name, shapes[name], len(parts))
         for name, parts in names.items()
@@ -107,15 +73,16 @@ def filled(
 def _check_pools(theirs: Mapping[str, Tensor], names: Mapping[str, Sequence[str]]) -> None:
     """Raise a `UserError` if statistics that should be equal differ.
 
-    The supernet pools each state once, whereas the original pools it once for each edge that
+    The supernet pools each state once, whereas published code pools it once for each edge that
     starts at it, and keeps running statistics for each of these edges.
     """
-    for first, *others in names.values():
-        for other in others if re.search(r"_ops\.\d+\.1\.running", first) else []:
+    for name, (first, *others) in names.items():
+        for other in others if "_pool_" in name and "running" in name else []:
             require(
                 torch.allclose(theirs[first], theirs[other], rtol=1e-3),
                 f"{other} differs from {first}, although both belong to the same pooling of the "
-                "same state: give the checkpoint of a single search",
+                "same state: give the checkpoint of a single search, which has dropped no "
+                "operations yet",
             )
 
 
@@ -143,3 +110,10 @@ def _check_fit(
             f"{name} has the shape {given} in the checkpoint and {tuple(shape)} in the network: "
             f"{cure}",
         )
+
+
+def check_counts(channels: int, cells: int, num_classes: int) -> None:
+    """Raise a `UserError` if a count is not positive."""
+    counts = (("channels", channels), ("cells", cells), ("num_classes", num_classes))
+    for key, value in counts:
+        require(value >= 1, f"{key}={value} must be 1 or more")

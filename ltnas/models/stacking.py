@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from ltnas.models.sources import AUXILIARY_SKIP
 from ltnas.space.layout import edges
 
 STACKED = re.compile(r"(?:supernet\.)?(cells\.\d+)\.sources\.(\d+)\.candidates\.(\w+)\.(.+)")
@@ -22,7 +23,8 @@ def plain_names(name: str, operations: Sequence[str], nodes: int) -> list[str]:
 
     Args:
         name: name of a tensor of `SearchNetwork`.
-        operations: candidate operations in the order of the mixing weights' columns.
+        operations: candidate operations in the order of the mixing weights' columns, with the
+            auxiliary skip connection if there is one.
         nodes: number of intermediate nodes of a cell.
 
     Returns:
@@ -45,7 +47,7 @@ def _inner_name(operation: str, rest: str) -> str:
     """Return the name that a stacked tensor has within the plain operation."""
     if "pool" in operation:
         return rest.replace("norm.", "1.")
-    if operation == "skip_connect":
+    if operation in ("skip_connect", AUXILIARY_SKIP):
         return rest.replace("norm.", "bn.") if "norm." in rest else f"{rest}.weight"
     # A plain unit is four modules in a row: ReLU, depthwise, pointwise, normalisation.
     _, unit, part, *buffer = rest.split(".")

@@ -1,0 +1,183 @@
+"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS- and DrNAS.
+
+The computation is the same. The names of tensors differ, and a few rules translate them; the
+supernet also stacks the weights of several edges that are separate tensors in published code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ltnas import config as c
+from ltnas.axes.auxiliary_skip import AuxiliarySkip
+from ltnas.axes.build import build_relaxation
+from ltnas.config import require, require_choice
+from ltnas.interop.names import bare, official_name
+from ltnas.interop.schemes import NODES, SCHEMES, OfficialSupernet
+from ltnas.interop.tensors import check_counts, filled
+from ltnas.models.cell_design import CellDesign
+from ltnas.models.search_network import SearchNetwork, build_search_network
+from ltnas.models.stacking import plain_names
+from ltnas.space.layout import edges
+
+EDGES = len(edges(NODES))
+
+
+def load_official_supernet(
+    state_dict: Mapping[str, Tensor],
+    alphas_normal: Tensor,
+    alphas_reduce: Tensor,
+    channels: int,
+    cells: int,
+    num_classes: int,
+    *,
+    scheme: str = "darts",
+    partial_channels: int | None = None,
+    betas_normal: Tensor | None = None,
+    betas_reduce: Tensor | None = None,
+    auxiliary_strength: float = 1.0,
+) -> SearchNetwork:
+    """Return the search network of a checkpoint, on the CPU, in training mode.
+
+    The checkpoint is one of a search on CIFAR by quark0/darts, yuhuixu1993/PC-DARTS,
+    Meituan-AutoML/DARTS- (space `s5`) or xiangning-chen/DrNAS (before operations are dropped).
+
+    In training the mixing weights of DrNAS are samples, which `network.relaxation.draw` draws anew,
+    and in evaluation they are means, where the original draws samples, too. Other mixing weights
+    can be given: `network(images, mixing)`, with a tensor [14, 7] for `normal` and for `reduce`.
+
+    Args:
+        state_dict: state dict of the original search network; the dtype of its weights is kept.
+        alphas_normal: architecture parameters of normal cells, [14, 8], operations in the order of
+            `ltnas.config.OPERATIONS`; of DrNAS [14, 7], without `none`. The original does not keep
+            them in its state dict.
+        alphas_reduce: architecture parameters of reduction cells, as those of normal cells.
+        channels: number of channels of the first cell (`C` in the original code).
+        cells: number of cells (`layers` in the original code).
+        num_classes: number of classes of the classifier.
+        scheme: `darts`, `pc_darts`, `darts_minus` or `drnas`.
+        partial_channels: K of PC-DARTS (None: 4) and DrNAS (None: 6, its first stage).
+        betas_normal: edge parameters of the normal cells of PC-DARTS, [14], before the softmax.
+        betas_reduce: edge parameters of the reduction cells of PC-DARTS, [14].
+        auxiliary_strength: weight that the auxiliary skip connections of DARTS- have now.
+
+    Raises:
+        UserError: the checkpoint does not fit; the message names the first key that does not.
+    """
+    require_choice("scheme", scheme, tuple(SCHEMES))
+    check_counts(channels, cells, num_classes)
+    official = SCHEMES[scheme]
+    design = official.design(channels, partial_channels)
+    alphas = {"normal": alphas_normal, "reduce": alphas_reduce}
+    betas = {"normal": betas_normal, "reduce": betas_reduce}
+    _check_parameters(official, scheme, alphas, betas)
+    auxiliary_skip = _auxiliary_skip(official, auxiliary_strength)
+    _check_stem(state_dict)
+    network = _network(
+        official,
+        design,
+        channels=channels,
+        cells=cells,
+        classes=num_classes,
+        auxiliary_skip=auxiliary_skip,
+    )
+
+    def official_names(name: str) -> list[str]:
+        plain = plain_names(name, design.candidates, NODES)
+        return [official_name(part, official.rules) for part in plain]
+
+    share = "" if design.partial_channels == 1 else f"partial_channels={design.partial_channels}, "
+    settings = f"channels={channels}, {share}cells={cells} and num_classes={num_classes}"
+    named = {f"architecture.{kind}": values for kind, values in alphas.items()}
+    named |= {f"edge_parameters.{k}": values for k, values in betas.items() if values is not None}
+    parameters = {name: values.detach() for name, values in named.items()}
+    filled(network, state_dict, settings, official_names, parameters)
+    # Buffers that no checkpoint has: the weight of the auxiliary skip, the noise of samples.
+    network.set_epoch(0, 1)
+    network.relaxation.draw(torch.Generator().manual_seed(0))
+    return network
+
+
+def _network(
+    official: OfficialSupernet,
+    design: CellDesign,
+    *,
+    channels: int,
+    cells: int,
+    classes: int,
+    auxiliary_skip: AuxiliarySkip | None,
+) -> SearchNetwork:
+    """Return a search network without weights, on the meta device."""
+    # The meta device draws no initial weights: all of them are replaced.
+    with torch.device("meta"):
+        return build_search_network(
+            design=design,
+            channels=channels,
+            cells=cells,
+            classes=classes,
+            relaxation=build_relaxation(official.relaxation, EDGES, len(official.operations)),
+            initial_deviation=0.0,
+            edge_deviation=0.0 if official.edge_parameters else None,
+            auxiliary_skip=auxiliary_skip,
+        )
+
+
+def _check_parameters(
+    official: OfficialSupernet,
+    scheme: str,
+    alphas: Mapping[str, Tensor],
+    betas: Mapping[str, Tensor | None],
+) -> None:
+    """Raise a `UserError` if a parameter of the architecture is missing or has another shape."""
+    for kind, values in alphas.items():
+        _check_shape(official, f"alphas_{kind}", values, (EDGES, len(official.operations)))
+    for kind, beta in betas.items():
+        if beta is None:
+            require(
+                not official.edge_parameters,
+                f"scheme={scheme} needs betas_{kind}, the edge parameters that the original does "
+                f"not keep in its state dict: give the ({EDGES},) tensor of the search",
+            )
+            continue
+        require(
+            official.edge_parameters,
+            f"betas_{kind} is given, but {official.title} has no edge parameters: omit it, or add "
+            "scheme='pc_darts'",
+        )
+        _check_shape(official, f"betas_{kind}", beta, (EDGES,))
+
+
+def _check_shape(
+    official: OfficialSupernet, name: str, values: Tensor, needed: tuple[int, ...]
+) -> None:
+    """Raise a `UserError` if a parameter has another shape than in a published search."""
+    given = tuple(values.shape)
+    require(
+        given == needed,
+        f"{name} has the shape {given}: give the {needed} tensor of a {official.title} search",
+    )
+
+
+def _auxiliary_skip(official: OfficialSupernet, strength: float) -> AuxiliarySkip | None:
+    """Return the weight of the auxiliary skip connections of DARTS-, None elsewhere."""
+    require(strength >= 0, f"auxiliary_strength={strength} must be 0 or more")
+    if official.auxiliary_skip:
+        return AuxiliarySkip(c.ConstantSkip(strength=strength))
+    require(
+        strength == 1.0,
+        f"auxiliary_strength={strength}, but {official.title} has no auxiliary skip connections: "
+        "omit it, or add scheme='darts_minus'",
+    )
+    return None
+
+
+def _check_stem(state_dict: Mapping[str, Tensor]) -> None:
+    """Raise a `UserError` if the checkpoint has the two stems of a search on ImageNet."""
+    require(
+        not any(bare(name).startswith("stem0.") for name in state_dict),
+        "the checkpoint has stem0, that of a search on ImageNet: only search networks for CIFAR, "
+        "with a single stem, can be loaded",
+    )
