@@ -12,8 +12,10 @@ auxiliary classifier and drop path.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,15 +27,6 @@ from triton.runtime.jit import KernelInterface
 from benchmarks import harness, retrain_step, search_step
 from ltnas.data.stream import Batch
 from ltnas.kernels import SWITCH, gpu
-from ltnas.kernels.gpu import (
-    triton_candidates,
-    triton_depthwise,
-    triton_normalisation,
-    triton_pointwise,
-    triton_pools,
-    triton_sums,
-    triton_units,
-)
 from ltnas.models import depthwise
 
 DEFAULTS = {
@@ -45,15 +38,12 @@ DEFAULTS = {
     "top": "12",
     "out": "",
 }
-MODULES = (
-    triton_units,
-    triton_candidates,
-    triton_depthwise,
-    triton_normalisation,
-    triton_pointwise,
-    triton_pools,
-    triton_sums,
+MODULES = tuple(
+    importlib.import_module(f"{gpu.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(gpu.__path__)
+    if found.name.startswith("triton_")
 )
+"""Files that may launch a kernel."""
 LAUNCH_NOTHING = ("aten.empty", "aten.new_empty", "profiler.")
 """Beginnings of the names of operations that launch nothing."""
 
@@ -81,7 +71,7 @@ def counted_kernels(launches: Counter[str]) -> Iterator[None]:
         for module in MODULES:
             for name, value in vars(module).items():
                 if isinstance(value, KernelInterface):
-                    kind = module.__name__.rpartition("_")[2]
+                    kind = module.__name__.partition("triton_")[2].partition("_")[0]
                     counted = Counted(f"{kind}{name}", launches)
                     patches.enter_context(mock.patch.object(module, name, counted))
         yield

@@ -16,7 +16,9 @@ from ltnas.kernels.gpu import (
     pools,
     split,
     triton_candidates,
-    triton_depthwise,
+    triton_depthwise_forward,
+    triton_depthwise_input,
+    triton_depthwise_weights,
     triton_normalisation,
     triton_pointwise,
     triton_pools,
@@ -90,7 +92,7 @@ def test_depthwise(kernel, stride, dilation, rectify, dtype):
 
 def test_depthwise_of_many_parts(monkeypatch):
     """The weight gradient is a sum over parts, of which the last is not full."""
-    monkeypatch.setattr(triton_depthwise, "PROGRAMS", 400)
+    monkeypatch.setattr(triton_depthwise_weights, "PROGRAMS", 400)
     x, weight = images(3, 20, 9, 9), torch.randn(20, 1, 3, 3, requires_grad=True)
     check(
         lambda x, w: depthwise(x, w, stride=1, dilation=1, rectify=False),
@@ -258,7 +260,8 @@ def test_candidates(edges, stride, convolutions, separable, shared, dtype):
 @pytest.fixture
 def small_programs(monkeypatch):
     """Divide the work of small tensors among several programs, and sums into several parts."""
-    for module in (triton_candidates, triton_depthwise, triton_pools):
+    depthwise = (triton_depthwise_forward, triton_depthwise_input, triton_depthwise_weights)
+    for module in (triton_candidates, *depthwise, triton_pools):
         monkeypatch.setattr(module, "ELEMENTS", 64)
     monkeypatch.setattr(triton_candidates, "TILE", 128)
     monkeypatch.setattr(triton_normalisation, "ELEMENTS", 128)

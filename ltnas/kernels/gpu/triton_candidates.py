@@ -22,11 +22,9 @@ from torch.autograd.function import once_differentiable
 
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.kernels.gpu.layout import dense, empty, power_of_two, spaced
-from ltnas.kernels.gpu.triton_depthwise import (
-    convolve,
-    filter_gradient,
-    input_gradient,
-)
+from ltnas.kernels.gpu.triton_depthwise_forward import convolve
+from ltnas.kernels.gpu.triton_depthwise_input import input_gradient
+from ltnas.kernels.gpu.triton_depthwise_weights import filter_gradient
 from ltnas.kernels.gpu.triton_normalisation import measure, write_normalised_gradient
 from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
 from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools

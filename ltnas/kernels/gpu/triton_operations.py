@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ltnas.kernels.gpu.depthwise_geometry import MOST
 from ltnas.kernels.gpu.edge_operations import EdgeUnits
 from ltnas.kernels.gpu.layout import dense, empty, spaced
-from ltnas.kernels.gpu.triton_depthwise import (
-    MOST,
-    convolve,
-    filter_gradient,
-    input_gradient,
-)
+from ltnas.kernels.gpu.triton_depthwise_forward import convolve
+from ltnas.kernels.gpu.triton_depthwise_input import input_gradient
+from ltnas.kernels.gpu.triton_depthwise_weights import filter_gradient
 from ltnas.kernels.gpu.triton_normalisation import apply_moments, write_normalised_gradient
 from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
 from ltnas.kernels.gpu.triton_units import (

@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor, nn
 
+from ltnas.kernels.gpu.depthwise_geometry import Geometry, check_kernel
 from ltnas.kernels.gpu.edge_operations import EdgeUnits
-from ltnas.kernels.gpu.triton_depthwise import Geometry, check_kernel
 from ltnas.kernels.gpu.triton_normalisation import join_moments
 from ltnas.kernels.gpu.triton_pointwise import multiply, part_pixels
 
