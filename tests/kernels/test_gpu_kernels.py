@@ -15,7 +15,8 @@ from ltnas.kernels.gpu import (
     pointwise,
     pools,
     split,
-    triton_candidates,
+    triton_candidates_gradients,
+    triton_candidates_sum,
     triton_depthwise_forward,
     triton_depthwise_input,
     triton_depthwise_weights,
@@ -261,9 +262,10 @@ def test_candidates(edges, stride, convolutions, separable, shared, dtype):
 def small_programs(monkeypatch):
     """Divide the work of small tensors among several programs, and sums into several parts."""
     depthwise = (triton_depthwise_forward, triton_depthwise_input, triton_depthwise_weights)
-    for module in (triton_candidates, *depthwise, triton_pools):
+    candidates = (triton_candidates_gradients, triton_candidates_sum)
+    for module in (*candidates, *depthwise, triton_pools):
         monkeypatch.setattr(module, "ELEMENTS", 64)
-    monkeypatch.setattr(triton_candidates, "TILE", 128)
+    monkeypatch.setattr(triton_candidates_gradients, "TILE", 128)
     monkeypatch.setattr(triton_normalisation, "ELEMENTS", 128)
     monkeypatch.setattr(triton_units, "PACKED", 64)
     monkeypatch.setattr(triton_units, "PART_PIXELS", 30)
