@@ -24,6 +24,7 @@ from ltnas.kernels.gpu import (
     triton_pointwise,
     triton_pools,
     triton_units,
+    unit_layers,
     weighted_sum,
 )
 from ltnas.kernels.gpu.layout import dense, pixel_stride
@@ -268,8 +269,8 @@ def small_programs(monkeypatch):
     monkeypatch.setattr(triton_candidates_gradients, "TILE", 128)
     monkeypatch.setattr(triton_normalisation, "ELEMENTS", 128)
     monkeypatch.setattr(triton_units, "PACKED", 64)
-    monkeypatch.setattr(triton_units, "PART_PIXELS", 30)
-    monkeypatch.setattr(triton_units, "part_pixels", lambda inputs: 16)
+    monkeypatch.setattr(unit_layers, "PART_PIXELS", 30)
+    monkeypatch.setattr(unit_layers, "part_pixels", lambda inputs: 16)
     monkeypatch.setattr(triton_pointwise, "part_pixels", lambda inputs: 16)
 
 

@@ -12,35 +12,25 @@ after another, the separable ones first, and within a candidate those of one edg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ltnas.kernels.gpu.candidate_sum import KINDS, Kinds, Summands
+from ltnas.kernels.gpu.depthwise_geometry import Geometry
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
-from ltnas.kernels.gpu.layout import dense, empty, spaced
+from ltnas.kernels.gpu.layout import dense, empty
 from ltnas.kernels.gpu.triton_candidates_gradients import (
     combined_gradient,
     combined_sums,
     shared_gradient,
 )
 from ltnas.kernels.gpu.triton_candidates_sum import combine
-from ltnas.kernels.gpu.triton_depthwise_forward import convolve
-from ltnas.kernels.gpu.triton_depthwise_input import input_gradient
-from ltnas.kernels.gpu.triton_depthwise_weights import filter_gradient
 from ltnas.kernels.gpu.triton_normalisation import measure, write_normalised_gradient
-from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply
 from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools
-from ltnas.kernels.gpu.triton_units import (
-    Packed,
-    Partials,
-    geometry_after,
-    geometry_of,
-    multiply_and_measure,
-    pack,
-)
+from ltnas.kernels.gpu.unit_layers import Layer, LayerGradients, compute_layers, restored, saved
 
 
 def candidates(
@@ -84,145 +74,119 @@ class _Candidates(torch.autograd.Function):
         x: Tensor,
         *tensors: Tensor,
     ) -> Tensor:
-        units, scales = (*first, *second), tensors[2 * (len(first) + len(second)) :]
-        x, x_step = spaced(x)
-        batch, _, height, width = x.shape
-        filters, stride = len(first[0].pointwise), first[0].stride
-        out = (-(-height // stride), -(-width // stride))
-        packed = pack(units, len(first), x.dtype)
-        geometry = geometry_of(first, channels=x.shape[1], x_step=x_step)
-        inner = empty(batch, len(first) * filters, *out, like=x)
-        convolve(x, packed.taps, inner, geometry, None)
-        outer, moments = multiply_and_measure(
-            inner, packed.matrices, [unit.norm for unit in first], learns=False
-        )
-        inner2, outer2, moments2 = inner[:, :0], outer, moments
-        geometry2 = None
-        if second:
-            # They normalise and rectify the first channels of what the first units have computed.
-            geometry2 = geometry_after(second, len(first))
-            inner2 = empty(batch, len(second) * filters, *out, like=x)
-            convolve(outer, packed.taps2, inner2, geometry2, moments)
-            outer2, moments2 = multiply_and_measure(
-                inner2, packed.matrices2, [u.norm for u in second], learns=False
-            )
-        layers = [norm for norm in (shared.maximum, shared.mean) if norm is not None]
-        pooled, moments0, taps = x[:, :0], moments, x[:, :0]
-        if layers:
-            channels = x.shape[1]
-            pooled = empty(batch, len(layers) * channels, *out, like=x)
-            taps = empty(batch, channels, *out, like=x, dtype=torch.uint8)
-            both, step = _pools_of(pooled, shared, channels), pooled.shape[1]
-            write_pools(x, *both, taps, x_step=x_step, y_step=step, stride=stride)
-            moments0 = measure(layers, pooled)
-        result = empty(batch, filters, *out, like=x)
-        kinds = Kinds(
-            filters=filters,
+        weights = 2 * len((*first, *second))
+        layers, ctx.geometries = compute_layers(x, first, second, learns=False)
+        pools = _compute_pools(layers[0], shared, ctx.geometries[0])
+        ctx.kinds = Kinds(
+            filters=ctx.geometries[0].filters,
             channels=x.shape[1],
-            state_step=x_step,
+            state_step=ctx.geometries[0].x_step,
             separable=len(second),
             dilated=len(first) - len(second),
-            pools=len(layers),
+            pools=sum(norm is not None for norm in (shared.maximum, shared.mean)),
             skip=shared.skip,
         )
-        summands = Summands(outer2, outer, pooled, x, moments2, moments, moments0, scales, kinds)
-        combine(result, summands)
-        saved = (
-            x,
-            inner,
-            outer,
-            moments,
-            inner2,
-            outer2,
-            moments2,
-            pooled,
-            moments0,
-            taps,
-            *packed,
-        )
-        ctx.save_for_backward(*saved, *scales)
-        ctx.geometry, ctx.geometry2, ctx.shared, ctx.kinds = geometry, geometry2, shared, kinds
-        ctx.shapes = [tensor.shape for tensor in tensors]
-        return result
+        summands = _summands(layers, pools, tensors[weights:], ctx.kinds)
+        batch, _, height, width = layers[0].outer.shape
+        y = empty(batch, ctx.kinds.filters, height, width, like=x)
+        combine(y, summands)
+        ctx.save_for_backward(*pools, *tensors[weights:], *saved(layers))
+        ctx.shared, ctx.shapes = shared, [tensor.shape for tensor in tensors[:weights]]
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, inner, outer, moments, inner2, outer2, moments2, *rest = ctx.saved_tensors
-        (pooled, moments0, pool_taps), packed, scales = rest[:3], Packed(*rest[3:7]), rest[7:]
-        shared, kinds = ctx.shared, ctx.kinds
-        geometry, geometry2 = ctx.geometry, ctx.geometry2
-        firsts, seconds = len(geometry.kernels), len(geometry2.kernels) if geometry2 else 0
-        units = firsts + seconds
-        gradient = dense(gradients[0])
-        batch, filters, height, width = gradient.shape
-        pixels, inputs = batch * height * width, x.shape[1]
-        *_, needs_x = ctx.needs_input_grad[:4]
-        needs = ctx.needs_input_grad[4:]
-        partials = None
-        if any(needs[: 2 * units]):
-            partials = Partials(ctx.shapes[: 2 * units], pixels, x.device)
+        kinds, weights = ctx.kinds, len(ctx.shapes)
+        # Read once: checkpointing computes them again, and gives each of them once.
+        pooled, moments, taps, *tensors = ctx.saved_tensors
+        pools, scales = Pools(pooled, moments, taps), tensors[: kinds.total]
+        layers = restored(tensors[kinds.total :])
+        _, _, _, needs_x, *needs = ctx.needs_input_grad
+        needs_weights = any(needs[:weights])
+        gradient, state = dense(gradients[0]), layers[0].x
 
-        # 1. The last normalisation of each candidate.
-        summands = Summands(outer2, outer, pooled, x, moments2, moments, moments0, scales, kinds)
+        # 1. The last normalisation of each candidate, pools and the skip connection.
+        summands = _summands(layers, pools, scales, kinds)
         sums = combined_sums(gradient, summands)
-        scale_gradients = list(sums.split(filters)[1:])
-        if not needs_x and partials is None:
+        scale_gradients = list(sums.split(kinds.filters)[1:])
+        if not needs_x and not needs_weights:
             # The states of the first cells in an architecture step.
-            return (None,) * (4 + 2 * units) + tuple(scale_gradients)
-        d_outer = torch.empty_like(outer)
-        d_outer2 = torch.empty_like(outer2) if geometry2 else d_outer
-        more = {"sums": sums, "d_separable": d_outer2, "d_dilated": d_outer}
-        combined_gradient(gradient, summands, **more)
-        grad_x = empty(batch, *x.shape[1:], like=x) if needs_x else None
-        adds = False
-        if grad_x is not None and len(scales) > firsts:
-            d_pooled = torch.empty_like(pooled)
-            more = {"sums": sums, "d_pooled": d_pooled, "d_state": grad_x}
-            shared_gradient(gradient, summands, **more)
-            adds = shared.skip
-            if kinds.pools:
-                wanted = _pools_of(d_pooled, shared, inputs)
-                stride = geometry.stride
-                write_gradient(
-                    *wanted,
-                    pool_taps,
-                    grad_x,
-                    step=d_pooled.shape[1],
-                    stride=stride,
-                    adds=adds,
-                )
-                adds = True
+            return (*(None,) * (4 + weights), *scale_gradients)
+        d_outer = [torch.empty_like(layer.outer) for layer in layers]
+        combined_gradient(
+            gradient, summands, sums=sums, d_separable=d_outer[-1], d_dilated=d_outer[0]
+        )
+        dx = empty(*state.shape, like=state) if needs_x else None
+        adds = kinds.pools > 0 or kinds.skip
+        if dx is not None and adds:
+            d_pooled = torch.empty_like(pools.pooled)
+            shared_gradient(gradient, summands, sums=sums, d_pooled=d_pooled, d_state=dx)
+            _add_pools(d_pooled, pools, ctx.shared, dx, stride=ctx.geometries[0].stride)
 
-        # 2. The second units, and the normalisation before them.
-        if geometry2:
-            groups = seconds * filters // inputs
-            d_inner2 = multiply(d_outer2, packed.matrices2, groups, transposed=True)
-            d_normalised = torch.empty_like(d_outer2)
-            input_gradient(d_inner2, outer, packed.taps2, d_normalised, geometry2, moments)
-            if partials is not None:
-                own = partials.of(units + firsts, 2 * units)
-                matrix_gradient(d_outer2, inner2, own, groups)
-                filter_gradient(d_inner2, outer, partials.of(firsts, units), geometry2, moments)
-            write_normalised_gradient(d_normalised, outer, moments, d_outer)
-
-        # 3. The first units.
-        groups = firsts * filters // inputs
-        d_inner = multiply(d_outer, packed.matrices, groups, transposed=True)
-        if grad_x is not None:
-            input_gradient(d_inner, x, packed.taps, grad_x, geometry, None, adds=adds)
-        if partials is not None:
-            own = partials.of(units, units + firsts)
-            matrix_gradient(d_outer, inner, own, groups)
-            filter_gradient(d_inner, x, partials.of(0, firsts), geometry, None)
-
-        weight_gradients: list[Tensor | None] = [None] * (2 * units)
-        if partials is not None:
-            weight_gradients = list(partials.sum())
-        return (None, None, None, grad_x, *weight_gradients, *scale_gradients)
+        # 2. The second units, and the normalisation before them; then the first units.
+        units = LayerGradients(layers, ctx.geometries, ctx.shapes, weights=needs_weights)
+        if kinds.separable:
+            d_normalised = torch.empty_like(d_outer[1])
+            units.propagate(1, d_outer[1], d_normalised)
+            write_normalised_gradient(d_normalised, layers[0].outer, layers[0].moments, d_outer[0])
+        units.propagate(0, d_outer[0], dx, adds=adds)
+        return (None, None, None, dx, *units.of_weights(), *scale_gradients)
 
 
-def _pools_of(x: Tensor, shared: Shared, channels: int) -> tuple[Tensor | None, Tensor | None]:
+def _summands(
+    layers: Sequence[Layer], pools: Pools, scales: Sequence[Tensor], kinds: Kinds
+) -> Summands:
+    """Return what the sum reads; without separable convolutions there is one layer."""
+    first, last = layers[0], layers[-1]
+    return Summands(
+        separable=last.outer,
+        dilated=first.outer,
+        pooled=pools.pooled,
+        state=first.x,
+        separable_moments=last.moments,
+        dilated_moments=first.moments,
+        pooled_moments=pools.moments,
+        scales=scales,
+        kinds=kinds,
+    )
+
+
+class Pools(NamedTuple):
+    """Pools of a state; tensors of no channels if there are none."""
+
+    pooled: Tensor
+    """Maximum and mean, not normalised, [B, pools * C, H, W]."""
+    moments: Tensor
+    """Their normalisation, [4, pools * C]."""
+    taps: Tensor
+    """Tap that has each maximum, [B, C, H, W]."""
+
+
+def _compute_pools(layer: Layer, shared: Shared, geometry: Geometry) -> Pools:
+    """Return the pools of the state that a layer reads, at its stride."""
+    x, (batch, _, height, width) = layer.x, layer.outer.shape
+    norms = [norm for norm in (shared.maximum, shared.mean) if norm is not None]
+    if not norms:
+        return Pools(x[:, :0], layer.moments[:, :0], x[:, :0])
+    channels = x.shape[1]
+    pooled = empty(batch, len(norms) * channels, height, width, like=x)
+    taps = empty(batch, channels, height, width, like=x, dtype=torch.uint8)
+    maximum, mean = _slices(pooled, shared, channels)
+    steps = {"x_step": geometry.x_step, "y_step": pooled.shape[1]}
+    write_pools(x, maximum, mean, taps, **steps, stride=geometry.stride)
+    return Pools(pooled, measure(norms, pooled), taps)
+
+
+def _add_pools(d_pooled: Tensor, pools: Pools, shared: Shared, dx: Tensor, *, stride: int) -> None:
+    """Write the gradient of the state through pools, or add it to that of the skip connection."""
+    if d_pooled.shape[1]:
+        wanted = _slices(d_pooled, shared, dx.shape[1])
+        step = d_pooled.shape[1]
+        write_gradient(*wanted, pools.taps, dx, step=step, stride=stride, adds=shared.skip)
+
+
+def _slices(x: Tensor, shared: Shared, channels: int) -> tuple[Tensor | None, Tensor | None]:
     """Return the slices of the maximum and of the mean; None: there is no such pool."""
     maximum = None if shared.maximum is None else x[:, :channels]
     return maximum, None if shared.mean is None else x[:, x.shape[1] - channels :]

@@ -1,28 +1,22 @@
-"""Parts of operations that compute several units together: their weights and their products."""
+"""Weights of several units in the form that the GPU kernels read, copied in one launch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor, nn
+from torch import Tensor
 
-from ltnas.kernels.gpu.depthwise_geometry import Geometry, check_kernel
+from ltnas.kernels.gpu.depthwise_geometry import check_kernel
 from ltnas.kernels.gpu.edge_operations import EdgeUnits
-from ltnas.kernels.gpu.triton_normalisation import join_moments
-from ltnas.kernels.gpu.triton_pointwise import multiply, part_pixels
 
 MOST = 8
 """Most units whose weights are packed in one launch; the kernel names each of them."""
 PACKED = 256
 """Weights that a program packs."""
-PARTS = 64
-"""Largest number of parts of the gradient of the weights."""
-PART_PIXELS = 512
-"""Least number of pixels of a part of the gradient of the weights."""
 SIZES = ["filters", "matrix"]
 """Arguments for whose values Triton shall compile no variants."""
 
@@ -82,53 +76,23 @@ def _pack(
         _copy(p7, matrices, at, matrix, 7, COUNT)
 
 
-def geometry_of(first: Sequence[EdgeUnits], channels: int, x_step: int) -> Geometry:
-    """Return the geometry of units that read one state, rectified.
-
-    Args:
-        first: units.
-        channels: channels of the state.
-        x_step: distance of two pixels of the state in elements.
-    """
-    return Geometry(
-        kernels=tuple(unit.depthwise.shape[-1] for unit in first),
-        dilations=tuple(unit.dilation for unit in first),
-        stride=first[0].stride,
-        rectify=True,
-        filters=len(first[0].pointwise),
-        channels=channels,
-        sliced=False,
-        x_step=x_step,
-    )
-
-
-def geometry_after(second: Sequence[EdgeUnits], firsts: int) -> Geometry:
-    """Return the geometry of second units, each of which reads a slice of the first ones' output.
-
-    Args:
-        second: second units.
-        firsts: number of first units.
-    """
-    filters = len(second[0].pointwise)
-    alone = geometry_of(second, channels=filters, x_step=firsts * filters)
-    return alone._replace(sliced=True)
-
-
 class Packed(NamedTuple):
-    """Weights in the form that the kernels read, of the first units and then of the second ones."""
+    """Weights of units side by side."""
 
     taps: Tensor
-    """Depthwise weights, [k * k, edges * C] of one first unit after another, flat."""
+    """Depthwise weights, [k * k, edges * C] of one unit after another, flat, in float32."""
     matrices: Tensor
-    """Pointwise weights, [candidates * edges * C, C]."""
-    taps2: Tensor
-    """Depthwise weights of the second units."""
-    matrices2: Tensor
-    """Pointwise weights of the second units."""
+    """Pointwise weights, [units * edges * C, C]."""
 
 
-def pack(units: Sequence[EdgeUnits], firsts: int, dtype: torch.dtype) -> Packed:
-    """Return the weights of the first and the second units, copied in one launch."""
+def pack(units: Sequence[EdgeUnits], firsts: int, dtype: torch.dtype) -> list[Packed]:
+    """Return the weights of the first units, and those of the others.
+
+    Args:
+        units: all units, the first ones first.
+        firsts: number of first units.
+        dtype: type of the pointwise weights.
+    """
     filters, inputs = units[0].pointwise.shape[:2]
     counts = [unit.depthwise[0].numel() for unit in units]
     device, matrix = units[0].pointwise.device, filters * inputs
@@ -146,54 +110,6 @@ def pack(units: Sequence[EdgeUnits], firsts: int, dtype: torch.dtype) -> Packed:
         **{f"T{number}": count for number, count in enumerate([*counts, *[0] * absent])},
         COUNT=len(units), BLOCK=PACKED,
     )  # fmt: skip
-    of_first = sum(counts[:firsts]) * filters
-    rows = matrices.view(-1, inputs)
-    return Packed(
-        taps[:of_first], rows[: firsts * filters], taps[of_first:], rows[firsts * filters :]
-    )
-
-
-def multiply_and_measure(
-    x: Tensor, matrices: Tensor, layers: Sequence[nn.BatchNorm2d], *, learns: bool
-) -> tuple[Tensor, Tensor]:
-    """Return the pointwise convolutions of several units, and their moments.
-
-    Args:
-        x: input of all groups without gaps, [B, groups * C, H, W].
-        matrices: weights, [groups * O, C].
-        layers: see `triton_normalisation.join_moments`.
-        learns: see `triton_normalisation.join_moments`.
-    """
-    channels, inputs = matrices.shape
-    pixels, step = x.numel() // x.shape[1], part_pixels(inputs)
-    new: dict[str, Any] = {"dtype": torch.float32, "device": x.device}
-    parts = torch.empty(2, triton.cdiv(pixels, step), channels, **new)
-    groups = channels // inputs
-    y = multiply(x, matrices, groups, parts=(parts[0], parts[1]))
-    moments = torch.empty(4, channels, **new)
-    join_moments(layers, parts, moments, pixels=pixels, part_pixels=step, learns=learns)
-    return y, moments
-
-
-class Partials:
-    """Parts of the gradients of the weights of several units, in one buffer.
-
-    Args:
-        shapes: shapes of the weights.
-        pixels: number of pixels of the units' outputs.
-        device: device of the weights.
-    """
-
-    def __init__(self, shapes: Sequence[torch.Size], pixels: int, device: torch.device) -> None:
-        self.shapes, self.sizes = shapes, [shape.numel() for shape in shapes]
-        parts = max(1, min(PARTS, pixels // PART_PIXELS))
-        self.buffer = torch.empty(parts, sum(self.sizes), dtype=torch.float32, device=device)
-
-    def of(self, first: int, last: int) -> Tensor:
-        """Return the parts of the weights from one number to another, [parts, weights]."""
-        return self.buffer[:, sum(self.sizes[:first]) : sum(self.sizes[:last])]
-
-    def sum(self) -> list[Tensor]:
-        """Return the gradients of all weights."""
-        found = self.buffer.sum(0).split(self.sizes)
-        return [one.view(shape) for one, shape in zip(found, self.shapes, strict=True)]
+    own, rows = sum(counts[:firsts]) * filters, matrices.view(-1, inputs)
+    first = Packed(taps[:own], rows[: firsts * filters])
+    return [first, Packed(taps[own:], rows[firsts * filters :])]
