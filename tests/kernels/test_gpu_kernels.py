@@ -20,7 +20,7 @@ from ltnas.kernels.gpu import (
     triton_depthwise_forward,
     triton_depthwise_input,
     triton_depthwise_weights,
-    triton_normalisation,
+    triton_normalisation_moments,
     triton_pointwise,
     triton_pools,
     triton_units,
@@ -267,7 +267,7 @@ def small_programs(monkeypatch):
     for module in (*candidates, *depthwise, triton_pools):
         monkeypatch.setattr(module, "ELEMENTS", 64)
     monkeypatch.setattr(triton_candidates_gradients, "TILE", 128)
-    monkeypatch.setattr(triton_normalisation, "ELEMENTS", 128)
+    monkeypatch.setattr(triton_normalisation_moments, "ELEMENTS", 128)
     monkeypatch.setattr(triton_units, "PACKED", 64)
     monkeypatch.setattr(unit_layers, "PART_PIXELS", 30)
     monkeypatch.setattr(unit_layers, "part_pixels", lambda inputs: 16)

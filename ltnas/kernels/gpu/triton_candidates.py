@@ -28,7 +28,8 @@ from ltnas.kernels.gpu.triton_candidates_gradients import (
     shared_gradient,
 )
 from ltnas.kernels.gpu.triton_candidates_sum import combine
-from ltnas.kernels.gpu.triton_normalisation import measure, write_normalised_gradient
+from ltnas.kernels.gpu.triton_normalisation import write_normalised_gradient
+from ltnas.kernels.gpu.triton_normalisation_moments import measure
 from ltnas.kernels.gpu.triton_pools import write_gradient, write_pools
 from ltnas.kernels.gpu.unit_layers import Layer, LayerGradients, compute_layers, restored, saved
 

@@ -21,7 +21,7 @@ from ltnas.kernels.gpu.layout import empty, spaced
 from ltnas.kernels.gpu.triton_depthwise_forward import convolve
 from ltnas.kernels.gpu.triton_depthwise_input import input_gradient
 from ltnas.kernels.gpu.triton_depthwise_weights import filter_gradient
-from ltnas.kernels.gpu.triton_normalisation import join_moments
+from ltnas.kernels.gpu.triton_normalisation_moments import join_moments
 from ltnas.kernels.gpu.triton_pointwise import matrix_gradient, multiply, part_pixels
 from ltnas.kernels.gpu.triton_units import Packed, pack
 
@@ -57,7 +57,7 @@ def compute_layers(
         x: state that all first units read, not rectified, [B, C, H, W].
         first: first units, of at most four operations with the same edges and the same stride.
         second: second units of the first ones of these operations; may be empty.
-        learns: see `triton_normalisation.join_moments`.
+        learns: see `triton_normalisation_moments.join_moments`.
     """
     x, x_step = spaced(x)
     weights, *others = pack((*first, *second), len(first), x.dtype)
