@@ -10,10 +10,10 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ltnas.kernels.gpu.layout import dense, empty, power_of_two
-from ltnas.kernels.gpu.triton_normalisation_moments import PARTS, measure, tiles
+from ltnas.kernels.gpu.layout import dense, empty
+from ltnas.kernels.gpu.triton_normalisation_moments import measure, tiles
 
-SIZES = ["pixels", "part_step", "parts", "area", "images"]
+SIZES = ["pixels", "part_step", "area", "images"]
 """Arguments for whose values Triton shall compile no variants."""
 
 
@@ -80,25 +80,6 @@ def _gradient_sums(
     to = tl.program_id(0) * part_step + c
     tl.store(sums + to, tl.sum(grad, axis=0), mask=exists)
     tl.store(products + to, tl.sum(grad * normalised, axis=0), mask=exists)
-
-
-@triton.jit(do_not_specialize=SIZES)
-def _join_sums(
-    part_sums, part_products, sums, products, channels, parts,
-    PARTS: tl.constexpr, CHANNELS: tl.constexpr,
-):  # fmt: skip
-    c = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
-    exists = c < channels
-    total = tl.zeros([CHANNELS], dtype=tl.float32)
-    product = tl.zeros([CHANNELS], dtype=tl.float32)
-    for start in range(0, parts, PARTS):
-        part = start + tl.arange(0, PARTS)
-        mask = (part < parts)[:, None] & exists[None, :]
-        at = part[:, None] * channels + c[None, :]
-        total += tl.sum(tl.load(part_sums + at, mask=mask, other=0.0), axis=0)
-        product += tl.sum(tl.load(part_products + at, mask=mask, other=0.0), axis=0)
-    tl.store(sums + c, total, mask=exists)
-    tl.store(products + c, product, mask=exists)
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -176,7 +157,13 @@ def apply_moments(x: Tensor, moments: Tensor, factor: Tensor | None) -> Tensor:
 
 
 def write_normalised_gradient(
-    gradient: Tensor, x: Tensor, moments: Tensor, dx: Tensor, factor: Tensor | None = None
+    gradient: Tensor,
+    x: Tensor,
+    moments: Tensor,
+    dx: Tensor,
+    factor: Tensor | None = None,
+    *,
+    scale: Tensor | None = None,
 ) -> Tensor:
     """Write the gradient of the input of a normalisation, and return those of shift and scale.
 
@@ -186,6 +173,7 @@ def write_normalised_gradient(
         moments: see `join_moments`, [4, C].
         dx: gradient of the input, [B, C, H, W], of which the first c channels are written.
         factor: see `apply_moments`.
+        scale: factor of each channel, by which the slopes are still to be multiplied, [c]; None: 1.
 
     Returns:
         Sums over the pixels of the gradient, and of its product with the normalised x, [2 * c].
@@ -203,9 +191,9 @@ def write_normalised_gradient(
     )  # fmt: skip
     sums = parts.sum(0)
     _input_gradient[grid](
-        gradient, x, mean, inverse, slope, None, factor, sums, sums[channels:], dx,
+        gradient, x, mean, inverse, slope, scale, factor, sums, sums[channels:], dx,
         pixels, height * width, batch, channels=channels, own=own, x_step=x_step,
-        SCALED=False, FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
+        SCALED=scale is not None, FACTORED=factor is not None, PIXELS=step, CHANNELS=block,
     )  # fmt: skip
     return sums
 
@@ -244,34 +232,10 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, moments, scale = ctx.saved_tensors
-        gradient = dense(gradients[0])
-        batch, channels, height, width = x.shape
-        pixels = batch * height * width
-        step, block, grid = tiles(pixels, channels)
-        parts = torch.empty(2, grid[0], channels, dtype=torch.float32, device=x.device)
-        _gradient_sums[grid](
-            gradient, x, moments[0], moments[1], None, parts[0], parts[1],
-            pixels, height * width, batch, channels,
-            channels=channels, own=channels, x_step=channels,
-            FACTORED=False, PIXELS=step, CHANNELS=block,
-        )  # fmt: skip
-        sums = torch.empty(2, channels, dtype=torch.float32, device=x.device)
-        _join_sums[(triton.cdiv(channels, 8),)](
-            parts[0], parts[1], sums[0], sums[1], channels, grid[0],
-            PARTS=min(PARTS, power_of_two(grid[0])), CHANNELS=8,
-        )  # fmt: skip
-        _, needs_x, needs_scale, needs_shift, needs_onto = ctx.needs_input_grad
-        dx = None
-        if needs_x:
-            dx = empty(batch, channels, height, width, like=x)
-            _input_gradient[grid](
-                gradient, x, moments[0], moments[1], moments[1], scale, None, sums[0], sums[1],
-                dx, pixels, height * width, batch,
-                channels=channels, own=channels, x_step=channels,
-                SCALED=scale is not None, FACTORED=False,
-                PIXELS=step, CHANNELS=block,
-            )  # fmt: skip
-        grad_scale = sums[1] if needs_scale else None
-        grad_shift = sums[0] if needs_shift else None
-        grad_onto = gradients[0] if needs_onto else None
-        return None, dx, grad_scale, grad_shift, grad_onto
+        dx = empty(*x.shape, like=x)
+        sums = write_normalised_gradient(dense(gradients[0]), x, moments, dx, scale=scale)
+        grad_shift, grad_scale = sums.chunk(2)
+        found = (None, dx, grad_scale, grad_shift, gradients[0])
+        return tuple(
+            one if needed else None for one, needed in zip(found, ctx.needs_input_grad, strict=True)
+        )
