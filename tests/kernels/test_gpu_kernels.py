@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.gpu_kernels import Call, compare, make
+from benchmarks.gpu_calls import Call
+from benchmarks.gpu_kernels import compare, make
 from ltnas.kernels.eligibility import known_to_gpu
 from ltnas.kernels.gpu import (
     depthwise,
