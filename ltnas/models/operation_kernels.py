@@ -173,9 +173,9 @@ class _Operation(torch.autograd.Function):
         # In the order in which `forward` saved them: for each unit one input, four parameters and
         # four tensors of its normalisation, and one more tensor, the last output.
         count = len(ctx.geometries)
-        inputs = ctx.saved_tensors[: count + 1]
-        parameters = ctx.saved_tensors[count + 1 : 5 * count + 1]
-        values = ctx.saved_tensors[5 * count + 1 :]
+        saved = ctx.saved_tensors  # read once, as checkpointing demands
+        inputs, parameters = saved[: count + 1], saved[count + 1 : 5 * count + 1]
+        values = saved[5 * count + 1 :]
         norms = [Normalisation(*values[4 * i : 4 * i + 4]) for i in range(count)]
         needs_weights = any(ctx.needs_input_grad[2:])
         # Gradient of the last normalised output, and its sums for the backward pass through it.

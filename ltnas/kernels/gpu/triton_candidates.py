@@ -99,7 +99,7 @@ class _Candidates(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         kinds, weights = ctx.kinds, len(ctx.shapes)
-        # Read once: checkpointing computes them again, and gives each of them once.
+        # Read once, as checkpointing demands.
         pooled, moments, taps, *tensors = ctx.saved_tensors
         pools, scales = Pools(pooled, moments, taps), tensors[: kinds.total]
         layers = restored(tensors[kinds.total :])

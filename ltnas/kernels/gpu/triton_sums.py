@@ -223,7 +223,8 @@ class _Sum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         (gradient, stride), weighted = spaced(gradients[0]), ctx.weighted
-        tensors, weights = ctx.saved_tensors[:weighted], ctx.saved_tensors[weighted:]
+        saved = ctx.saved_tensors  # read once, as checkpointing demands
+        tensors, weights = saved[:weighted], saved[weighted:]
         batch, channels, height, width = gradient.shape
         step, block, grid = _grid(batch * height * width, channels)
         needs = ctx.needs_input_grad[1:]
