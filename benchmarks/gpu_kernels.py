@@ -7,7 +7,8 @@
 The calls of each step are recorded on the CPU. Several processes then compile the kernels and
 compare outputs and gradients with those of PyTorch in float32; one process takes the times of the
 calls that move most memory in the steps, each as a CUDA graph. `floor_us` is the time in which an
-H100 moves the tensors of the forward pass.
+H100 moves the tensors of the forward pass. With device=cpu and TRITON_INTERPRET=1 in the
+environment, Triton's interpreter computes the outputs and gradients, and nothing is timed.
 """
 
 from __future__ import annotations
@@ -166,6 +167,8 @@ def main() -> None:
     """Record the calls, check and time them, print the table, and write the JSON file."""
     words = harness.arguments(dict(DEFAULTS))
     device, precision = words["device"], words["precision"]
+    if device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        harness.refuse("device=cpu runs in Triton's interpreter: set TRITON_INTERPRET=1")
     with mock.patch.dict(os.environ, {SWITCH: "off"}):
         recordings = {name: recorded(name, words) for name in words["steps"].split(",")}
     calls = sorted({call for counts in recordings.values() for call in counts}, key=str)

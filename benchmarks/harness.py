@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from rich import box
@@ -27,15 +27,26 @@ from ltnas.kernels import kernels
 Work = Callable[[], object]
 
 
+def refuse(message: str) -> NoReturn:
+    """Print what a user can mend, and exit with code 2."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
 def arguments(known: dict[str, str]) -> dict[str, str]:
-    """Return the defaults, updated by the command line; exit with a message at an unknown word."""
+    """Return the defaults, updated by the command line.
+
+    Exit with a message at an unknown word, and if a GPU is to be measured and there is none.
+    """
     own = Path(sys.argv[0]).stem
     for word in sys.argv[1:]:
         key, equals, value = word.partition("=")
         if key not in known or not equals:
             usage = " ".join(f"[{name}={default}]" for name, default in known.items())
-            sys.exit(f"{word} is not known: python -m benchmarks.{own} {usage}")
+            refuse(f"{word} is not known: python -m benchmarks.{own} {usage}")
         known[key] = value
+    if known.get("device") == "cuda" and not torch.cuda.is_available():
+        refuse("device=cuda: PyTorch finds no GPU here; give device=cpu or use another machine")
     return known
 
 

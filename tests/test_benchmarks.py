@@ -1,6 +1,7 @@
 """What the benchmarks compare is the same computation; those in the documents run."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -51,16 +52,22 @@ def test_two_searches_in_float64_stay_together():
         assert (theirs - start).abs().max() > 1e-4
 
 
-def longtail(tmp_path):
-    sizes = "data=digits imbalances=exp0.1 seeds=2 epochs=1 steps=1 width=2 jobs=1"
-    words = (*sizes.split(), f"runs={tmp_path}/runs", f"out={tmp_path}/out")
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.longtail", "methods=LDAM-DRW", *words],
+def run(*words, **environment):
+    """Run `python -m benchmarks.WORDS` in the repository, with changes to the environment."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
         cwd=REPOSITORY,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def longtail(tmp_path):
+    sizes = "data=digits imbalances=exp0.1 seeds=2 epochs=1 steps=1 width=2 jobs=1"
+    words = (*sizes.split(), f"runs={tmp_path}/runs", f"out={tmp_path}/out")
+    done = run("benchmarks.longtail", "methods=LDAM-DRW", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads((tmp_path / "out" / "longtail-cpu.json").read_text())["rows"]
 
@@ -84,14 +91,37 @@ def test_a_study_of_methods_goes_on_where_it_was_cut_off(tmp_path):
     "command", [one for one in commands() if "-m benchmarks." in one.values[0]]
 )
 def test_documented_benchmark(command):
-    words = shlex.split(command)
-    sizes = BENCHMARKS[words[2].removeprefix("benchmarks.")].split()
-    done = subprocess.run(
-        [sys.executable, *words[1:], *sizes],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    _, _, module, *words = shlex.split(command)
+    sizes = BENCHMARKS[module.removeprefix("benchmarks.")].split()
+    done = run(module, *words, *sizes)
     assert done.returncode == 0, done.stderr
     assert re.search("ours|--help ms|[0-9] s|[0-9] operations", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "message"),
+    [
+        ("device=cuda", {"CUDA_VISIBLE_DEVICES": ""}, "device=cuda: PyTorch finds no GPU here"),
+        ("device=cpu", {"TRITON_INTERPRET": "0"}, "set TRITON_INTERPRET=1"),
+        ("speed=high", {}, "speed=high is not known: python -m benchmarks.gpu_kernels"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(words, variable, message):
+    done = run("benchmarks.gpu_kernels", words, **variable)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert message in line
+
+
+def test_gpu_kernels_are_compared_in_the_interpreter(tmp_path):
+    """All calls of a small training step, with outputs and gradients like those of PyTorch."""
+    sizes = "steps=training batch=1 channels=2 cells=1 workers=1 precision=float32"
+    words = ("benchmarks.gpu_kernels", "device=cpu", *sizes.split(), f"out={tmp_path}")
+    done = run(*words, TRITON_INTERPRET="1")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "gpu_kernels-cpu.json").read_text())["rows"]
+    assert {row["kernel"] for row in rows} == {"normalise", "pools", "weighted_sum"}
+    for row in rows:
+        assert row["calls"]["training"] > 0
+        assert len(row["errors"]) > 1  # the output and at least one gradient
+        assert max(row["errors"]) < 1e-5
