@@ -3,7 +3,8 @@
     python -m benchmarks.scheme_cost [scheme=darts,darts_2nd,...] [batch=16] [repeats=5] [out=]
 
 The search modules are built from the configurations of a command line, of their first stage, with
-the sizes of each scheme (16 channels and 8 cells where it names none). Peak memory is measured in a separate process for each scheme.
+the sizes of each scheme (16 channels and 8 cells where it names none). Peak memory is measured in a
+separate process for each scheme.
 """
 
 from __future__ import annotations

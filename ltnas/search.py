@@ -166,9 +166,11 @@ def _cost(module: SearchModule, history: History) -> dict[str, Any]:
 
 
 def _write_architecture(folder: RunFolder, module: SearchModule) -> None:
-    """Write the architecture parameters."""
+    """Write the architecture parameters, or what was measured in their place."""
     network = module.network
+    measured = network.relaxation.measured().items()
     parameters = network.architecture_parameters()
+    parameters |= {f"ranks_{kind}": values for kind, values in measured}
     if network.edge_parameters is not None:
         edge_parameters = network.edge_parameters.items()
         parameters |= {f"edges_{kind}": values for kind, values in edge_parameters}

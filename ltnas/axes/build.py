@@ -6,6 +6,7 @@ from ltnas import config as c
 from ltnas.axes.dirichlet import Dirichlet
 from ltnas.axes.gumbel import Gumbel, HardGumbel
 from ltnas.axes.relaxations import Relaxation, Sigmoid, Softmax
+from ltnas.axes.stable_rank import StableRank
 from ltnas.space.layout import KINDS
 
 
@@ -39,5 +40,22 @@ def build_relaxation(config: c.Relaxation, edges: int, operations: int) -> Relax
         case c.Gumbel():
             first, last = config.first_temperature, config.last_temperature
             return Gumbel(KINDS, edges, operations, first=first, last=last)
+        case c.StableRank():
+            return StableRank(KINDS, edges, operations, config.temperature)
         case _:
             raise TypeError(f"{config} is not a value on the relaxation axis")
+
+
+def is_spectral(config: c.WeightNorm) -> bool:
+    """Return True if a value on the weight norm axis divides by singular values.
+
+    Raises:
+        TypeError: the value is not on the axis.
+    """
+    match config:
+        case c.NoWeightNorm():
+            return False
+        case c.SpectralNorm():
+            return True
+        case _:
+            raise TypeError(f"{config} is not a value on the weight norm axis")

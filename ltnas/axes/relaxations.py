@@ -18,6 +18,8 @@ class Relaxation(nn.Module):
 
     one_operation = False
     """True if a single operation of each edge has a weight, so that no other is computed."""
+    has_parameters = True
+    """False if there are no architecture parameters, but measurements of the supernet."""
 
     def forward(self, parameters: Tensors) -> Tensors:
         """Return the mixing weights of each kind of cell, [edges, operations].
@@ -41,6 +43,13 @@ class Relaxation(nn.Module):
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Update what depends on the number of the epoch, from 0, and that of all epochs."""
+
+    def measured(self) -> Tensors:
+        """Return the measurements that mixing weights depend on, [edges, operations]."""
+        return {}
+
+    def set_measured(self, values: Tensors) -> None:
+        """Replace the measurements, at the start of an epoch and at the end of each."""
 
     def details(self) -> dict[str, float]:
         """Return columns of the history that describe the state of the epoch."""

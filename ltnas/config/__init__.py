@@ -31,3 +31,4 @@ from ltnas.config.schedule import *
 from ltnas.config.search import *
 from ltnas.config.selection import *
 from ltnas.config.space import *
+from ltnas.config.weight_norm import *

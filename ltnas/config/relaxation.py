@@ -16,6 +16,8 @@ class Relaxation:
     """False if each operation of an edge has a gate of its own."""
     one_operation: ClassVar[bool] = False
     """True if a single operation of each edge is computed."""
+    measured: ClassVar[bool] = False
+    """True if mixing weights are measured on convolutions, without architecture parameters."""
 
     # Of DARTS: operations start with almost equal weights.
     initial_deviation: float = 1e-3
@@ -85,10 +87,34 @@ class HardGumbel(Gumbel):
         require_choice("relaxation.estimator", self.estimator, ("straight_through", "reinmax"))
 
 
+@dataclass
+class StableRank(Relaxation):
+    """softmax(-stable rank / temperature), measured on the supernet once an epoch (MSR-DARTS)."""
+
+    measured: ClassVar[bool] = True
+    # There are no architecture parameters.
+    initial_deviation: float = 0.0
+    # Ranks lie between 1 and the number of channels; our choice.
+    temperature: float = 1.0
+    """What ranks are divided by; the larger, the more equal are the mixing weights."""
+    scale: str = "matrix"
+    """`matrix`: ranks |W|_F^2 / |W|_2^2 of 1x1 convolutions; `published`: those times pixels."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.initial_deviation == 0,
+            f"relaxation.initial_deviation={self.initial_deviation} with relaxation=stable_rank: "
+            "there are no architecture parameters to draw; leave it out",
+        )
+        require(self.temperature > 0, f"relaxation.temperature={self.temperature} must be above 0")
+        require_choice("relaxation.scale", self.scale, ("matrix", "published"))
+
+
 RELAXATIONS: dict[str, type[Relaxation]] = {
     "softmax": Softmax,
     "sigmoid": Sigmoid,
     "dirichlet": Dirichlet,
     "gumbel": Gumbel,
     "hard_gumbel": HardGumbel,
+    "stable_rank": StableRank,
 }

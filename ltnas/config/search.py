@@ -27,7 +27,8 @@ from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
 from ltnas.config.selection import SELECTIONS, Selection
-from ltnas.config.space import Space
+from ltnas.config.space import PARAMETRIC, Space
+from ltnas.config.weight_norm import WEIGHT_NORMS, WeightNorm
 
 
 @dataclass
@@ -66,6 +67,7 @@ class SearchConfig(Run):
     auxiliary_skip: AuxiliarySkip = axis(AUXILIARY_SKIPS, "none")
     partial_channels: int = 1
     """K: candidate operations see 1/K of the channels of a state (PC-DARTS); 1: all."""
+    weight_norm: WeightNorm = axis(WEIGHT_NORMS, "none")
     objective: Objective = axis(OBJECTIVES, "cross_entropy")
     architecture_objective: Objective = axis(ARCHITECTURE_OBJECTIVES, "same")
     """Objective of the architecture step."""
@@ -106,6 +108,7 @@ class SearchConfig(Run):
         )
         self._check_mixing_weights(names)
         self._check_stages(names)
+        self._check_measured(names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -213,4 +216,28 @@ class SearchConfig(Run):
             self.gradient.moves_parameters or names["regulariser"] == "none",
             f"regulariser={names['regulariser']} with gradient={names['gradient']}: no gradient "
             "would pass through it; take regulariser=none",
+        )
+
+    def _check_measured(self, names: dict[str, str]) -> None:
+        """Raise a `UserError` for what does not fit to mixing weights that are measured.
+
+        Args:
+            names: name of the value on each axis.
+        """
+        measured, relaxation = self.relaxation.measured, f"relaxation={names['relaxation']}"
+        others = [name for name in self.space.operations if name not in PARAMETRIC]
+        require(
+            not (measured and others),
+            f"space.operations with {', '.join(others)} and {relaxation}: only convolutions have a "
+            "rank; take space=convolutions",
+        )
+        require(
+            not (measured and self.gradient.moves_parameters),
+            f"gradient={names['gradient']} with {relaxation}: there are no architecture parameters "
+            "that it could move; take gradient=none",
+        )
+        require(
+            not (measured and names["edges"] != "plain"),
+            f"edges={names['edges']} with {relaxation}: no gradient would move their parameters; "
+            "take edges=plain",
         )

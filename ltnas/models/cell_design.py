@@ -26,6 +26,8 @@ class CellDesign:
         skip_dropout: True for dropout after skip connections of stride 1 (P-DARTS).
         separate_edges: True for modules of each edge instead of modules that compute all edges
             leaving a state, for supernets that execute a single operation of each edge.
+        spectral: True to divide each convolution of the candidate operations by its largest
+            singular value (MSR-DARTS, Machida et al. 2020).
     """
 
     operations: tuple[str, ...]
@@ -34,6 +36,7 @@ class CellDesign:
     auxiliary_skip: bool = False
     skip_dropout: bool = False
     separate_edges: bool = False
+    spectral: bool = False
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -65,6 +68,7 @@ class CellDesign:
                 channels=channels // self.partial_channels,
                 stride=2 if reduction and state < 2 else 1,
                 skip_dropout=self.skip_dropout,
+                spectral=self.spectral,
             )
             for state, leaving in self._groups(layout)
         ]

@@ -59,9 +59,9 @@ class NativeExecutor:
     def run(self, first: Tensor, second: Tensor, weights: EdgeWeights) -> Tensor:
         """See `CellExecutor.run`."""
         layout = self._layout(weights.executed)
-        # Autograd only follows tensors that are arguments, so the parameters are passed beside the
+        # Autograd only follows tensors that are arguments, so the weights are passed beside the
         # layout.
-        parameters = layout.parameters()
+        parameters = layout.weights(first.shape[2:])
         out: Tensor = _Cell.apply(layout, first, second, weights.values, *parameters)
         count_batch(layout.norms())
         return out

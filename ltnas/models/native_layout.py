@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import Source
@@ -62,13 +62,16 @@ def module_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
             raise TypeError(f"{module} is not a candidate operation of a supernet")
 
 
-def module_parameters(module: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of a candidate's module in the order in which kernels take them."""
+def module_weights(module: nn.Module, size: Sequence[int]) -> list[Tensor]:
+    """Return the weights of a candidate's module in the order in which kernels take them.
+
+    Args:
+        module: module of the candidate.
+        size: height and width of its input, pixels.
+    """
     if isinstance(module, Convolutions):
-        return [weight for unit in module.chain() for weight in (unit.depthwise, unit.pointwise)]
-    if isinstance(module, Reduce):
-        return [module.conv_1, module.conv_2]
-    return []
+        return module.weights(size)
+    return module.weights() if isinstance(module, Reduce) else []
 
 
 def _after(previous: slice, count: int) -> slice:
@@ -112,7 +115,7 @@ class CellLayout:
                 # state. Convolutions save the output of each unit.
                 saved_count = 0 if isinstance(module, Pool) else len(norms)
                 terms = _after(terms, len(source.targets[name]))
-                parameters = _after(parameters, len(module_parameters(module)))
+                parameters = _after(parameters, len(list(module.parameters())))
                 saved = _after(saved, saved_count)
                 inner = _after(inner, sum(norm.num_features for norm in norms[:-1]))
                 candidate = Candidate(
@@ -161,9 +164,18 @@ class CellLayout:
         """Return the stride of the edges that leave a state."""
         return 2 if self.reduction and state < 2 else 1
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of all candidates."""
-        return [parameter for c in self.candidates for parameter in module_parameters(c.module)]
+    def weights(self, size: Sequence[int]) -> list[Tensor]:
+        """Return the weights of all candidates.
+
+        Args:
+            size: height and width of the cell's inputs, pixels.
+        """
+        half = [length // 2 for length in size]  # of the nodes of a reduction cell
+        return [
+            weight
+            for c in self.candidates
+            for weight in module_weights(c.module, half if self.reduction and c.state > 1 else size)
+        ]
 
     def norms(self) -> list[nn.BatchNorm2d]:
         """Return the normalisations of all candidates."""

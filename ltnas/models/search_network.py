@@ -28,7 +28,8 @@ class SearchNetwork(BranchedModel):
         supernet: everything from images to the last state.
         classifier: features [B, feature_size] to logits [B, classes].
         relaxation: maps architecture parameters to mixing weights.
-        architecture: architecture parameters by kind of cell, each [edges, operations].
+        architecture: architecture parameters by kind of cell, each [edges, operations]; empty for a
+            relaxation without parameters.
         edge_parameters: parameters of normalised edges by kind of cell, each [edges]; None: the
             edges have no weights of their own.
         auxiliary_skip: weight of the auxiliary skip connections; None: there are none.
@@ -218,7 +219,8 @@ def build_search_network(
     # The order of drawing is part of what a seed means: supernet, classifier, architecture, edges.
     head = classifier(features, classes)
     rows = len(edges(design.nodes))
-    architecture = initial_parameters(initial_deviation, KINDS, rows, len(design.operations))
+    kinds = KINDS if relaxation.has_parameters else ()
+    architecture = initial_parameters(initial_deviation, kinds, rows, len(design.operations))
     edge_parameters = None
     if edge_deviation is not None:
         edge_parameters = initial_parameters(edge_deviation, KINDS, rows)

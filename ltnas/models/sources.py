@@ -59,6 +59,7 @@ class Source(nn.Module):
         channels: channels of the state.
         stride: stride of the edges.
         skip_dropout: True for skip connections of stride 1 that are followed by dropout.
+        spectral: True to divide each convolution by its largest singular value.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Source(nn.Module):
         mask: Mask,
         channels: int,
         stride: int,
+        *,
         skip_dropout: bool = False,
+        spectral: bool = False,
     ) -> None:
         super().__init__()
         self.state, self.channels, self.stride = state, channels, stride
@@ -88,7 +91,9 @@ class Source(nn.Module):
             self.targets[name] = tuple(node for _, node in present)
             dropped = skip_dropout and stride == 1 and name == "skip_connect"
             self.candidates[name] = (
-                DroppedSkip() if dropped else _candidate(name, len(present), channels, stride)
+                DroppedSkip()
+                if dropped
+                else _candidate(name, len(present), channels, stride, spectral)
             )
 
     def running(self, executed: Sequence[int] | None) -> list[str]:
@@ -186,7 +191,7 @@ def shared(candidate: nn.Module) -> bool:
     return isinstance(candidate, Pool | nn.Identity | DroppedSkip)
 
 
-def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:
+def _candidate(name: str, edges: int, channels: int, stride: int, spectral: bool) -> nn.Module:
     """Build the module of a candidate operation for a number of edges.
 
     Raises:
@@ -196,9 +201,9 @@ def _candidate(name: str, edges: int, channels: int, stride: int) -> nn.Module:
         case "max_pool_3x3" | "avg_pool_3x3":
             return Pool(name, channels, stride)
         case "skip_connect" | "auxiliary_skip":
-            return nn.Identity() if stride == 1 else Reduce(edges, channels)
+            return nn.Identity() if stride == 1 else Reduce(edges, channels, spectral=spectral)
         case "sep_conv_3x3" | "sep_conv_5x5" | "dil_conv_3x3" | "dil_conv_5x5":
-            return Convolutions(name, edges, channels, stride)
+            return Convolutions(name, edges, channels, stride, spectral=spectral)
         case _:
             raise ValueError(f"{name} is not a candidate operation")
 

@@ -7,7 +7,7 @@ the mixing weight is folded into the last normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from ltnas.kernels.eligibility import known_to_gpu
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
 from ltnas.models.depthwise import depthwise
 from ltnas.models.pools import maximum_pool, mean_pool
+from ltnas.models.spectral import normalised_kernels, normalised_matrices
 
 
 def normalise(layer: nn.Module, x: Tensor, scale: Tensor | None) -> Tensor:
@@ -69,27 +70,57 @@ class Unit(nn.Module):
         kernel: side of the depthwise kernels.
         stride: stride of the depthwise convolution.
         dilation: dilation of the depthwise convolution.
+        spectral: True to divide each convolution by its largest singular value.
     """
 
-    def __init__(self, edges: int, channels: int, kernel: int, stride: int, dilation: int) -> None:
+    def __init__(
+        self,
+        edges: int,
+        channels: int,
+        kernel: int,
+        stride: int,
+        dilation: int,
+        *,
+        spectral: bool = False,
+    ) -> None:
         super().__init__()
-        self.edges, self.geometry = edges, Geometry(kernel, stride, dilation)
+        self.edges, self.geometry, self.spectral = (
+            edges,
+            Geometry(kernel, stride, dilation),
+            spectral,
+        )
         self.depthwise = filter_weights(edges * channels, 1, kernel, kernel)
         self.pointwise = filter_weights(edges * channels, channels, 1, 1)
         self.norm = nn.BatchNorm2d(edges * channels, affine=False)
 
+    def weights(self, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return the depthwise and the pointwise weights that every executor computes with.
+
+        Args:
+            size: height and width of the input, pixels.
+        """
+        if not self.spectral:
+            return self.depthwise, self.pointwise
+        kernels = normalised_kernels(self.depthwise, self.edges, self.geometry, size)
+        return kernels, normalised_matrices(self.pointwise, self.edges)
+
     def forward(self, x: Tensor, scale: Tensor | None) -> Tensor:
         """Map a rectified, stacked input [B, edges * C, H, W] to [B, edges * C, H', W']."""
-        y = depthwise(x, self.depthwise, self.geometry.stride, self.geometry.dilation)
-        return normalise(self.norm, F.conv2d(y, self.pointwise, groups=self.edges), scale)
+        kernels, matrices = self.weights(x.shape[2:])
+        y = depthwise(x, kernels, self.geometry.stride, self.geometry.dilation)
+        return normalise(self.norm, F.conv2d(y, matrices, groups=self.edges), scale)
 
-    def tensors(self) -> EdgeUnits | None:
-        """Return the unit for `gpu.candidates`; None if its normalisation is of another kind."""
+    def tensors(self, size: Sequence[int]) -> EdgeUnits | None:
+        """Return the unit for `gpu.candidates`; None if its normalisation is of another kind.
+
+        Args:
+            size: height and width of the input, pixels.
+        """
         norm = self.norm
         if not known_to_gpu(norm):
             return None
         geometry = self.geometry
-        return EdgeUnits(self.depthwise, self.pointwise, norm, geometry.stride, geometry.dilation)
+        return EdgeUnits(*self.weights(size), norm, geometry.stride, geometry.dilation)
 
     def on_gpu(self, x: Tensor, scale: Tensor | None, onto: Tensor | None) -> Tensor:
         """Return the same by the GPU kernels, of an input that is neither rectified nor stacked.
@@ -100,8 +131,9 @@ class Unit(nn.Module):
             onto: what the output is added to, [B, edges * C, H', W']; None: nothing.
         """
         stride, dilation = self.geometry.stride, self.geometry.dilation
-        y = gpu.depthwise(x, self.depthwise, stride=stride, dilation=dilation, rectify=True)
-        y = gpu.pointwise(y, self.pointwise, self.edges)
+        kernels, matrices = self.weights(x.shape[2:])
+        y = gpu.depthwise(x, kernels, stride=stride, dilation=dilation, rectify=True)
+        y = gpu.pointwise(y, matrices, self.edges)
         if known_to_gpu(self.norm):
             return gpu.normalise(self.norm, y, scale, onto=onto)
         y = normalise(self.norm, y, scale)
@@ -116,19 +148,33 @@ class Convolutions(nn.Module):
         edges: number of stacked edges.
         channels: channels of one edge.
         stride: stride of the edges.
+        spectral: see `Unit`.
     """
 
-    def __init__(self, name: str, edges: int, channels: int, stride: int) -> None:
+    def __init__(
+        self, name: str, edges: int, channels: int, stride: int, *, spectral: bool = False
+    ) -> None:
         super().__init__()
         kernel, separable = int(name[-1]), name.startswith("sep")
-        units = [Unit(edges, channels, kernel, stride, dilation=1 if separable else 2)]
+        first = 1 if separable else 2
+        units = [Unit(edges, channels, kernel, stride, dilation=first, spectral=spectral)]
         if separable:
-            units.append(Unit(edges, channels, kernel, stride=1, dilation=1))
+            units.append(Unit(edges, channels, kernel, 1, dilation=1, spectral=spectral))
         self.units = nn.ModuleList(units)
 
     def chain(self) -> list[Unit]:
         """Return the units, in order."""
         return [unit for unit in self.units if isinstance(unit, Unit)]
+
+    def sizes(self, size: Sequence[int]) -> Iterator[tuple[Unit, Sequence[int]]]:
+        """Yield each unit with height and width of its input, where the first has this input."""
+        for unit in self.chain():
+            yield unit, size
+            size = [-(-length // unit.geometry.stride) for length in size]
+
+    def weights(self, size: Sequence[int]) -> list[Tensor]:
+        """Return depthwise and pointwise weights of each unit; see `Unit.weights`."""
+        return [weight for unit, own in self.sizes(size) for weight in unit.weights(own)]
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
         """Map a rectified, stacked input to the scaled outputs of the edges."""
@@ -162,14 +208,22 @@ class Reduce(nn.Module):
     Args:
         edges: number of stacked edges.
         channels: channels of one edge.
+        spectral: True to divide each convolution by its largest singular value.
     """
 
-    def __init__(self, edges: int, channels: int) -> None:
+    def __init__(self, edges: int, channels: int, *, spectral: bool = False) -> None:
         super().__init__()
-        self.edges = edges
+        self.edges, self.spectral = edges, spectral
         self.conv_1 = filter_weights(edges * (channels // 2), channels, 1, 1)
         self.conv_2 = filter_weights(edges * (channels // 2), channels, 1, 1)
         self.norm = nn.BatchNorm2d(edges * channels, affine=False)
+
+    def weights(self) -> list[Tensor]:
+        """Return the weights of both convolutions that every executor computes with."""
+        weights: list[Tensor] = [self.conv_1, self.conv_2]
+        if self.spectral:
+            weights = [normalised_matrices(weight, self.edges) for weight in weights]
+        return weights
 
     def join(self, first: Tensor, second: Tensor) -> Tensor:
         """Join the halves of each edge, [B, edges * C / 2, H, W], to [B, edges * C, H, W]."""
@@ -181,8 +235,9 @@ class Reduce(nn.Module):
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
         """Map a rectified state [B, C, H, W], not stacked, to [B, edges * C, H / 2, W / 2]."""
         # Pixels are selected before the convolution; see `FactorizedReduce`.
-        first = F.conv2d(x[:, :, ::2, ::2], self.conv_1)
-        second = F.conv2d(x[:, :, 1::2, 1::2], self.conv_2)
+        weight, shifted = self.weights()
+        first = F.conv2d(x[:, :, ::2, ::2], weight)
+        second = F.conv2d(x[:, :, 1::2, 1::2], shifted)
         return normalise(self.norm, self.join(first.contiguous(), second.contiguous()), scale)
 
 
@@ -225,7 +280,8 @@ def add_on_gpu(
     """
     convolutions = {n: m for n, m in candidates.items() if isinstance(m, Convolutions)}
     names = sorted(convolutions, key=lambda name: -len(convolutions[name].units))
-    units = [[unit.tensors() for unit in convolutions[name].chain()] for name in names]
+    size = state.shape[2:]
+    units = [[unit.tensors(own) for unit, own in convolutions[name].sizes(size)] for name in names]
     separable = [(one[0], one[1]) for one in units if len(one) == 2 and one[0] and one[1]]
     dilated = [one[0] for one in units if len(one) == 1 and one[0]]
     if len(separable) + len(dilated) < len(names):

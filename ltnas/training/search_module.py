@@ -20,6 +20,7 @@ from ltnas.axes.schedules import scheduled, weight_rate
 from ltnas.data.seeds import derived_seed, generator
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
+from ltnas.diagnostics.ranks import Measure
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.models.search_network import SearchNetwork
 from ltnas.models.skip_dropout import set_skip_dropout
@@ -68,6 +69,7 @@ class SearchModule(MeasuringModule):
         seed: seed of the run.
         autocast: makes the context of a forward pass.
         pace: how steps are run, and how often the model is tested.
+        measure: measures what the relaxation depends on; None: it depends on parameters alone.
     """
 
     learner: Learner
@@ -90,10 +92,11 @@ class SearchModule(MeasuringModule):
         pace: Pace = PACE,
         stage: SearchStage | None = None,
         inherited: Mapping[str, OptimiserState] = MappingProxyType({}),
+        measure: Measure | None = None,
     ) -> None:
         stage = stage or single_stage(epochs)
         super().__init__(learner, tests, seed, pace, stage.first_epoch)
-        self.stage, self.inherited = stage, inherited
+        self.stage, self.inherited, self.measure = stage, inherited, measure
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
         self.weights_config, self.architecture_config = weights, architecture
@@ -111,8 +114,14 @@ class SearchModule(MeasuringModule):
     def architecture(self) -> Architecture:
         """Return the present architecture; computed once an epoch, by whoever asks first."""
         if self._architecture is None:
+            self._measure()  # of the weights that the epoch has ended with
             self._architecture = read_architecture(self.network, self.selection, self.seed)
         return self._architecture
+
+    def _measure(self) -> None:
+        """Renew the measurements that the relaxation depends on, if there are any."""
+        if self.measure is not None:
+            self.network.relaxation.set_measured(self.measure(self.network.supernet))
 
     def epoch_details(self) -> dict[str, float | int]:
         """Return the columns of the history that describe the architecture."""
@@ -172,6 +181,7 @@ class SearchModule(MeasuringModule):
         self.network.set_epoch(self.epoch, self.epochs)
         if self.stage.skip_dropout:
             set_skip_dropout(self.learner, self._skip_dropout())
+        self._measure()
         # Rates are computed instead of stepped by a scheduler, whose state would have to be
         # restored when a run resumes.
         weights, architecture = self._optimisers()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
-from ltnas.axes.build import build_relaxation
+from ltnas.axes.build import build_relaxation, is_spectral
 from ltnas.axes.edges import edge_deviation
 from ltnas.axes.progression import SearchStage, search_stages
 from ltnas.axes.regularisers import build_regulariser
@@ -26,6 +26,7 @@ from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
 from ltnas.data.seeds import derived_seed
 from ltnas.data.subset import Indices, stratified_halves
+from ltnas.diagnostics.ranks import build_measure
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.models.build import branch_depth
 from ltnas.models.cell_design import CellDesign
@@ -102,6 +103,7 @@ def build_search(
         stage=stage,
         autocast=autocast(accelerator, config.precision),
         # The operations that are executed change from step to step, which no recording can follow.
+        measure=build_measure(config.relaxation, long_tail.image_size),
         pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
     )
 
@@ -114,6 +116,7 @@ def cell_design(config: SearchConfig, stage: SearchStage) -> CellDesign:
         partial_channels=stage.partial_channels,
         auxiliary_skip=not isinstance(config.auxiliary_skip, NoAuxiliarySkip),
         skip_dropout=stage.skip_dropout > 0,
+        spectral=is_spectral(config.weight_norm),
         separate_edges=config.relaxation.one_operation,
     )
 

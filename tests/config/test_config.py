@@ -11,6 +11,7 @@ from ltnas import config as c
 from ltnas.errors import UserError
 
 SIGMOID = c.Sigmoid()
+CONVOLUTIONS = c.Space(["sep_conv_3x3", "dil_conv_5x5"])
 
 REFUSED = {
     # what counts as a collapse
@@ -403,6 +404,42 @@ REFUSED = {
         lambda: c.SearchConfig(regulariser=c.DirichletDivergence()),
         "regulariser=dirichlet_divergence with relaxation=softmax",
         "take relaxation=dirichlet",
+    ),
+    # mixing weights that are measured
+    "parameters of ranks": (
+        lambda: c.StableRank(initial_deviation=0.1),
+        "relaxation.initial_deviation=0.1 with relaxation=stable_rank",
+        "leave it out",
+    ),
+    "temperature of ranks": (
+        lambda: c.StableRank(temperature=0.0),
+        "relaxation.temperature=0.0",
+        "above 0",
+    ),
+    "scale of ranks": (
+        lambda: c.StableRank(scale="pixels"),
+        "relaxation.scale=pixels",
+        "matrix, published",
+    ),
+    "ranks of skip connections": (
+        lambda: c.SearchConfig(relaxation=c.StableRank(), gradient=c.NoGradient()),
+        "space.operations with none, max_pool_3x3, avg_pool_3x3, skip_connect and relaxation=stab",
+        "take space=convolutions",
+    ),
+    "gradient of ranks": (
+        lambda: c.SearchConfig(space=CONVOLUTIONS, relaxation=c.StableRank()),
+        "gradient=first_order with relaxation=stable_rank",
+        "take gradient=none",
+    ),
+    "edges of ranks": (
+        lambda: c.SearchConfig(
+            space=CONVOLUTIONS,
+            relaxation=c.StableRank(),
+            gradient=c.NoGradient(),
+            edges=c.NormalisedEdges(),
+        ),
+        "edges=normalised with relaxation=stable_rank",
+        "take edges=plain",
     ),
     # the architecture's steps
     "architecture clip": (

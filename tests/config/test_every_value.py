@@ -10,7 +10,7 @@ from modules import batches, search_module
 
 from ltnas import config as c
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
-from ltnas.axes.build import build_relaxation
+from ltnas.axes.build import build_relaxation, is_spectral
 from ltnas.axes.edges import edge_deviation
 from ltnas.axes.progression import search_stages
 from ltnas.axes.regularisers import build_regulariser
@@ -152,6 +152,7 @@ BUILT = {
     "relaxation": relaxed,
     "edges": edge_deviation,
     "auxiliary_skip": auxiliary_skips,
+    "weight_norm": is_spectral,
     "objective": losses,
     "architecture_objective": losses,
     "crt_objective": losses,
