@@ -36,6 +36,7 @@ from ltnas.runs.atomic import atomically
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
+from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import KINDS, check_image_size, edges
 from ltnas.training.search_module import SearchModule
@@ -71,8 +72,10 @@ def search(config: SearchConfig) -> Path:
 def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
-    weights = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
-    genotype, notes = select(config.selection, weights, space.operations, config.seed)
+    mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
+    genotype, notes = select(
+        config.selection, mixing, space.operations, config.seed, masks=edge_masks(space)
+    )
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)

@@ -46,6 +46,7 @@ def search_module(
     nodes=2,
     dtype=torch.float64,
     prepare=lambda learner: learner,
+    **options,
 ):
     """A two-node, three-cell supernet under the given values on the axes."""
     torch.manual_seed(0)
@@ -57,6 +58,7 @@ def search_module(
         relaxation=build_relaxation(relaxation, len(edges(nodes)), len(c.OPERATIONS)),
         deviation=relaxation.initial_deviation,
         branch_depth=branch_depth(branches or c.OneBranch()),
+        **options,
     )
     learner = Learner(
         network,

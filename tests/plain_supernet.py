@@ -120,6 +120,7 @@ class Supernet(nn.Module):
         super().__init__()
         self.operation_names, self.nodes = tuple(operations), nodes
         self.relaxation = relaxation
+        self.masks: dict[str, Tensor] = {}
         stem = 3 * channels
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
@@ -148,7 +149,10 @@ class Supernet(nn.Module):
 
     def mixing_weights(self) -> dict[str, Tensor]:
         """Relaxed architecture parameters of each kind of cell, [edges, operations]."""
-        return self.relaxation(self.architecture_parameters())
+        parameters = self.architecture_parameters()
+        for name, mask in self.masks.items():
+            parameters[name] = torch.where(mask, parameters[name], -torch.inf)
+        return self.relaxation(parameters)
 
     def features(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] to pooled features [B, feature_size]."""

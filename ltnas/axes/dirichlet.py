@@ -104,25 +104,31 @@ class Dirichlet(Relaxation):
         larger: Tensor = _Gamma.apply(shape + 1, normals, uniforms)
         # Gamma(a) is Gamma(a + 1) times a uniform variable to the power of 1 / a. In logarithms, as
         # small concentrations give values that a float cannot hold.
-        return torch.softmax(larger.log() + powers.log() / shape, -1)
+        logarithms = larger.log() + powers.log() / shape
+        # The parameters of operations that an edge does not have are minus infinity.
+        return torch.softmax(logarithms.masked_fill(parameters.isneginf(), -torch.inf), -1)
 
     def expected(self, parameters: Tensors) -> Tensors:
         """Return the mean of each Dirichlet distribution."""
-        shapes = {kind: concentrations(values) for kind, values in parameters.items()}
+        shapes = {
+            kind: concentrations(values).masked_fill(values.isneginf(), 0)
+            for kind, values in parameters.items()
+        }
         return {kind: shape / shape.sum(-1, keepdim=True) for kind, shape in shapes.items()}
 
 
-def kl_to_uniform(concentration: Tensor) -> Tensor:
+def kl_to_uniform(concentration: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the Kullback-Leibler divergence of each Dirichlet distribution from Dirichlet(1).
 
     Args:
         concentration: [edges, operations].
+        mask: True for the operations that the distribution is over, [edges, operations]; None: all.
 
     Returns:
         Divergences, [edges] (the regulariser of DrNAS).
     """
-    count = concentration.shape[-1]
-    total = concentration.sum(-1, keepdim=True)
+    there = torch.ones_like(concentration) if mask is None else mask.to(concentration)
+    total = (concentration * there).sum(-1, keepdim=True)
     terms = (concentration - 1) * (torch.digamma(concentration) - torch.digamma(total))
-    normalisers = torch.lgamma(total[..., 0]) - torch.lgamma(concentration).sum(-1)
-    return normalisers - torch.lgamma(total.new_tensor(float(count))) + terms.sum(-1)
+    normalisers = torch.lgamma(total[..., 0]) - (torch.lgamma(concentration) * there).sum(-1)
+    return normalisers - torch.lgamma(there.sum(-1)) + (terms * there).sum(-1)

@@ -96,7 +96,9 @@ def reinmax(sample: Tensor, parameters: Tensor, temperature: Tensor) -> Tensor:
     probabilities = torch.softmax(parameters, -1)
     average = (sample + torch.softmax(parameters / temperature, -1)) / 2
     # A softmax whose values are the average and whose logits move with the parameters.
-    moved = torch.softmax((average.log() - parameters).detach() + parameters, -1)
+    logits = (average.log() - parameters).detach() + parameters
+    # Operations that an edge does not have: the difference of two infinities is no number.
+    moved = torch.softmax(logits.masked_fill(parameters.isneginf(), -torch.inf), -1)
     return straight_through(sample, 2 * moved - probabilities / 2)
 
 

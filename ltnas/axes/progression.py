@@ -9,8 +9,7 @@ from itertools import accumulate
 from torch import Tensor
 
 from ltnas import config as c
-
-Mask = tuple[tuple[bool, ...], ...]
+from ltnas.space.edge_masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,35 +9,40 @@ from torch import Tensor
 
 from ltnas import config as c
 from ltnas.axes.dirichlet import concentrations, kl_to_uniform
+from ltnas.axes.masks import EdgeMasks
 
 Tensors = Mapping[str, Tensor]
 """A tensor [edges, operations] for each kind of cell."""
-Regularise = Callable[[Tensors, Tensors], Tensor]
-"""Function of the architecture parameters and of the mixing weights, by kind of cell."""
+Regularise = Callable[[Tensors, Tensors, EdgeMasks], Tensor]
+"""Function of the architecture parameters and of the mixing weights, by kind of cell, and of the
+operations that the edges have."""
 
 
-def zero_one_l1(weights: Tensors) -> Tensor:
+def zero_one_l1(weights: Tensors, masks: EdgeMasks) -> Tensor:
     """Return -mean |w - 1/2| over all operations, edges and kinds (arXiv 2406.16949, eq. 6)."""
     # The slope is largest near 1/2, but 0 at exactly 1/2, where all sigmoid gates start: the
     # objective alone chooses the direction of the first step.
-    return -(_flat(weights) - 0.5).abs().mean()
+    return -(_flat(weights, masks) - 0.5).abs().mean()
 
 
-def zero_one_l2(weights: Tensors) -> Tensor:
+def zero_one_l2(weights: Tensors, masks: EdgeMasks) -> Tensor:
     """Return -mean (w - 1/2)^2 (FairDARTS, equation 5); its slope at the initial 1/2 is zero."""
-    return -((_flat(weights) - 0.5) ** 2).mean()
+    return -((_flat(weights, masks) - 0.5) ** 2).mean()
 
 
-def dirichlet_divergence(parameters: Tensors) -> Tensor:
+def dirichlet_divergence(parameters: Tensors, masks: EdgeMasks) -> Tensor:
     """Return the sum over edges and kinds of the divergence from Dirichlet(1) (DrNAS)."""
-    divergences = [kl_to_uniform(concentrations(values)).sum() for values in parameters.values()]
+    divergences = [
+        kl_to_uniform(concentrations(values), masks.mask(kind)).sum()
+        for kind, values in parameters.items()
+    ]
     return torch.stack(divergences).sum()
 
 
-def _flat(weights: Tensors) -> Tensor:
-    """Return the weights of all kinds of cell as one vector."""
+def _flat(weights: Tensors, masks: EdgeMasks) -> Tensor:
+    """Return the weights of existing operations in all kinds of cell as one vector."""
     # [kinds * edges * operations]: one mean over both cells, as in the code of FairDARTS.
-    return torch.cat([values.flatten() for values in weights.values()])
+    return torch.cat([values.flatten() for values in masks.existing(dict(weights)).values()])
 
 
 def build_regulariser(config: c.Regulariser) -> Regularise | None:
@@ -50,10 +55,12 @@ def build_regulariser(config: c.Regulariser) -> Regularise | None:
         case c.NoRegulariser():
             return None
         case c.ZeroOneL1():
-            return lambda _, weights: config.weight * zero_one_l1(weights)
+            return lambda _, weights, masks: config.weight * zero_one_l1(weights, masks)
         case c.ZeroOneL2():
-            return lambda _, weights: config.weight * zero_one_l2(weights)
+            return lambda _, weights, masks: config.weight * zero_one_l2(weights, masks)
         case c.DirichletDivergence():
-            return lambda parameters, _: config.weight * dirichlet_divergence(parameters)
+            return lambda parameters, _, masks: (
+                config.weight * dirichlet_divergence(parameters, masks)
+            )
         case _:
             raise TypeError(f"{config} is not a value on the regulariser axis")

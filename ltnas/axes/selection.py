@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from ltnas import config as c
+from ltnas.axes.masks import masked
+from ltnas.space.edge_masks import Mask, Masks, full_mask
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype
 from ltnas.space.layout import KINDS, edges
 
@@ -105,7 +107,7 @@ def pooled(weights: Tensor, operations: Sequence[str]) -> list[Edge]:
             for row, (target, source) in enumerate(layout)
             if target == node
             for weight, name in zip(weights[row], operations, strict=True)
-            if name != "none"
+            if name != "none" and weight > -math.inf
         ]
         chosen += [edge for _, edge in sorted(pairs, key=lambda pair: -pair[0])[:2]]
     return chosen
@@ -155,26 +157,44 @@ def with_few_skips(
         chosen = choose(weights)
 
 
-def random_genotype(operations: Sequence[str], nodes: int, seed: int) -> Genotype:
-    """Draw two edges into each node, and an operation on each, uniformly."""
-    generator = random.Random(seed)
-    names = [name for name in operations if name != "none"]
+def random_genotype(
+    operations: Sequence[str], nodes: int, seed: int, masks: Masks | None = None
+) -> Genotype:
+    """Draw two edges into each node, and on each an operation that it has, uniformly.
 
-    def draw() -> CellGenotype:
+    Args:
+        operations: names of the candidate operations.
+        nodes: number of intermediate nodes of a cell.
+        seed: seed of the draw.
+        masks: operations that each edge has, by kind of cell; None: all.
+    """
+    generator = random.Random(seed)
+    masks = masks or dict.fromkeys(KINDS, full_mask(nodes, len(operations)))
+
+    def draw(mask: Mask) -> CellGenotype:
+        names = {
+            edge: [n for n, there in zip(operations, row, strict=True) if there and n != "none"]
+            for edge, row in zip(edges(nodes), mask, strict=True)
+        }
         return cell_genotype(
             [
-                Edge(generator.choice(names), node, source)
+                Edge(generator.choice(names[node, source]), node, source)
                 for node in range(2, 2 + nodes)
                 for source in sorted(generator.sample(range(node), 2))
             ]
         )
 
     # Normal cell first: the order of draws is part of what a seed means.
-    return Genotype(draw(), draw())
+    return Genotype(*(draw(masks[kind]) for kind in KINDS))
 
 
 def select(
-    config: c.Selection, weights: dict[str, Tensor], operations: Sequence[str], seed: int
+    config: c.Selection,
+    weights: dict[str, Tensor],
+    operations: Sequence[str],
+    seed: int,
+    *,
+    masks: Masks | None = None,
 ) -> tuple[Genotype, list[str]]:
     """Return the genotype of mixing weights, and notes on what a reader must know about it.
 
@@ -186,14 +206,17 @@ def select(
         weights: mixing weights by kind of cell, [edges, operations].
         operations: names of the candidate operations.
         seed: seed of the run, for a selection that draws.
+        masks: operations that each edge has, by kind of cell; None: all.
     """
     if isinstance(config, c.RandomDraw):
-        return random_genotype(operations, nodes_of(weights[KINDS[0]]), seed), []
+        return random_genotype(operations, nodes_of(weights[KINDS[0]]), seed, masks), []
     notes: list[str] = []
     cells = {}
     for kind in KINDS:
         # [edges, operations]; the choice is made on the CPU, since it reads single numbers.
         values = weights[kind].detach().cpu()
+        # Minus infinity is below every weight and every threshold, so masked operations lose.
+        values = masked(values, None if masks is None else torch.tensor(masks[kind]))
         choose = partial(_select_edges, config, operations=operations)
         # Reduction cells may have any number of skip connections, as in P-DARTS.
         most = config.most_skips if kind == "normal" else None

@@ -19,6 +19,7 @@ class ArchitectureHistory(L.Callback):
     """Writes architecture.csv (epoch, cell, node, source, operation, weight) and genotypes.json.
 
     Where edges have weights of their own, these are rows whose operation is `EDGE`.
+    An edge has a row for each of its operations, and none for those that a mask leaves out.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -43,7 +44,8 @@ class ArchitectureHistory(L.Callback):
                     "node": node,
                     "source": source,
                 }
-                weights = dict(zip(supernet.operation_names, row, strict=True))
+                named = zip(supernet.operation_names, row, supernet.masks[kind][index], strict=True)
+                weights = {name: weight for name, weight, there in named if there}
                 if own is not None:
                     weights[EDGE] = float(own[index])
                 self.rows += [

@@ -18,6 +18,8 @@ class Gradient:
     """False if the architecture sees no images of its own: the weights then see all of them."""
     moves_parameters: ClassVar[bool] = True
     """False if the architecture parameters have no gradient at all."""
+    compares_passes: ClassVar[bool] = False
+    """True if it takes differences of passes, in which operations must not draw new noise."""
 
 
 @dataclass
@@ -31,6 +33,7 @@ class SecondOrder(Gradient):
 
     # Finite differences lose precision in bf16.
     full_precision: ClassVar[bool] = True
+    compares_passes: ClassVar[bool] = True
     perturbation: float = 0.01
     """Norm of the perturbation of the weights in the finite difference (DARTS, equation 8)."""
 

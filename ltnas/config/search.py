@@ -27,7 +27,7 @@ from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
 from ltnas.config.selection import SELECTIONS, Selection
-from ltnas.config.space import PARAMETRIC, Space
+from ltnas.config.space import NOISE, PARAMETRIC, Space
 from ltnas.config.weight_norm import WEIGHT_NORMS, WeightNorm
 
 
@@ -109,6 +109,7 @@ class SearchConfig(Run):
         self._check_mixing_weights(names)
         self._check_stages(names)
         self._check_measured(names)
+        self._check_noise(names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -240,4 +241,22 @@ class SearchConfig(Run):
             not (measured and names["edges"] != "plain"),
             f"edges={names['edges']} with {relaxation}: no gradient would move their parameters; "
             "take edges=plain",
+        )
+
+    def _check_noise(self, names: dict[str, str]) -> None:
+        """Raise a `UserError` for what cannot be computed with noise in the space.
+
+        Args:
+            names: name of the value on each axis.
+        """
+        noisy = NOISE in self.space.operations
+        require(
+            not (noisy and self.gradient.compares_passes),
+            f"gradient={names['gradient']} with noise in space.operations: it takes differences of "
+            "passes, and each pass draws other noise; take gradient=first_order",
+        )
+        require(
+            not (noisy and self.checkpoint_cells),
+            "checkpoint_cells=true with noise in space.operations: a cell that is computed again "
+            "would draw other noise; take checkpoint_cells=false",
         )

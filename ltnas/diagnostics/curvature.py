@@ -27,6 +27,7 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor, seed: i
 
     Args:
         gradient: function that returns the gradient of the loss at a point, both [n], float64.
+            What it draws from torch's global generator is the same in each call.
         at: point at which the Hessian is taken, [n].
         seed: seed of the first direction, which must be equal on all ranks.
 
@@ -36,7 +37,14 @@ def largest_eigenvalue(gradient: Callable[[Tensor], Tensor], at: Tensor, seed: i
 
     def product(direction: Tensor) -> Tensor:
         step = (STEP * direction).to(at)
-        return (gradient(at + step) - gradient(at - step)).cpu() / (2 * STEP)
+        return (repeatable(at + step) - repeatable(at - step)).cpu() / (2 * STEP)
+
+    def repeatable(point: Tensor) -> Tensor:
+        # With other noise (operation `noise`) in each pass, a difference would be that of the
+        # noise. The generator is left as it was, so that a measurement changes no run.
+        with torch.random.fork_rng([at.device] if at.is_cuda else []):
+            torch.manual_seed(seed)
+            return gradient(point)
 
     start = torch.randn(len(at), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     matrix = _tridiagonal(product, start)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ltnas.models.sources import AUXILIARY_SKIP, Mask, Source
+from ltnas.models.sources import AUXILIARY_SKIP, Source
+from ltnas.space.edge_masks import Mask
 from ltnas.space.layout import edges
 
 
@@ -48,23 +49,22 @@ class CellDesign:
         """Number of columns of the mixing weights."""
         return len(self.candidates) + (self.partial_channels > 1)
 
-    def sources(self, mask: Mask | None, channels: int, reduction: bool) -> list[Source]:
+    def sources(self, mask: Mask, channels: int, reduction: bool) -> list[Source]:
         """Build the edges of a cell, in groups whose operations are computed together.
 
         Args:
-            mask: candidate operations that each edge has; None: all.
+            mask: candidate operations that each edge has.
             channels: channels of each state.
             reduction: True for a reduction cell.
         """
         layout = edges(self.nodes)
-        allowed = mask or ((True,) * len(self.operations),) * len(layout)
         extra = (True,) * (len(self.candidates) - len(self.operations))
         return [
             Source(
                 state=state,
                 leaving=leaving,
                 operations=self.candidates,
-                mask=tuple(row + extra for row in allowed),
+                mask=tuple(row + extra for row in mask),
                 channels=channels // self.partial_channels,
                 stride=2 if reduction and state < 2 else 1,
                 skip_dropout=self.skip_dropout,

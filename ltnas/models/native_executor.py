@@ -41,8 +41,8 @@ class NativeExecutor:
 
     def can_run(self, first: Tensor) -> bool:
         """Return True if there are kernels, and they compute what the modules would."""
-        # The kernels have no dropout.
-        if self.layout is None or not takes(first) or kernels() is None:
+        # The kernels draw nothing: neither dropout nor noise.
+        if self.layout is None or self.layout.draws or not takes(first) or kernels() is None:
             return False
         if self.layout.reduction and (first.shape[2] % 2 or first.shape[3] % 2):
             return False

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import Source
-from ltnas.models.stacked import Convolutions, Pool, Reduce
+from ltnas.models.stacked import Convolutions, EdgeNoise, Pool, Reduce
 from ltnas.space.layout import edges
 
 
@@ -56,7 +56,7 @@ def module_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
             return [unit.norm for unit in module.chain()]
         case Reduce() | Pool():
             return [module.norm]
-        case nn.Identity():
+        case nn.Identity() | EdgeNoise():
             return []
         case _:
             raise TypeError(f"{module} is not a candidate operation of a supernet")
@@ -130,6 +130,8 @@ class CellLayout:
                     inner=inner,
                 )
                 self.candidates.append(candidate)
+        self.draws = any(isinstance(c.module, EdgeNoise) for c in self.candidates)
+        """True if a candidate draws random numbers, for which there are no kernels."""
         self.term_count: int = terms.stop
         self.inner_channels: int = inner.stop
         # Place of each term in the matrix of mixing weights, and the state that it enters.

@@ -28,6 +28,21 @@ class Zero(nn.Module):
         return x.new_zeros(()).expand_as(x[:, :, :: self.stride, :: self.stride])
 
 
+class Noise(nn.Module):
+    """The operation `noise` of search space S4 (Zela et al. 2020), which ignores its input.
+
+    In training and in tests, as in the authors' code. Numbers come from torch's global generator.
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return standard normal numbers, [B, C, H / stride, W / stride]; x gets no gradient."""
+        return torch.randn_like(x.detach()[:, :, :: self.stride, :: self.stride])
+
+
 class FactorizedReduce(nn.Module):
     """ReLU, two 1x1 convolutions of stride 2, and normalisation.
 
@@ -108,7 +123,7 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
     """Build the module of a candidate operation.
 
     Args:
-        name: one of `ltnas.config.OPERATIONS`.
+        name: one of `ltnas.config.KNOWN_OPERATIONS`.
         channels: channels of input and output.
         stride: stride, 1 or 2.
         affine: True for normalisations with learned scale and shift.
@@ -130,6 +145,8 @@ def operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
             return separable(channels, int(name[-1]), stride, affine)
         case "dil_conv_3x3" | "dil_conv_5x5":
             return dilated(channels, int(name[-1]), stride, affine)
+        case "noise":
+            return Noise(stride)
         case _:
             raise ValueError(f"{name} is not a candidate operation")
 

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from ltnas.axes.auxiliary_skip import AuxiliarySkip
 from ltnas.axes.edges import normalised_edges
+from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.relaxations import Relaxation, initial_parameters
 from ltnas.models.branches import BranchedModel, Trunk
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import MakeClassifier
-from ltnas.models.sources import EdgeWeights, Mask
+from ltnas.models.sources import EdgeWeights
 from ltnas.models.supernet import Supernet
+from ltnas.space.edge_masks import Masks
 from ltnas.space.layout import KINDS, edges
 
 
@@ -51,6 +53,7 @@ class SearchNetwork(BranchedModel):
         self.supernet, self.classifier = supernet, classifier
         self.relaxation, self.architecture = relaxation, architecture
         self.edge_parameters, self.auxiliary_skip = edge_parameters, auxiliary_skip
+        self.masks = EdgeMasks(supernet.masks)
 
     # --- parameters -----------------------------------------------------------------------------
 
@@ -75,16 +78,23 @@ class SearchNetwork(BranchedModel):
             if name not in architecture
         }
 
-    # --- mixing weights -------------------------------------------------------------------------
+    def relaxed(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mixing weights of each kind of cell, [edges, operations]; 0 where masked.
+
+        Args:
+            parameters: architecture parameters by kind of cell, [edges, operations].
+        """
+        weights: dict[str, Tensor] = self.relaxation(self.masks.masked(parameters))
+        return weights
 
     def mixing_weights(self) -> dict[str, Tensor]:
-        """Return the mixing weights of each kind of cell, [edges, operations]."""
-        weights: dict[str, Tensor] = self.relaxation(self.architecture_parameters())
-        return weights
+        """Return the mixing weights of this network's own architecture parameters."""
+        return self.relaxed(self.architecture_parameters())
 
     def expected_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights without noise, detached and on the CPU."""
-        return _on_cpu(self.relaxation.expected(self.architecture_parameters()))
+        parameters = self.masks.masked(self.architecture_parameters())
+        return _on_cpu(self.relaxation.expected(parameters))
 
     def edge_weights(self) -> dict[str, Tensor]:
         """Return the weight of each edge by kind of cell, [edges]; {} if edges have none."""
@@ -97,7 +107,8 @@ class SearchNetwork(BranchedModel):
 
         The weights of operations are multiplied by those of their edges (PC-DARTS).
         """
-        strengths = _on_cpu(self.relaxation.strengths(self.architecture_parameters()))
+        parameters = self.masks.masked(self.architecture_parameters())
+        strengths = _on_cpu(self.relaxation.strengths(parameters))
         for kind, weights in _on_cpu(self.edge_weights()).items():
             strengths[kind] = strengths[kind] * weights[:, None]
         return strengths
@@ -185,7 +196,7 @@ def build_search_network(
     initial_deviation: float,
     edge_deviation: float | None = None,
     auxiliary_skip: AuxiliarySkip | None = None,
-    masks: dict[str, Mask] | None = None,
+    masks: Masks | None = None,
     checkpointed: bool = False,
     classifier: MakeClassifier = nn.Linear,
     branch_depth: int | None = None,

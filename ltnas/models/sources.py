@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from ltnas.kernels import gpu
 from ltnas.models.skip_dropout import DroppedSkip
-from ltnas.models.stacked import Convolutions, Pool, Reduce, add_on_gpu
+from ltnas.models.stacked import Convolutions, EdgeNoise, Pool, Reduce, add_on_gpu
+from ltnas.space.edge_masks import Mask
 
 AUXILIARY_SKIP = "auxiliary_skip"
 """Name of the skip connection of DARTS- that every edge has beside its candidate operations."""
 
-Mask = tuple[tuple[bool, ...], ...]
-"""Candidate operations that exist, [edges][operations]; the others are neither built nor run."""
 Terms = list[tuple[int, Tensor, Tensor | None]]
 """Addends of the nodes: number of the node, tensor [B, C, H, W], and the mixing weight that it is
 still to be multiplied by, or None.
@@ -55,7 +54,7 @@ class Source(nn.Module):
         state: number of the state in the cell; 0 and 1 are the cell's inputs.
         leaving: row of the mixing weights and node of each edge.
         operations: candidate operations, in the order of the mixing weights' columns.
-        mask: operations that each edge of the cell has.
+        mask: operations that each edge of the cell has; the others are neither built nor run.
         channels: channels of the state.
         stride: stride of the edges.
         skip_dropout: True for skip connections of stride 1 that are followed by dropout.
@@ -204,6 +203,8 @@ def _candidate(name: str, edges: int, channels: int, stride: int, spectral: bool
             return nn.Identity() if stride == 1 else Reduce(edges, channels, spectral=spectral)
         case "sep_conv_3x3" | "sep_conv_5x5" | "dil_conv_3x3" | "dil_conv_5x5":
             return Convolutions(name, edges, channels, stride, spectral=spectral)
+        case "noise":
+            return EdgeNoise(edges, stride)
         case _:
             raise ValueError(f"{name} is not a candidate operation")
 

@@ -265,6 +265,27 @@ class Pool(nn.Module):
         return self.norm if known_to_gpu(self.norm) else None
 
 
+class EdgeNoise(nn.Module):
+    """`noise`: standard normal numbers in place of the state, drawn for each edge.
+
+    Args:
+        edges: number of stacked edges.
+        stride: stride of the edges.
+    """
+
+    def __init__(self, edges: int, stride: int) -> None:
+        super().__init__()
+        self.edges, self.stride = edges, stride
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        """Map a state [B, C, H, W], of which only the shape counts, to [B, edges * C, H', W']."""
+        batch, channels, height, width = x[:, :, :: self.stride, :: self.stride].shape
+        shape = (batch, self.edges * channels, height, width)
+        layout = torch.channels_last
+        noise = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout).normal_()
+        return noise * scale.to(x.dtype).view(1, -1, 1, 1)
+
+
 def add_on_gpu(
     candidates: Mapping[str, nn.Module], state: Tensor, scales: Mapping[str, Tensor]
 ) -> tuple[Tensor, set[str]]:

@@ -21,8 +21,9 @@ from ltnas.models.cell_design import CellDesign
 from ltnas.models.executors import CellExecutor, PlainExecutor
 from ltnas.models.native_executor import NativeExecutor
 from ltnas.models.operations import preprocess_before, preprocess_previous
-from ltnas.models.sources import EdgeWeights, Mask, MixingWeights
+from ltnas.models.sources import EdgeWeights, MixingWeights
 from ltnas.models.statistics import unmoved_statistics
+from ltnas.space.edge_masks import Mask, Masks, full_mask
 from ltnas.space.layout import KINDS, CellPlan, cell_plans, kind
 
 
@@ -32,10 +33,10 @@ class SupernetCell(nn.Module):
     Args:
         plan: width of the cell and of its inputs.
         design: what its edges have.
-        mask: candidate operations that each edge has; None: all.
+        mask: candidate operations that each edge has.
     """
 
-    def __init__(self, plan: CellPlan, design: CellDesign, mask: Mask | None) -> None:
+    def __init__(self, plan: CellPlan, design: CellDesign, mask: Mask) -> None:
         super().__init__()
         self.preprocess0 = preprocess_before(plan, affine=False)
         self.preprocess1 = preprocess_previous(plan, affine=False)
@@ -85,7 +86,7 @@ class Supernet(nn.Module):
         design: CellDesign,
         channels: int,
         cells: int,
-        masks: dict[str, Mask] | None = None,
+        masks: Masks | None = None,
         checkpointed: bool = False,
         branch_depth: int | None = None,
     ) -> None:
@@ -93,6 +94,8 @@ class Supernet(nn.Module):
         self.design = design
         self.operation_names, self.nodes = design.operations, design.nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
+        self.masks = masks or dict.fromkeys(KINDS, full_mask(self.nodes, len(design.operations)))
+        """Candidate operations that each edge has, by kind of cell."""
         stem = 3 * channels  # channels of the stem
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
@@ -106,7 +109,7 @@ class Supernet(nn.Module):
         )
 
         def make(plan: CellPlan) -> SupernetCell:
-            return SupernetCell(plan, design, masks[kind(plan.reduction)] if masks else None)
+            return SupernetCell(plan, design, self.masks[kind(plan.reduction)])
 
         self.cells = nn.ModuleList(make(plan) for plan in plans)
         # After the cells: the order of construction is the order of random draws.

@@ -18,6 +18,7 @@ OPERATION_COLOURS = {
     "dil_conv_3x3": "#cc79a7",
     "dil_conv_5x5": "#8f3f6f",
     "edge": INK,
+    "noise": "#d55e00",
 }
 """Colour of each operation in the Okabe-Ito palette.
 

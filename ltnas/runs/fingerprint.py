@@ -88,8 +88,8 @@ def dotted(key: str, value: object) -> Settings:
 
 
 def _plain(value: object) -> object:
-    """Return a value as a JSON file gives it back: a tuple of Python code as a list."""
-    return list(value) if isinstance(value, tuple) else value
+    """Return a value as a JSON file gives it back: tuples of Python code as lists."""
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:

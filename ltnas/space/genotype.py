@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ltnas.config import OPERATIONS
+from ltnas.config import KNOWN_OPERATIONS
 from ltnas.errors import UserError
 from ltnas.space.layout import KINDS
 
@@ -116,10 +116,9 @@ def _parse_edge(item: object, where: str) -> Edge:
     if not isinstance(item, list) or len(item) != 3:
         raise UserError(f"{where}: {item!r} is no edge; an edge is [operation, node, source]")
     operation, node, source = item
-    if operation not in OPERATIONS:
-        raise UserError(
-            f"{where}: operation {operation!r} is not known; choose one of {', '.join(OPERATIONS)}"
-        )
+    if operation not in KNOWN_OPERATIONS:
+        names = ", ".join(KNOWN_OPERATIONS)
+        raise UserError(f"{where}: operation {operation!r} is not known; choose one of {names}")
     # `type` and not `isinstance`, as True is an int. No cell has states beyond 31.
     integers = all(type(state) is int for state in (node, source))
     if not integers or not 0 <= source < node or not 2 <= node < 32:

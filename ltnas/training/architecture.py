@@ -11,6 +11,7 @@ from ltnas.axes.selection import entropy, select
 from ltnas.config.space import PARAMETRIC
 from ltnas.diagnostics.discretisation import distance
 from ltnas.models.search_network import SearchNetwork
+from ltnas.space.edge_masks import Masks
 from ltnas.space.genotype import Genotype
 
 
@@ -37,13 +38,15 @@ def read_architecture(network: SearchNetwork, selection: c.Selection, seed: int)
         seed: seed of the run, for a selection that draws.
     """
     names = network.supernet.operation_names
-    genotype, notes = select(selection, network.strengths(), names, seed)
+    genotype, notes = select(
+        selection, network.strengths(), names, seed, masks=network.supernet.masks
+    )
     edges = {kind: values.detach().cpu() for kind, values in network.edge_weights().items()}
     return Architecture(network.expected_weights(), edges, genotype, notes)
 
 
 def architecture_numbers(
-    architecture: Architecture, operations: tuple[str, ...], nodes: int
+    architecture: Architecture, operations: tuple[str, ...], nodes: int, masks: Masks
 ) -> dict[str, float | int]:
     """Return the columns of the history that describe an architecture.
 
@@ -51,6 +54,7 @@ def architecture_numbers(
         architecture: architecture after an epoch.
         operations: candidate operations in the order of the mixing weights' columns.
         nodes: number of intermediate nodes of a cell.
+        masks: operations that each edge has, by kind of cell.
     """
     mixing, _, genotype, _ = architecture
     return {
@@ -58,5 +62,5 @@ def architecture_numbers(
         "skip_connections": genotype.count("skip_connect"),
         "parametric_operations": genotype.count(*PARAMETRIC),
         "skip_share_normal": genotype.normal.share("skip_connect"),
-        "discretisation_distance": distance(mixing, genotype, operations, nodes),
+        "discretisation_distance": distance(mixing, genotype, operations, nodes, masks=masks),
     }

@@ -128,7 +128,7 @@ class SearchModule(MeasuringModule):
         optimiser, supernet = self._optimisers()[1], self.network.supernet
         rate = {} if optimiser is None else {"architecture_rate": rate_of(optimiser)}
         numbers = architecture_numbers(
-            self.architecture(), supernet.operation_names, supernet.nodes
+            self.architecture(), supernet.operation_names, supernet.nodes, supernet.masks
         )
         details = self.network.details()
         if self.stage.skip_dropout:
@@ -313,7 +313,8 @@ class SearchModule(MeasuringModule):
         parameters = {
             kind: architecture[f"model.architecture.{kind}"] for kind in self.network.architecture
         }
-        return self.regularise(parameters, self.network.relaxation(parameters))
+        mixing = self.network.relaxed(parameters)
+        return self.regularise(parameters, mixing, self.network.masks)
 
     def architecture_gradient(self, batches: dict[str, Batch]) -> tuple[Tensors, Notes]:
         """Return the gradient of the architecture parameters by their names in the learner.

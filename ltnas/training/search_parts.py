@@ -32,9 +32,9 @@ from ltnas.models.build import branch_depth
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import make_classifier
 from ltnas.models.search_network import build_search_network
-from ltnas.models.sources import Mask
 from ltnas.objectives import Objective as ObjectiveModule
 from ltnas.objectives.build import build_objective, build_views
+from ltnas.space.edge_masks import Masks, edge_masks
 from ltnas.space.layout import edges
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
@@ -49,7 +49,7 @@ def build_search(
     long_tail: LongTail,
     *,
     stage: SearchStage | None = None,
-    masks: dict[str, Mask] | None = None,
+    masks: Masks | None = None,
 ) -> SearchModule:
     """Build search network, objectives and steps of a stage, with weights drawn from the seed.
 
@@ -77,7 +77,7 @@ def build_search(
         initial_deviation=config.relaxation.initial_deviation,
         edge_deviation=edge_deviation(config.edges),
         auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
-        masks=masks,
+        masks=masks or edge_masks(config.space),
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),

@@ -10,8 +10,8 @@ from torch import Tensor
 from ltnas.axes.progression import SearchStage, keep_strongest, search_stages
 from ltnas.config import SearchConfig
 from ltnas.data.long_tail import LongTail
-from ltnas.models.sources import Mask
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.edge_masks import edge_masks
+from ltnas.space.layout import edges
 from ltnas.training.inheritance import inherit_weights, inherited_states
 from ltnas.training.learner import Learner
 from ltnas.training.search_module import SearchModule
@@ -37,8 +37,7 @@ class StagedSearch:
         self.stages = search_stages(config)
         self.records: list[dict[str, Any]] = []
         self._operations = tuple(config.space.operations)
-        everything = ((True,) * len(self._operations),) * len(edges(config.space.nodes))
-        self._masks: dict[str, Mask] = dict.fromkeys(KINDS, everything)
+        self._masks = edge_masks(config.space)
         self._before: tuple[Learner, list[torch.optim.Optimizer]] | None = None
         self._strengths: dict[str, Tensor] | None = None
 

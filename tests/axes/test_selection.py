@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltnas.axes.selection import (
@@ -17,6 +17,7 @@ from ltnas.axes.selection import (
     top2,
 )
 from ltnas.config import OPERATIONS, RandomDraw, ThresholdEdge, ThresholdSparse, Top2
+from ltnas.space.edge_masks import full_mask
 from ltnas.space.genotype import Edge
 from ltnas.space.layout import edges
 
@@ -140,6 +141,65 @@ def test_random_genotype_is_uniform():
             incoming = [edge.source for edge in genotype.reduce.edges if edge.node == node]
             assert len(set(incoming)) == 2
             assert max(incoming) < node
+
+
+# --- masks --------------------------------------------------------------------------------------
+
+RULES = [Top2(), ThresholdSparse(threshold=-9.0), ThresholdEdge(threshold=-9.0), RandomDraw()]
+
+
+@st.composite
+def masks(draw):
+    """Draw a mask of each kind of cell that leaves each edge an operation other than none."""
+    row = st.tuples(*[st.booleans()] * 8).filter(lambda there: any(there[1:]))
+    cell = st.tuples(*[row] * 14)
+    return {"normal": draw(cell), "reduce": draw(cell)}
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("level", [0.0, -3.0, None])
+@settings(max_examples=15, deadline=None)
+@given(masks=masks(), seed=st.integers(0, 10**6))
+def test_a_masked_operation_is_never_chosen(rule, level, masks, seed):
+    generator = torch.Generator().manual_seed(seed)
+    kinds = ("normal", "reduce")
+    drawn = {kind: torch.randn(14, 8, generator=generator) for kind in kinds}
+    weights = drawn if level is None else dict.fromkeys(kinds, torch.full((14, 8), level))
+    genotype, _ = select(rule, weights, OPERATIONS, seed, masks=masks)
+    rows = {edge: row for row, edge in enumerate(edges(4))}
+    for kind in kinds:
+        for operation, node, source in genotype.cell(kind).edges:
+            assert masks[kind][rows[node, source]][OPERATIONS.index(operation)]
+        nodes = [edge.node for edge in genotype.cell(kind).edges]
+        assert min(nodes.count(node) for node in (2, 3, 4, 5)) >= 2
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_mask_that_leaves_nothing_out_selects_the_same(rule):
+    weights = {kind: torch.randn(14, 8) for kind in ("normal", "reduce")}
+    full = dict.fromkeys(weights, full_mask(4, 8))
+    expected = select(rule, weights, OPERATIONS, 5)
+    assert select(rule, weights, OPERATIONS, 5, masks=full) == expected
+
+
+def test_a_threshold_that_empties_a_masked_cell_falls_back_to_existing_operations():
+    weights = dict.fromkeys(("normal", "reduce"), torch.full((14, 8), 0.5))
+    skips = dict.fromkeys(weights, ((*[False] * 3, True, *[False] * 4),) * 14)
+    genotype, notes = select(ThresholdSparse(), weights, OPERATIONS, 0, masks=skips)
+    assert len(notes) == 2
+    assert "0.500" in notes[0]
+    assert genotype.count("skip_connect") == 16
+
+
+def test_a_random_genotype_is_uniform_over_the_operations_of_each_edge():
+    only_two = ((*[False] * 4, True, True, False, False),) * 14
+    masks = {"normal": only_two, "reduce": full_mask(4, 8)}
+    drawn = [random_genotype(OPERATIONS, 4, seed, masks) for seed in range(200)]
+    counts = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    assert set(counts) == {"sep_conv_3x3", "sep_conv_5x5"}
+    assert abs(counts["sep_conv_3x3"] - 800) < 66  # 3.3 standard deviations of 1600 tosses
+    others = {edge.operation for g in drawn for edge in g.reduce.edges}
+    assert others == set(OPERATIONS) - {"none"}
 
 
 def test_entropy():

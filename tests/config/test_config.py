@@ -71,6 +71,41 @@ REFUSED = {
     "no operations": (lambda: c.Space([]), "space.operations=[]", "add an operation"),
     "no nodes": (lambda: c.Space(nodes=0), "space.nodes=0", "at least one node"),
     "many nodes": (lambda: c.Space(nodes=31), "space.nodes=31", "[1, 30]"),
+    "edges": (
+        lambda: c.Space(nodes=1, normal_edges=[["none"]]),
+        "space.normal_edges lists 1 edges",
+        "space.nodes=1 has 2",
+    ),
+    "edges of other nodes": (
+        lambda: c.Space(nodes=3, reduce_edges=[["none"]] * 14),
+        "space.reduce_edges lists 14 edges",
+        "space.nodes=3 has 9",
+    ),
+    "edge without an operation": (
+        lambda: c.Space(nodes=1, reduce_edges=[["skip_connect"], ["none"]]),
+        "space.reduce_edges[1]=['none'] leaves the edge without an operation",
+        "other than none",
+    ),
+    "empty edge": (
+        lambda: c.Space(nodes=1, normal_edges=[[], ["skip_connect"]]),
+        "space.normal_edges[0]=[] leaves the edge without an operation",
+        "at least one",
+    ),
+    "operation of an edge": (
+        lambda: c.Space(["none", "skip_connect"], 1, [["skip_connect"], ["noise"]]),
+        "space.normal_edges[1]=['noise'] has noise",
+        "one of none, skip_connect",
+    ),
+    "edge with an operation twice": (
+        lambda: c.Space(nodes=1, normal_edges=[["skip_connect"] * 2, ["skip_connect"]]),
+        "space.normal_edges[0]=['skip_connect', 'skip_connect'] names an operation twice",
+        "each once",
+    ),
+    "edge that is no list": (
+        lambda: c.Space(nodes=1, normal_edges=["skip_connect", "none"]),
+        "space.normal_edges[0]=skip_connect is no list",
+        "[skip_connect]",
+    ),
     "deviation": (
         lambda: c.Softmax(initial_deviation=-1.0),
         "relaxation.initial_deviation=-1.0",
@@ -158,6 +193,16 @@ REFUSED = {
         lambda: c.SearchConfig(selection=c.ThresholdEdge()),
         "selection=threshold_edge with relaxation=softmax",
         "selection=top2",
+    ),
+    "differences of noise": (
+        lambda: c.SearchConfig(space=c.Space(["noise"]), gradient=c.SecondOrder()),
+        "gradient=second_order with noise in space.operations",
+        "take gradient=first_order",
+    ),
+    "noise that is drawn again": (
+        lambda: c.SearchConfig(space=c.Space(["noise"]), checkpoint_cells=True),
+        "checkpoint_cells=true with noise in space.operations",
+        "take checkpoint_cells=false",
     ),
     # retraining
     "genotype": (lambda: c.RetrainConfig(), "genotype is missing", "genotype=darts_v2"),
@@ -644,6 +689,7 @@ def test_operations_are_those_of_darts_in_their_order():
         *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
     ) == c.OPERATIONS
     assert c.Space().operations == list(c.OPERATIONS)
+    assert (*c.OPERATIONS, "noise") == c.KNOWN_OPERATIONS
     assert c.Space().nodes == 4
 
 

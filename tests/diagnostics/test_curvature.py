@@ -45,6 +45,14 @@ def test_gradients_that_are_not_finite_give_nan():
     assert math.isnan(largest_eigenvalue(lambda point: point * math.nan, at, seed=0))
 
 
+def test_both_gradients_of_a_difference_draw_the_same_noise():
+    plain, at = quadratic([3.0, -5.0, 1.0]), torch.zeros(3, dtype=torch.float64)
+    before = torch.get_rng_state()
+    computed = largest_eigenvalue(lambda point: plain(point) + torch.randn(3).double(), at, seed=1)
+    assert computed == pytest.approx(3.0, abs=1e-6)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_few_iterations_are_enough_for_many_eigenvalues():
     eigenvalues = [0.5, *torch.linspace(-0.1, 0.2, 223).tolist()]
     computed = largest_eigenvalue(quadratic(eigenvalues), torch.zeros(224), seed=0)

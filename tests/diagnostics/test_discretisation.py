@@ -26,6 +26,26 @@ def test_distance_is_zero_if_the_weights_are_the_genotype():
     assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == 0
 
 
+def test_distance_counts_only_the_operations_of_a_mask():
+    normal = one_hot(CELL)
+    normal[0, 1] = 0.4
+    mixing = {"normal": normal, "reduce": one_hot(CELL)}
+    without_none = ((False, True, True),) * 5
+    everything = ((True, True, True),) * 5
+    found = distance(
+        mixing,
+        Genotype(CELL, CELL),
+        OPERATIONS,
+        2,
+        masks={"normal": without_none, "reduce": everything},
+    )
+    assert found == pytest.approx((0.6 / 10 + 0) / 2)
+    everywhere = {"normal": everything, "reduce": everything}
+    genotype = Genotype(CELL, CELL)
+    unmasked = distance(mixing, genotype, OPERATIONS, 2)
+    assert distance(mixing, genotype, OPERATIONS, 2, masks=everywhere) == unmasked
+
+
 def test_distance_counts_every_weight_of_both_cells():
     normal = one_hot(CELL)
     normal[0, 1] = 0.4  # kept: 0.6 short of one

@@ -14,7 +14,7 @@ from ltnas.models import native_executor, operation_kernels, rectified
 from ltnas.models.network import Network
 from ltnas.models.stacked import Convolutions, Pool
 from ltnas.models.supernet import SupernetCell
-from ltnas.space.genotype import load_genotype
+from ltnas.space.genotype import Edge, Genotype, cell_genotype, load_genotype
 from ltnas.space.layout import KINDS, CellPlan, edges
 
 
@@ -62,6 +62,32 @@ def test_a_supernet_by_the_gpu_kernels(on_gpu, spectral):
     model = search_network(nodes=2, channels=2, cells=3, design={"spectral": spectral})
     model = model.to(memory_format=torch.channels_last)
     agree(model, torch.randn(2, 3, 8, 8), on_gpu=on_gpu)
+
+
+def test_a_supernet_with_noise_and_masks_by_the_gpu_kernels(on_gpu):
+    torch.manual_seed(0)
+    # Noise beside other operations on the same edges, alone, and on no edge that leaves a state.
+    rows = ((True, True, True), (True, False, False), *((False, True, True),) * 3)
+    model = search_network(
+        ["noise", "skip_connect", "sep_conv_3x3"],
+        nodes=2,
+        channels=2,
+        masks={"normal": rows, "reduce": rows[::-1]},
+    ).to(memory_format=torch.channels_last)
+    agree(model, torch.randn(2, 3, 8, 8), on_gpu)
+
+
+def test_a_discrete_network_with_noise_by_the_gpu_kernels(on_gpu):
+    torch.manual_seed(0)
+    cell = cell_genotype(
+        [
+            *(Edge("noise", 2, 0), Edge("sep_conv_3x3", 2, 1)),
+            *(Edge("noise", 3, 0), Edge("noise", 3, 2)),
+        ]
+    )
+    model = Network(Genotype(cell, cell), 4, 3, 10, False)
+    model.set_drop_path(0.3)
+    agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu)
 
 
 def test_a_discrete_network_by_the_gpu_kernels(on_gpu):

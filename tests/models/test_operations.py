@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ltnas.config import OPERATIONS
+from ltnas.config import KNOWN_OPERATIONS, OPERATIONS
 from ltnas.config.space import PARAMETRIC
 from ltnas.models.operations import FactorizedReduce, Zero, operation
 from ltnas.models.sources import Source
+from ltnas.models.stacked import EdgeNoise
 
 
 def parameters(module):
@@ -37,6 +38,7 @@ def x():
         *(("sep_conv_5x5", stride, 1312, 1376) for stride in (1, 2)),
         *(("dil_conv_3x3", stride, 400, 432) for stride in (1, 2)),
         *(("dil_conv_5x5", stride, 656, 688) for stride in (1, 2)),
+        *(("noise", stride, 0, 0) for stride in (1, 2)),
     ],
 )
 def test_parameters_are_those_of_the_authors_code(name, stride, plain, affine):
@@ -44,7 +46,7 @@ def test_parameters_are_those_of_the_authors_code(name, stride, plain, affine):
     assert parameters(operation(name, 16, stride, affine=True)) == affine
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", KNOWN_OPERATIONS)
 @pytest.mark.parametrize("affine", [False, True])
 def test_an_operation_keeps_channels_and_divides_the_size(name, affine, x):
     for stride, shape in ((1, (2, 6, 8, 10)), (2, (2, 6, 4, 5))):
@@ -81,6 +83,42 @@ def test_none_is_zero_and_stops_no_other_gradient(stride, x):
 
 def test_none_is_zero_where_its_input_is_not_finite(x):
     assert not Zero(1)(x / 0).any()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_noise_is_standard_normal_and_independent_of_its_input(stride):
+    x = torch.full((8, 16, 32, 32), 7.0, requires_grad=True)
+    module = operation("noise", 16, stride, affine=True)
+    torch.manual_seed(0)
+    y = module(x)
+    torch.manual_seed(0)
+    assert torch.equal(module(-x / 0), y)
+    assert not torch.equal(module(x), y)  # drawn anew in each pass, in evaluation, too
+    assert not y.requires_grad
+    count = y.numel()
+    assert abs(y.mean()) < 4 / count**0.5
+    assert abs(y.var() - 1) < 4 * (2 / count) ** 0.5
+    neighbours = (y[..., 1:] * y[..., :-1]).mean()
+    assert abs(neighbours) < 5 / count**0.5
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_noise_of_several_edges_has_their_mixing_weights(stride):
+    torch.manual_seed(1)
+    state = torch.randn(8, 4, 16, 16, dtype=torch.float64, requires_grad=True)
+    scale = torch.tensor([0.5] * 4 + [0.0] * 4 + [2.0] * 4, dtype=torch.float64).requires_grad_()
+    y = EdgeNoise(3, stride)(state, scale)
+    assert y.shape == (8, 12, 16 // stride, 16 // stride)
+    first, masked, last = (part.detach() for part in y.split(4, 1))
+    assert not masked.any()
+    pixels = first.numel()
+    for part, weight in ((first, 0.5), (last, 2.0)):
+        assert abs(part.mean()) < 4 * weight / pixels**0.5
+        assert abs(part.var() / weight**2 - 1) < 4 * (2 / pixels) ** 0.5
+    assert abs((first * last).mean()) < 4 / pixels**0.5  # edges draw separately
+    gradient, none = torch.autograd.grad(y.sum(), (scale, state), allow_unused=True)
+    assert none is None
+    torch.testing.assert_close(gradient[:4], first.sum((0, 2, 3)) / 0.5)
 
 
 def test_skip_connect_is_the_identity(x):

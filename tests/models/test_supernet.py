@@ -124,6 +124,92 @@ def test_the_stem_feeds_both_inputs_of_the_first_cell():
     assert torch.equal(inputs[0][1], stem)
 
 
+# --- masks and noise ----------------------------------------------------------------------------
+
+SKIP_OR_CONVOLUTION = ("max_pool_3x3", "skip_connect", "sep_conv_3x3")
+WITHOUT_POOL = dict.fromkeys(("normal", "reduce"), ((False, True, True),) * 5)
+
+
+def with_masks(masks, operations=SKIP_OR_CONVOLUTION, relaxation=None):
+    torch.manual_seed(2)
+    options = {"nodes": 2, "classes": 3, "relaxation": relaxation, "deviation": 1.0}
+    return supernet(operations, masks=masks, **options).double()
+
+
+@pytest.mark.parametrize("relaxation", [Softmax(), Sigmoid()])
+def test_a_masked_operation_is_as_if_the_space_had_none(relaxation):
+    larger = with_masks(WITHOUT_POOL, relaxation=relaxation)
+    smaller = with_masks(None, SKIP_OR_CONVOLUTION[1:], relaxation)
+    tensors = larger.state_dict()
+    for kind in ("normal", "reduce"):
+        tensors[f"architecture.{kind}"] = tensors[f"architecture.{kind}"][:, 1:]
+    smaller.load_state_dict(tensors)  # strict: the masked operation has no tensors
+    x = images()
+    logits = [model(x) for model in (larger, smaller)]
+    assert torch.equal(*logits)
+    found, expected = (
+        torch.autograd.grad(y.square().sum(), list(model.parameters()))
+        for y, model in zip(logits, (larger, smaller), strict=True)
+    )
+    for (name, _), ours, theirs in zip(larger.named_parameters(), found, expected, strict=True):
+        if name.startswith("architecture."):
+            assert not ours[:, 0].any()
+            ours = ours[:, 1:]
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("relaxation", [Softmax(), Sigmoid()])
+def test_masks_that_leave_nothing_out_change_no_bit(relaxation):
+    full = with_masks(
+        dict.fromkeys(("normal", "reduce"), ((True,) * 3,) * 5), relaxation=relaxation
+    )
+    plain = with_masks(None, relaxation=relaxation)
+    x = images()
+    assert full.state_dict().keys() == plain.state_dict().keys()
+    assert torch.equal(full(x), plain(x))
+
+
+def test_masked_operations_have_no_parameters():
+    convolutions = ["sep_conv_3x3", "dil_conv_5x5"]
+    counts = []
+    for mask in (None, ((True, False), *((True, True),) * 4), ((True, False),) * 5):
+        masks = mask and {"normal": mask, "reduce": ((True, True),) * 5}
+        model = supernet(convolutions, nodes=2, channels=4, cells=3, masks=masks)
+        counts.append(sum(p.numel() for p in model.weight_parameters().values()))
+    # One normal cell of 4 channels: 25 weights a channel, and a pointwise convolution.
+    one = 4 * 25 + 4 * 4
+    assert counts[0] - counts[1] == one
+    assert counts[0] - counts[2] == 5 * one
+
+
+def test_expected_weights_are_masked():
+    weights = with_masks(WITHOUT_POOL).expected_weights()
+    assert not weights["normal"][:, 0].any()
+    torch.testing.assert_close(weights["normal"].sum(1), torch.ones(5).double())
+
+
+def test_a_cell_with_noise_is_not_given_to_the_kernels():
+    quiet = supernet(["skip_connect", "sep_conv_3x3"], nodes=1, cells=1)
+    noisy = supernet(["noise", "sep_conv_3x3"], nodes=1, cells=1)
+    state = torch.randn(2, 8, 8, 8).to(memory_format=torch.channels_last)
+    assert quiet.supernet.cells[0].executors[0].can_run(state)
+    assert not noisy.supernet.cells[0].executors[0].can_run(state)
+
+
+def test_a_supernet_draws_noise_in_each_pass():
+    torch.manual_seed(0)
+    model = supernet(["noise", "sep_conv_3x3"], nodes=2, classes=3, deviation=1.0).eval()
+    x = torch.randn(2, 3, 8, 8)
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        results.append(model(x))
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+    gradient = torch.autograd.grad(results[0].sum(), list(model.architecture.values()))
+    assert all(g.abs().sum() > 0 for g in gradient)
+
+
 # --- architecture parameters --------------------------------------------------------------------
 
 

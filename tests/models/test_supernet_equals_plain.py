@@ -46,7 +46,7 @@ def cases(draw, dtype=torch.float64, masked=False):
     several = st.permutations(OPERATIONS).map(lambda names: tuple(names[:3]))
     operations = draw(everything | several)
     nodes = draw(st.integers(1, 4))
-    row = st.tuples(*[st.booleans()] * len(operations))
+    row = st.tuples(*[st.booleans()] * len(operations)).filter(any)
     mask = st.tuples(*[row] * len(edges(nodes)))
     return Case(
         operations,
@@ -74,6 +74,7 @@ def pair(case, **options):
     plain = plain_supernet.Supernet(*shape).to(case.dtype)
     options |= {"masks": case.masks, "deviation": 1.0}
     fast = search_network(*shape[:-1], **options).to(case.dtype)
+    plain.masks = {kind: torch.tensor(mask) for kind, mask in (case.masks or {}).items()}
     kinds = dict(enumerate(fast.supernet.kinds))
     for index, cell in enumerate(plain.cells if case.masks else []):
         for row, mixed in enumerate(cell.mixed):

@@ -220,8 +220,19 @@ def test_defaults_have_every_key(config):
 def test_a_tuple_of_python_code_is_a_list_in_the_file():
     space = c.Space(operations=tuple(c.OPERATIONS))
     assert fingerprint(c.SearchConfig(space=space)) == fingerprint(c.SearchConfig())
-    kept = fingerprint(c.SearchConfig(space=c.Space(operations=("none", "skip_connect"))))
+    edges = (("skip_connect",), ("none", "skip_connect"))
+    space = c.Space(("none", "skip_connect"), nodes=1, normal_edges=edges)
+    kept = fingerprint(c.SearchConfig(space=space))
     assert json.loads(json.dumps(kept)) == kept
+
+
+def test_the_operations_of_each_edge_decide_a_run():
+    edges = [["skip_connect"], ["none", "skip_connect"]]
+    kept = fingerprint(c.SearchConfig(space=c.Space(nodes=1, reduce_edges=edges)))
+    assert kept["space.reduce_edges"] == edges
+    every = fingerprint(c.SearchConfig(space=c.Space(nodes=1)))
+    assert "space.reduce_edges" not in every
+    assert differences(every, kept) == [f"space.reduce_edges was None, now {edges}"]
 
 
 def test_a_pipeline_is_not_one_run():

@@ -43,6 +43,33 @@ def test_architecture_gradient_leaves_weights_statistics_and_their_gradients_alo
     assert all(float(value.abs().sum()) > 0 for value in found.values())
 
 
+@pytest.mark.parametrize("regulariser", [c.ZeroOneL1(), c.ZeroOneL2()])
+def test_a_masked_operation_changes_neither_gradient_nor_history(regulariser):
+    """A space without the operation gives the same, with the regulariser's mean over the rest."""
+    masks = dict.fromkeys(("normal", "reduce"), ((False, True, True),) * 5)
+    axes = {"relaxation": c.Sigmoid(initial_deviation=1.0), "regulariser": regulariser}
+    larger = search_module(**axes, operations=["none", "skip_connect", "sep_conv_3x3"], masks=masks)
+    smaller = search_module(**axes, operations=["skip_connect", "sep_conv_3x3"])
+    tensors = larger.learner.state_dict()
+    for kind in ("normal", "reduce"):
+        tensors[f"model.architecture.{kind}"] = tensors[f"model.architecture.{kind}"][:, 1:]
+    smaller.learner.load_state_dict(tensors)
+    found, expected = (module.architecture_gradient(batches())[0] for module in (larger, smaller))
+    for name, gradient in found.items():
+        assert not gradient[:, 0].any()
+        torch.testing.assert_close(gradient[:, 1:], expected[name], rtol=1e-10, atol=1e-13)
+    assert larger.architecture().genotype == smaller.architecture().genotype
+    assert larger.epoch_details() == pytest.approx(smaller.epoch_details(), rel=1e-12)
+
+
+def test_the_curvature_is_that_of_one_draw_of_noise():
+    module = search_module(operations=["noise", "sep_conv_3x3"])
+    module.alone.current_epoch = 0
+    found = [module._curvature(batches()["architecture"]) for _ in range(2)]
+    assert found[0] == found[1]
+    assert abs(found[0]) < 10  # differences of two draws, divided by 2e-6, would be far larger
+
+
 def test_no_weight_gradient_is_computed_in_the_architecture_step():
     """Convolutions are asked for the gradient of their input alone."""
     module = search_module()
