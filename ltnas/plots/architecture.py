@@ -25,8 +25,8 @@ def plot_architecture(folder: RunFolder) -> None:
     for (kind, edges), count in zip(curves.items(), rows, strict=True):
         _draw_kind(grids[first : first + count].ravel(), kind, edges)
         first += count
-    names = [name for name in OPERATION_COLOURS if name in next(iter(curves["normal"].values()))]
-    operation_legend(figure, names)
+    found = operations_in(curves)
+    operation_legend(figure, [name for name in OPERATION_COLOURS if name in found])
     figure.supxlabel("epoch", fontsize=9, color=INK)
     figure.supylabel("mixing weight", fontsize=9, color=INK)
     save(figure, folder, "architecture.png")
@@ -45,6 +45,12 @@ def read_curves(folder: RunFolder) -> dict[str, Curves]:
             edge = (int(row["node"]), int(row["source"]))
             curves[row["cell"]][edge][row["operation"]].append(float(row["weight"]))
     return dict(curves)
+
+
+def operations_in(curves: dict[str, Curves]) -> list[str]:
+    """Return the operations of all edges in the order of the file; edges may differ in theirs."""
+    of_edges = [by_name for edges in curves.values() for by_name in edges.values()]
+    return list(dict.fromkeys(name for by_name in of_edges for name in by_name))
 
 
 def _draw_kind(panels: Any, kind: str, edges: Curves) -> None:  # noqa: ANN401

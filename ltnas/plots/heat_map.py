@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from ltnas.plots.architecture import Curves
+from ltnas.plots.architecture import Curves, operations_in
 from ltnas.plots.cells import TITLES
 from ltnas.plots.figure import INK, new_figure
 
 
 def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - matplotlib has no types
     """Return a figure with one panel for each kind of cell; darker squares are larger weights.
+
+    An operation that an edge does not have is left white.
 
     Args:
         curves: mixing weights as `plots.architecture.read_curves` returns them.
@@ -26,9 +29,12 @@ def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - ma
     )
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for panel, (kind, edges) in zip(panels, curves.items(), strict=True):
-        operations = list(next(iter(edges.values())))
-        # [edges, operations]
-        table = [[row[name][epoch] for name in operations] for row in edges.values()]
+        operations = operations_in(curves)
+        # [edges, operations]; nothing is drawn where a value is not a number.
+        table = [
+            [row[name][epoch] if name in row else math.nan for name in operations]
+            for row in edges.values()
+        ]
         image = panel.imshow(table, cmap="Blues", vmin=0, vmax=largest, aspect="auto")
         panel.set_title(TITLES[kind], loc="left", color=INK, fontsize=12)
         names = [name.replace("_", " ") for name in operations]

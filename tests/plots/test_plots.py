@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ltnas.config import OPERATIONS
-from ltnas.plots.architecture import plot_architecture, read_curves
+from ltnas.config import KNOWN_OPERATIONS, OPERATIONS
+from ltnas.plots.architecture import operations_in, plot_architecture, read_curves
 from ltnas.plots.cells import draw, plot_cells
 from ltnas.plots.curves import COLOURS, accuracies, plot_curves
 from ltnas.plots.figure import OPERATION_COLOURS, PAPER
+from ltnas.plots.heat_map import heat_map
 from ltnas.runs.folder import RunFolder
 from ltnas.space.genotype import parse_genotype
 from ltnas.space.layout import edges
@@ -31,9 +32,9 @@ GENOTYPES = {
         {
             "edges": [
                 [operation, 2 + number // 2, number % 2]
-                for number, operation in enumerate(OPERATIONS)
+                for number, operation in enumerate(KNOWN_OPERATIONS)
             ],
-            "concat": [2, 3, 4, 5],
+            "concat": [2, 3, 4, 5, 6],
         }
     ),
     "one edge": both_kinds(EMPTY),
@@ -159,6 +160,34 @@ def test_architecture(tmp_path, epochs, nodes, operations):
     for row in rows:
         edge = (row["node"], row["source"])
         assert curves[row["cell"]][edge][row["operation"]][row["epoch"]] == row["weight"]
+
+
+def test_edges_may_differ_in_their_operations(tmp_path):
+    listed = {(2, 0): ("skip_connect", "noise"), (2, 1): ("max_pool_3x3",)}
+    rows = [
+        row
+        for row in weights(2, 1, ("max_pool_3x3", "skip_connect"))
+        if row["operation"] in listed[row["node"], row["source"]]
+    ]
+    rows += [{**row, "operation": "noise"} for row in rows if row["source"] == 0]
+    write(tmp_path, "architecture.csv", rows)
+    (png,) = drawn(tmp_path, plot_architecture, "architecture.png")
+    used = {"max_pool_3x3", "skip_connect", "noise"}
+    for operation, colour in OPERATION_COLOURS.items():
+        assert has(pixels(png), colour) is (operation in used), operation
+    curves = read_curves(RunFolder(tmp_path))
+    assert {edge: tuple(names) for edge, names in curves["reduce"].items()} == listed
+    assert operations_in(curves) == ["skip_connect", "noise", "max_pool_3x3"]
+
+
+def test_a_heat_map_leaves_out_what_an_edge_does_not_have():
+    of_edges = {(2, 0): {"skip_connect": [0.25, 0.75]}, (2, 1): {"noise": [0.5, 0.5]}}
+    figure = heat_map({"normal": of_edges, "reduce": of_edges}, 1)
+    for panel in figure.axes[:2]:
+        names = [label.get_text() for label in panel.get_xticklabels()]
+        assert names == ["skip connect", "noise"]
+        table = np.ma.filled(panel.images[0].get_array(), np.nan)
+        np.testing.assert_equal(table, [[0.75, np.nan], [np.nan, 0.5]])
 
 
 def test_curves_of_a_test_split_that_is_not_balanced(tmp_path):

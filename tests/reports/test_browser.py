@@ -97,6 +97,26 @@ def test_mixing_weights_are_drawn_when_they_are_opened(runs, tmp_path):  # noqa:
     assert "<option>1 → 2</option>" in cards
 
 
+def test_the_mean_of_mixing_weights_is_over_the_edges_that_have_the_operation(runs, tmp_path):  # noqa: F811
+    folder = runs / "search-darts-exp0.1-s0"
+    write_weights(folder, lambda epoch, source: 0.25 + 0.5 * source)
+    lines = (folder / "architecture.csv").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if ",0,none," not in line and "reduce,2,1,none" not in line]
+    (folder / "architecture.csv").write_text("".join(kept))
+    made = report([runs], tmp_path / "out")
+    script = "[...document.querySelectorAll('.card details')].forEach(d => d.open = true);"
+    dom = after(made, script).partition('class="cards"')[2]
+    ends = re.findall(r'<path stroke="[^"]*" d="(?:M[^"]* ([\d.]+))?"', dom)
+    assert len(ends) == 4
+    assert "NaN" not in dom
+    # Normal cell: skip connections are 0.5 in the mean, none is 0.75 on the only edge that has it.
+    skip, none = (float(end) for end in ends[:2])
+    assert none < skip  # higher up
+    # Reduction cell: no edge has none.
+    assert ends[2]
+    assert ends[3] == ""
+
+
 @pytest.mark.parametrize("size", [(1200, 1600), (420, 1600)], ids=["desk", "phone"])
 def test_a_picture_of_it_is_not_empty_and_not_cut(page, size):
     picture = page.with_name("page.png")

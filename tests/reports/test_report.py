@@ -462,6 +462,17 @@ def test_mixing_weights_are_those_of_the_search(runs, tmp_path):
     plain = data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"]
     assert plain["operations"] == ["none", "skip_connect"]
     assert plain["cells"]["reduce"]["1 → 2"] == [[0.5, 0.6], [0.5, 0.6]]
+    csv = runs / "search-darts-exp0.1-s0" / "architecture.csv"
+    lines = csv.read_text().splitlines(keepends=True)
+    csv.write_text("".join(line for line in lines if ",0,none," not in line))
+    masked = data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"]
+    assert masked["operations"] == ["skip_connect", "none"]
+    assert masked["cells"]["reduce"] == {
+        "0 → 2": [[0.0, 0.1], []],
+        "1 → 2": [[0.5, 0.6], [0.5, 0.6]],
+    }
+    csv.write_text(lines[0])
+    assert data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"] is None
     (runs / "search-darts-exp0.1-s0" / "architecture.csv").write_text("epoch\n1\n")
     assert data_of(page(make_rows(listed), listed, []))["rows"][2]["weights"] is None
 
