@@ -520,6 +520,26 @@ DAMAGES = {
 }
 
 
+def test_a_genotype_with_noise_is_trained(tmp_path):
+    cell = {"edges": [["noise", 2, 0], ["sep_conv_3x3", 2, 1], ["noise", 3, 2], ["noise", 3, 0]]}
+    file = tmp_path / "noise.json"
+    file.write_text(json.dumps({"normal": cell, "reduce": cell}))
+    words = (f"genotype={file}", NO_AUXILIARY, "drop_path=0.3")
+    (_, first), (_, again) = (retrained(tmp_path / name, *words) for name in "ab")
+    for name in ("history.csv", "network.safetensors"):
+        assert (first / name).read_bytes() == (again / name).read_bytes()
+    assert load_genotype(str(first))[0].normal.share("noise") == 0.75
+    # Without noise: what it draws has no weights, and takes no multiplications.
+    cell["edges"] = [["sep_conv_3x3", 2, 1], ["none", 3, 2], ["none", 3, 0]]
+    file.write_text(json.dumps({"normal": cell, "reduce": cell}))
+    _, quiet = retrained(tmp_path / "c", f"genotype={file}", NO_AUXILIARY, "epochs=1")
+    counts = ("parameters", "multiply_accumulates")
+    with_noise, without = (read(folder, "metrics.json") for folder in (first, quiet))
+    assert [with_noise[key] for key in counts] == [without[key] for key in counts]
+    network, images = ltnas.load_network(first), torch.randn(4, 3, 8, 8)
+    assert not torch.equal(network(images), network(images))
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_network(tmp_path, from_folder, damage):
     for name in ("network.safetensors", "network.json"):

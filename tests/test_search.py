@@ -290,6 +290,64 @@ def test_same_seed_same_bytes_another_seed_others(runs, tmp_path, scheme, no_pic
     assert len(checksums) == 1
 
 
+LISTED = {
+    "normal": (("noise", "skip_connect"), ("sep_conv_3x3",), *[("none", "noise")] * 3),
+    "reduce": (("skip_connect",), ("noise", "sep_conv_3x3"), *[("max_pool_3x3", "noise")] * 3),
+}
+"""Operations of each edge of a cell with two nodes."""
+WITH_LISTS = (
+    "space.operations=[noise,none,max_pool_3x3,skip_connect,sep_conv_3x3]",
+    *(
+        f"space.{kind}_edges=[{','.join('[' + ','.join(names) + ']' for names in listed)}]"
+        for kind, listed in LISTED.items()
+    ),
+)
+
+
+def has_only_listed_operations(folder):
+    genotype, _ = load_genotype(str(folder))
+    rows_of = {edge: row for row, edge in enumerate(edges(NODES))}
+    return all(
+        edge.operation in LISTED[kind][rows_of[edge.node, edge.source]]
+        for kind in LISTED
+        for edge in genotype.cell(kind).edges
+    )
+
+
+def test_a_space_with_noise_and_operations_of_each_edge(tmp_path, no_pictures):
+    words = (*WITH_LISTS, "collapse.hessian_every=1")
+    first, again = (
+        search(configured("fairdarts", *words, f"runs={tmp_path}/{name}")) for name in "ab"
+    )
+    for name in DECIDED:  # noise is drawn by the seed
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
+    found = {}
+    for row in rows(first / "architecture.csv"):
+        edge = (row["cell"], int(row["node"]), int(row["source"]))
+        found.setdefault((row["epoch"], *edge), []).append(row["operation"])
+    order = ("noise", "none", "max_pool_3x3", "skip_connect", "sep_conv_3x3")
+    assert found == {
+        (epoch, kind, node, source): sorted(names, key=order.index)
+        for epoch in "01"
+        for kind, listed in LISTED.items()
+        for (node, source), names in zip(edges(NODES), listed, strict=True)
+    }
+    assert has_only_listed_operations(first)
+    (_, last) = rows(first / "history.csv")
+    assert 0 <= float(last["entropy_normal"]) <= math.log(2)
+    assert math.isfinite(float(last["largest_eigenvalue"]))
+    written = OmegaConf.load(first / "config.yaml").space
+    assert written.reduce_edges == [list(names) for names in LISTED["reduce"]]
+
+
+def test_a_random_genotype_has_the_operations_of_its_edges(tmp_path, no_pictures):
+    folders = [
+        search(configured("random", *WITH_LISTS, f"runs={tmp_path}", f"seed={seed}"))
+        for seed in range(4)
+    ]
+    assert all(map(has_only_listed_operations, folders))
+
+
 def test_random_is_drawn_from_the_seed_without_training(runs, tmp_path, monkeypatch, no_pictures):
     def train(*arguments):
         raise AssertionError("a random genotype needs no supernet")

@@ -186,6 +186,52 @@ OF_NO_USE = {
 }
 
 
+SPACES = {
+    "convolutions": ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
+    "s2": ("skip_connect", "sep_conv_3x3"),
+    "s3": ("none", "skip_connect", "sep_conv_3x3"),
+    "s4": ("noise", "sep_conv_3x3"),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_spaces_with_the_same_operations_on_each_edge(name):
+    space = settings("search", f"space={name}").space
+    assert space == c.Space(list(SPACES[name]))
+
+
+SHORT = {
+    **{"m": "max_pool_3x3", "a": "avg_pool_3x3", "i": "skip_connect"},
+    **{"s": "sep_conv_3x3", "d": "dil_conv_3x3", "D": "dil_conv_5x5"},
+}
+S1 = {
+    "normal_edges": "id iD iD is id mi is is id is mi id dD dD",
+    "reduce_edges": "ma md ma ma iD ma ms id iD ma ma iD iD iD",
+}
+"""Space S1 of Zela et al. 2020, from the authors' code: two operations on each of 14 edges."""
+
+
+def test_space_s1_is_the_published_list():
+    space = settings("search", "space=s1").space
+    assert space.operations == list(SHORT.values())
+    for key, edges in S1.items():
+        wanted = [[SHORT[letter] for letter in edge] for edge in edges.split()]
+        assert getattr(space, key) == wanted
+
+
+def test_another_number_of_nodes_does_not_fit_the_list_of_s1():
+    message = refusal("search", "space=s1", "space.nodes=3")
+    assert "space.normal_edges lists 14 edges" in message
+    assert "has 9" in message
+
+
+def test_the_operations_of_edges_may_be_words_of_the_command_line():
+    words = ("space.nodes=1", "space.reduce_edges=[[skip_connect],[none,sep_conv_3x3]]")
+    space = settings("search", *words).space
+    assert space.normal_edges is None
+    assert space.reduce_edges == [["skip_connect"], ["none", "sep_conv_3x3"]]
+
+
 def test_space_without_none():
     config = settings("search", "space=without_none")
     assert config.space.operations == list(c.OPERATIONS[1:])
