@@ -95,6 +95,16 @@ def test_a_recorded_search_is_the_eager_one(scheme, like_a_gpu, tmp_path):
     assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
 
 
+def test_a_recorded_search_with_noise_and_other_operations_on_each_edge_is_the_eager_one(
+    like_a_gpu, tmp_path
+):
+    edges = "[[noise],[skip_connect,sep_conv_3x3]]"
+    space = ("space.operations=[noise,skip_connect,sep_conv_3x3]", "space.nodes=1")
+    words = ("scheme=fairdarts", *space, f"space.normal_edges={edges}", "collapse.hessian_every=0")
+    config = composed("search", *STEPS, *words)
+    assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recorded_training_is_the_eager_one(recipe, like_a_gpu, tmp_path):
     # The auxiliary classifier of some recipes needs images of 32 pixels.
