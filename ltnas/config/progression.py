@@ -92,7 +92,7 @@ class Widen(Staged):
     Learning rates run through all stages, the warm-up through each.
     """
 
-    operations: list[int] = field(default_factory=lambda: [7, 4])
+    operations: list[int] = field(default_factory=lambda: [8, 4])
     partial_channels: list[int] = field(default_factory=lambda: [6, 4])
     """K of each stage: candidate operations see 1/K of the channels of a state."""
 

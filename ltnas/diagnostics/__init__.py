@@ -1,1 +1,1 @@
-"""Measures that tell a healthy search from one that collapses, as pure functions."""
+"""Measures of the state of a search, as pure functions: collapse, curvature, stable ranks."""

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from ltnas.axes.build import build_relaxation
 from ltnas.axes.masks import EdgeMasks, masked
-from ltnas.axes.relaxations import build_relaxation
 from ltnas.axes.selection import entropy
 from ltnas.config import Sigmoid, Softmax
 
@@ -18,7 +18,7 @@ def parameters():
 
 
 def relaxed(config, values, mask):
-    return build_relaxation(config)({"normal": masked(values, mask)})["normal"]
+    return build_relaxation(config, *values.shape)({"normal": masked(values, mask)})["normal"]
 
 
 def test_a_softmax_is_shared_by_the_operations_of_the_edge():

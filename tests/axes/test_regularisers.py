@@ -3,33 +3,36 @@
 import pytest
 import torch
 
+from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.regularisers import build_regulariser, zero_one_l1, zero_one_l2
 from ltnas.config import DirichletDivergence, NoRegulariser, ZeroOneL1, ZeroOneL2
 
+EVERYTHING = EdgeMasks(dict.fromkeys(("normal", "reduce"), ((True,),)))
+"""Masks that leave nothing out."""
 POINTS = torch.tensor([[-3.0, -1.0, 0.0, 1.0, 3.0]], dtype=torch.float64).sigmoid()
 
 
 def test_values():
-    assert float(zero_one_l2({"normal": POINTS})) == pytest.approx(-0.1032846, abs=5e-8)
-    assert float(zero_one_l1({"normal": POINTS})) == pytest.approx(-0.2734531, abs=5e-8)
+    assert float(zero_one_l2({"normal": POINTS}, EVERYTHING)) == pytest.approx(-0.1032846, abs=5e-8)
+    assert float(zero_one_l1({"normal": POINTS}, EVERYTHING)) == pytest.approx(-0.2734531, abs=5e-8)
 
 
 @pytest.mark.parametrize(("form", "least"), [(zero_one_l1, -0.5), (zero_one_l2, -0.25)])
 def test_least_where_all_weights_are_zero_or_one(form, least):
     decided = {"normal": torch.tensor([[0.0, 1.0]]), "reduce": torch.tensor([[1.0, 1.0]])}
-    assert float(form(decided)) == least
-    assert float(form({"normal": torch.full((2, 3), 0.5)})) == 0
+    assert float(form(decided, EVERYTHING)) == least
+    assert float(form({"normal": torch.full((2, 3), 0.5)}, EVERYTHING)) == 0
 
 
 def test_the_mean_is_over_all_operations_edges_and_kinds():
     weights = {"normal": torch.ones(1, 4), "reduce": torch.full((1, 4), 0.5)}
-    assert float(zero_one_l1(weights)) == -0.25
+    assert float(zero_one_l1(weights, EVERYTHING)) == -0.25
 
 
 def test_weighted():
     weights = {"normal": torch.ones(2, 2)}
-    assert float(build_regulariser(ZeroOneL1(weight=3.0))({}, weights)) == -1.5
-    assert float(build_regulariser(ZeroOneL2(weight=3.0))({}, weights)) == -0.75
+    assert float(build_regulariser(ZeroOneL1(weight=3.0))({}, weights, EVERYTHING)) == -1.5
+    assert float(build_regulariser(ZeroOneL2(weight=3.0))({}, weights, EVERYTHING)) == -0.75
     assert build_regulariser(NoRegulariser()) is None
 
 
@@ -39,4 +42,15 @@ def test_dirichlet_divergence_sums_over_edges_and_kinds():
     parameters[0, 0] = 1
     both = {"normal": parameters, "reduce": parameters}
     term = build_regulariser(DirichletDivergence(weight=0.5))
-    assert float(term(both, {})) == pytest.approx(0.5 * 2 * 0.353053, abs=1e-6)
+    assert float(term(both, {}, EVERYTHING)) == pytest.approx(0.5 * 2 * 0.353053, abs=1e-6)
+
+
+def test_masked_operations_are_no_part_of_the_divergence():
+    # Three of seven operations: as if there were only these.
+    mask = ((True, False, True, False, False, True, False),)
+    parameters = torch.randn(1, 7, dtype=torch.float64)
+    term = build_regulariser(DirichletDivergence(weight=1.0))
+    some = term({"normal": parameters}, {}, EdgeMasks({"normal": mask}))
+    kept = parameters[:, [0, 2, 5]]
+    every = term({"normal": kept}, {}, EVERYTHING)
+    torch.testing.assert_close(some, every)

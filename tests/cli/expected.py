@@ -16,11 +16,22 @@ SCHEMES = {
     },
     "darts_bbn": {"branches": "two", "schedule": "heterogeneous"},
     "random": {"selection": "random"},
+    "pc_darts": {"edges": "normalised"},
+    "darts_minus": {"auxiliary_skip": "linear"},
+    "drnas": {"relaxation": "dirichlet", "progression": "widen"},
+    "p_darts": {"progression": "deepen"},
+    "gdas": {"relaxation": "hard_gumbel", "selection": "pooled"},
+    "snas": {"relaxation": "gumbel", "gradient": "single_level", "selection": "every_edge"},
+    "msr_darts": {"relaxation": "stable_rank", "weight_norm": "spectral", "gradient": "none"},
 }
 """What each scheme has other than DARTS."""
 
 DARTS = {
     "relaxation": "softmax",
+    "edges": "plain",
+    "auxiliary_skip": "none",
+    "progression": "none",
+    "weight_norm": "none",
     "objective": "cross_entropy",
     "architecture_objective": "same",
     "sampler": "instance_balanced",
@@ -107,8 +118,12 @@ IMBALANCES = {
 
 
 def of_searches(axis, values):
-    """The values that a search can have: a loss of mixed images is no loss of its."""
-    return {name: value for name, value in values.items() if name != "mixture_consistency"}
+    """The values that a search can have: a loss of mixed images is no loss of its.
+
+    Stable ranks are left out, too: they need another space.
+    """
+    left_out = ("mixture_consistency", "stable_rank")
+    return {name: value for name, value in values.items() if name not in left_out}
 
 
 RETRAIN_AXES = {

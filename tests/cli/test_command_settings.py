@@ -55,7 +55,7 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 
 def rows():
     """Combinations that together hold every value of every axis, and that may be combined."""
-    for i in range(max(map(len, SEARCH_AXES.values()))):
+    for i in range(2 * max(map(len, SEARCH_AXES.values()))):
         row = {axis: list(values)[i % len(values)] for axis, values in SEARCH_AXES.items()}
         if row["architecture_objective"] == "barlow_twins":
             row["objective"] = "barlow_twins"
@@ -63,6 +63,16 @@ def rows():
             row["classifier"] = "cosine"
         if row["regulariser"] != "none" or row["selection"].startswith("threshold"):
             row["relaxation"] = "sigmoid"
+        if row["regulariser"] == "dirichlet_divergence":
+            row |= {"relaxation": "dirichlet", "selection": "top2"}
+        if row["progression"] != "none" and row["selection"] == "random":
+            row["selection"] = "top2"
+        if row["progression"] == "deepen" and row["gradient"] == "second_order":
+            row["gradient"] = "first_order"
+        if row["gradient"] in ("single_level", "none"):
+            row |= {"architecture_objective": "same", "architecture_sampler": "same"}
+        if row["gradient"] == "none":
+            row["regulariser"] = "none"
         if row["objective"] == "barlow_twins":
             row |= {"branches": "one", "rebalancing_sampler": "reversed"}
         elif row["rebalancing_sampler"] != "reversed":
@@ -88,9 +98,10 @@ def test_rows_hold_every_value():
 @pytest.mark.parametrize(("scheme", "row"), list(zip(itertools.cycle(SCHEMES), ROWS, strict=False)))
 def test_schemes_with_other_values_on_every_axis(scheme, row):
     wanted = row
-    config = settings(
-        "search", *(f"{axis}={value}" for axis, value in wanted.items()), f"scheme={scheme}"
-    )
+    words = (f"{axis}={value}" for axis, value in wanted.items())
+    # Sizes and limits that every value of every axis allows.
+    sizes = ("channels=36", "cells=8", "selection.most_skips=null")
+    config = settings("search", *words, *sizes, f"scheme={scheme}")
     assert choices(config) == wanted
     for axis, value in wanted.items():
         assert type(getattr(config, axis)) is AXES[axis][value]
@@ -117,7 +128,7 @@ def test_keys_of_an_axis_value():
     config = settings("search", "scheme=darts", "objective=barlow_twins", "objective.hidden=16")
     assert config.objective == c.BarlowTwins(hidden=16)
     config = settings("search", "scheme=fairdarts", "selection=threshold_edge")
-    assert config.selection == c.ThresholdEdge(0.85)
+    assert config.selection == c.ThresholdEdge(threshold=0.85)
     assert "objective.hidden" in refusal("search", "objective.hidden=16")  # of cross-entropy
 
 

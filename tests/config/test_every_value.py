@@ -12,6 +12,7 @@ from ltnas import config as c
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
 from ltnas.axes.build import build_relaxation, is_spectral
 from ltnas.axes.edges import edge_deviation
+from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.progression import search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.schedules import share
@@ -126,7 +127,8 @@ def augmented(value):
 def regularised(value):
     term = build_regulariser(value)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
-    return None if term is None else float(term(kinds, kinds))
+    masks = EdgeMasks(dict.fromkeys(kinds, ((True,),)))
+    return None if term is None else float(term(kinds, kinds, masks))
 
 
 def after_a_step(value):

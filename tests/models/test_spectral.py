@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from networks import search_network
+from recording import Recording
 from torch import nn
 from torch.func import functional_call
 
@@ -225,3 +226,13 @@ def test_a_copy_in_double_precision_is_as_near_as_rounding():
     images = random(8, 3, 16, 16)
     exact = copy.deepcopy(model).double()(images)
     torch.testing.assert_close(model(images.float()).double(), exact, rtol=1e-3, atol=1e-4)
+
+
+def test_normalised_weights_can_be_recorded():
+    """And their tensors are made on the device of the weights: others would be on `meta`."""
+    unit = Unit(2, 4, 5, 2, 2, spectral=True)
+    with torch.device("meta"), Recording() as graph:
+        weights = unit.weights((8, 8))
+        gradients = torch.autograd.grad(sum(w.sum() for w in weights), list(unit.parameters()))
+    assert graph.calls
+    assert all(gradient.isfinite().all() for gradient in gradients)

@@ -20,7 +20,7 @@ from ltnas.training import monitor
 from ltnas.training.graphs import EAGER_STEPS, GraphRunner, build_runner, run_eagerly
 
 GENOTYPE = "genotype=darts_v2"
-SCHEMES = ["darts", "fairdarts", "fairdarts_ssl", "darts_2nd", "darts_bbn"]
+SCHEMES = ["darts", "fairdarts", "fairdarts_ssl", "darts_2nd", "darts_bbn", "msr_darts"]
 RECIPES = [
     *("paper", "strong", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
     "cross_entropy",
