@@ -1,19 +1,15 @@
-"""Supernet search: the architecture step, then the weight step (DARTS, algorithm 1)."""
+"""Supernet search: the order of its steps, and what each epoch determines."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
 
 from ltnas import config as c
-from ltnas.axes.gradients import Loss, Tensors, WeightStep, architecture_gradient
 from ltnas.axes.progression import SearchStage, single_stage, skip_dropout_rate
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
@@ -21,36 +17,28 @@ from ltnas.data.seeds import derived_seed, generator
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.diagnostics.ranks import Measure
-from ltnas.distributed.collectives import mean_over_ranks
-from ltnas.models.search_network import SearchNetwork
 from ltnas.models.skip_dropout import set_skip_dropout
-from ltnas.models.statistics import frozen_statistics
-from ltnas.objectives import Losses
 from ltnas.training.architecture import Architecture, architecture_numbers, read_architecture
 from ltnas.training.curvature import measure_curvature
-from ltnas.training.graphs import Notes, Step
+from ltnas.training.graphs import Step
 from ltnas.training.inheritance import OptimiserState, inherit
 from ltnas.training.learner import Learner
-from ltnas.training.monitor import PACE, MeasuringModule, Pace
+from ltnas.training.monitor import PACE, Pace
 from ltnas.training.optimisation import (
     architecture_optimiser,
-    clipped_step,
-    descend,
     place_counters,
     rate_of,
-    set_gradients,
     set_rate,
     weight_optimiser,
 )
+from ltnas.training.search_steps import Context, SearchSteps
 
 SUPERNET_0_1 = re.compile(r"(learner\.model\.)((?:stem|cells|rebalancing_cell)\.)")
 """Names of the supernet's tensors in checkpoints of ltnas 0.1.0."""
-Context = Callable[[], AbstractContextManager[object]]
-"""Makes the context of a forward pass, for mixed precision."""
 
 
-class SearchModule(MeasuringModule):
-    """Orders the steps of a bilevel search; what a step computes is decided by its parts.
+class SearchModule(SearchSteps):
+    """Orders the steps of a bilevel search, and sets what an epoch determines.
 
     Args:
         learner: search network and objectives.
@@ -71,8 +59,6 @@ class SearchModule(MeasuringModule):
         pace: how steps are run, and how often the model is tested.
         measure: measures what the relaxation depends on; None: it depends on parameters alone.
     """
-
-    learner: Learner
 
     def __init__(
         self,
@@ -95,21 +81,24 @@ class SearchModule(MeasuringModule):
         measure: Measure | None = None,
     ) -> None:
         stage = stage or single_stage(epochs)
-        super().__init__(learner, tests, seed, pace, stage.first_epoch)
+        super().__init__(
+            learner=learner,
+            regularise=regularise,
+            gradient=gradient,
+            weights=weights,
+            architecture=architecture,
+            tests=tests,
+            seed=seed,
+            autocast=autocast,
+            pace=pace,
+            first_epoch=stage.first_epoch,
+        )
         self.stage, self.inherited, self.measure = stage, inherited, measure
-        self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.schedule, self.selection = schedule, selection
-        self.weights_config, self.architecture_config = weights, architecture
         self.hessian_every, self.epochs = hessian_every, epochs
         self.warmup_epochs = architecture.warmup_epochs(stage.epochs)
         self.curvature: dict[str, float] = {}
         self._architecture: Architecture | None = None
-
-    @property
-    def network(self) -> SearchNetwork:
-        """The model of the learner."""
-        assert isinstance(self.learner.model, SearchNetwork)
-        return self.learner.model
 
     def architecture(self) -> Architecture:
         """Return the present architecture; computed once an epoch, by whoever asks first."""
@@ -162,16 +151,6 @@ class SearchModule(MeasuringModule):
             )
         inherit(found, self.learner, self.inherited)
         return found
-
-    def _architecture_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the architecture's optimiser."""
-        named = self.network.named_architecture().values()
-        return [value for value in named if isinstance(value, nn.Parameter)]
-
-    def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer | None]:
-        """Return the optimisers without Lightning's wrappers, which count two steps a batch."""
-        weights, *architecture = self.trainer.optimizers
-        return weights, architecture[0] if architecture else None
 
     def on_train_epoch_start(self) -> None:
         """Set both learning rates and the state of the relaxation, which the epoch determines."""
@@ -236,131 +215,3 @@ class SearchModule(MeasuringModule):
         if isinstance(self.gradient, c.SingleLevel):
             return self.single_level_step
         return self.bilevel_step
-
-    def weights_alone_step(self, batches: dict[str, Batch]) -> Notes:
-        """Take the weight step, without an architecture step."""
-        return self.weight_step(batches["weights"])
-
-    def single_level_step(self, batches: dict[str, Batch]) -> Notes:
-        """Update weights and architecture parameters by the gradient of one loss (SNAS)."""
-        batch, architecture = batches["weights"], self.learner.architecture()
-        with self.autocast():
-            losses: Losses = self.learner(batch)
-        total = losses.total
-        if self.regularise is not None:
-            total = total + self._regulariser(architecture)
-        # One backward pass; the gradients of the architecture are those before both updates.
-        groups, parameters = self.learner.clip_groups(), self._architecture_parameters()
-        set_gradients(total, [*groups, parameters])
-        weights_optimiser, optimiser = self._optimisers()
-        assert optimiser is not None
-        clipped_step(groups, weights_optimiser, self.weights_config.clip)
-        clipped_step([parameters], optimiser, self.architecture_config.clip)
-        return self._training_notes(losses, batch)
-
-    def bilevel_step(self, batches: dict[str, Batch]) -> Notes:
-        """Take the architecture step, then the weight step at the new architecture parameters."""
-        return self.architecture_step(batches) | self.weight_step(batches["weights"])
-
-    def architecture_step(self, batches: dict[str, Batch]) -> Notes:
-        """Update the architecture parameters on images of their own half (DARTS, section 2.3)."""
-        optimiser = self._optimisers()[1]
-        assert optimiser is not None
-        gradient, notes = self.architecture_gradient(batches)
-        for name, parameter in self.learner.architecture().items():
-            parameter.grad = gradient[name]
-        clipped_step([self._architecture_parameters()], optimiser, self.architecture_config.clip)
-        return notes
-
-    def _weights(self) -> Tensors:
-        """Return the weights by name, detached: no gradient of them is computed."""
-        return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
-
-    def _training_loss(self, batch: Batch, context: Context, of_architecture: bool = False) -> Loss:
-        """Return the objective as a function of parameters; `context` is around the forward pass.
-
-        The backward pass runs outside of autocast, as PyTorch recommends.
-        """
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            # The parameters are arguments of the call, so that moved weights can be tried out while
-            # the module keeps its own.
-            arguments = (batch, of_architecture)
-            with context():
-                losses: Losses = functional_call(self.learner, weights | architecture, arguments)
-            return losses.objective
-
-        return loss
-
-    def _validation_loss(self, batch: Batch, context: Context, notes: Notes) -> Loss:
-        """Return the loss of the architecture step: the objective, noted, and the regulariser."""
-        objective = self._training_loss(batch, context, of_architecture=True)
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            value = objective(weights, architecture)
-            notes["architecture_loss"] = value.detach()
-            return value if self.regularise is None else value + self._regulariser(architecture)
-
-        return loss
-
-    def _regulariser(self, architecture: Tensors) -> Tensor:
-        """Return the regulariser of the parameters that the gradient is taken of.
-
-        Args:
-            architecture: architecture parameters by their names in the learner.
-        """
-        assert self.regularise is not None
-        parameters = {
-            kind: architecture[f"model.architecture.{kind}"] for kind in self.network.architecture
-        }
-        mixing = self.network.relaxed(parameters)
-        return self.regularise(parameters, mixing, self.network.masks)
-
-    def architecture_gradient(self, batches: dict[str, Batch]) -> tuple[Tensors, Notes]:
-        """Return the gradient of the architecture parameters by their names in the learner.
-
-        The second value holds the loss of the architecture.
-        """
-        notes: Notes = {}
-        context = nullcontext if self.gradient.full_precision else self.autocast
-        with frozen_statistics(self.learner):
-            found = architecture_gradient(
-                self.gradient,
-                training_loss=self._training_loss(batches["weights"], context),
-                validation_loss=self._validation_loss(batches["architecture"], context, notes),
-                weights=self._weights(),
-                architecture=self.learner.architecture(),
-                next_step=self._next_weight_step,
-                average=mean_over_ranks,
-            )
-        return found, notes
-
-    def _next_weight_step(self) -> WeightStep:
-        """Return the SGD step that the weights take next, for gradients that look ahead."""
-        optimiser = self._optimisers()[0]
-        # SGD has no momentum buffers before its first step; a missing one counts as zero.
-        buffers = {
-            name: optimiser.state.get(parameter, {}).get("momentum_buffer")
-            for name, parameter in self.learner.weights().items()
-        }
-        return WeightStep(
-            rate=optimiser.param_groups[0]["lr"],
-            momentum=self.weights_config.momentum,
-            weight_decay=self.weights_config.weight_decay,
-            velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
-        )
-
-    def weight_step(self, batch: Batch) -> Notes:
-        """Update the weights, at constant architecture parameters."""
-        # The weight step needs no gradient of the architecture parameters.
-        fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
-        with self.autocast():
-            losses: Losses = functional_call(self.learner, fixed, (batch,))
-        optimiser, clip = self._optimisers()[0], self.weights_config.clip
-        descend(losses.total, self.learner.clip_groups(), optimiser, clip)
-        return self._training_notes(losses, batch)
-
-    def _training_notes(self, losses: Losses, batch: Batch) -> Notes:
-        """Return what a step that updates the weights measures."""
-        hits = (losses.logits.argmax(1) == batch.labels).float().mean()
-        return {"train_loss": losses.objective.detach(), "train_accuracy": hits}
