@@ -20,7 +20,7 @@ from safetensors.torch import save
 from ltnas.axes.selection import select
 from ltnas.callbacks.architecture import ArchitectureHistory
 from ltnas.callbacks.checkpoint import EpochCheckpoint
-from ltnas.callbacks.collapse import CollapseWatch
+from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
@@ -114,7 +114,9 @@ def _train_supernet(
                 callbacks=callbacks,
                 logger=logger,
             )
-            fit(trainer, module, build_data(config, long_tail, stage), checkpoint)
+            data = build_data(config, long_tail, stage)
+            fit(trainer, module, data, checkpoint)
+            test_last_epoch(trainer, module, data, history)
             if config.stop_on_collapse and watch.collapse is not None:
                 break
             staged.finish(module, trainer.optimizers)

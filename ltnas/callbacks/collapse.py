@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ltnas.callbacks.history import History
 from ltnas.config import Collapse
+from ltnas.data.module import LongTailData
 from ltnas.diagnostics.collapse import Collapsed, collapsed
 from ltnas.loggers.charts import chart_name
 from ltnas.training.monitor import MeasuringModule
@@ -20,7 +21,7 @@ class CollapseWatch(L.Callback):
     Args:
         console: console that the warning is printed to.
         history: history of the search, whose rows decide whether it has collapsed.
-        rule: thresholds of a collapse.
+        rule: rules in use and their thresholds.
         stop: end the search after the epoch in which it collapses.
 
     Attributes:
@@ -56,3 +57,22 @@ class CollapseWatch(L.Callback):
     def _stop_if_collapsed(self, trainer: L.Trainer) -> None:
         if self.stop and self.collapse is not None:
             trainer.should_stop = True
+
+
+def test_last_epoch(
+    trainer: L.Trainer, module: MeasuringModule, data: LongTailData, history: History
+) -> None:
+    """Test the supernet of a search that has stopped after an epoch without a test.
+
+    Only after an epoch it is known that no other follows, and with `test_every` above 1 the
+    results of the last test would be those of an earlier epoch, or there would be none.
+
+    Args:
+        trainer: trainer, whose `fit` has ended.
+        module: search module.
+        data: data of the search.
+        history: history, to whose last row the results are added.
+    """
+    if module.tests.headline not in history.rows[-1]:
+        trainer.validate(module, datamodule=data, verbose=False)
+        history.add_to_last_epoch(module.test_numbers())

@@ -70,11 +70,19 @@ class History(L.Callback):
         }
         self.rows.append(row)
         self.costs.append(cost)
-        self.folder.write_text("history.csv", to_csv(self.rows))
+        self._write_rows()
         self.folder.write_text("cost.csv", to_csv(self.costs))
         numbers = {chart_name(key): float(value) for key, value in {**row, **cost}.items()}
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=module.epoch)
+
+    def _write_rows(self) -> None:
+        self.folder.write_text("history.csv", to_csv(self.rows))
+
+    def add_to_last_epoch(self, numbers: Row) -> None:
+        """Add numbers to the row of the last epoch."""
+        self.rows[-1].update(numbers)
+        self._write_rows()
 
     @property
     def seconds(self) -> float:

@@ -30,11 +30,17 @@ from ltnas.config.selection import SELECTIONS, Selection
 from ltnas.config.space import NOISE, PARAMETRIC, Space
 from ltnas.config.weight_norm import WEIGHT_NORMS, WeightNorm
 
+COLLAPSE_RULES = ("skips", "eigenvalue")
+"""Rules by which a search has collapsed."""
+
 
 @dataclass
 class Collapse:
     """Definition of a collapse of the search, and measurements that announce one."""
 
+    rules: list[str] = field(default_factory=lambda: list(COLLAPSE_RULES))
+    """Rules of which one is enough for a collapse: `skips`, too many skip connections, and
+    `eigenvalue`, a largest eigenvalue of the Hessian that has grown."""
     skip_share: float = 0.5
     """Share of skip connections in the normal cell's operations from which on they are too many."""
     patience: int = 3
@@ -44,6 +50,15 @@ class Collapse:
     """Number of epochs between measurements of the Hessian's largest eigenvalue; 0: none."""
 
     def __post_init__(self) -> None:
+        require(
+            len(self.rules) > 0 and set(self.rules) <= set(COLLAPSE_RULES),
+            f"collapse.rules={self.rules} must name one or more of {', '.join(COLLAPSE_RULES)}",
+        )
+        require(
+            self.rules != ["eigenvalue"] or self.hessian_every > 0,
+            "collapse.rules=['eigenvalue'] with collapse.hessian_every=0: nothing is measured that "
+            "the rule could read; take collapse.hessian_every=1",
+        )
         require(
             0 < self.skip_share <= 1, f"collapse.skip_share={self.skip_share} must lie in (0, 1]"
         )

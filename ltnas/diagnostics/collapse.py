@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ltnas.config import Collapse
 
+Rows = Sequence[Mapping[str, float]]
+"""History of all epochs so far, one row for each."""
 WINDOW = 5
 """Number of epochs over which the curvature is averaged, and how many epochs lie between means."""
 FEWEST = 2
@@ -23,26 +25,31 @@ class Collapsed(NamedTuple):
     healthy_epoch: int
 
 
-def collapsed(rows: Sequence[Mapping[str, float]], rule: Collapse) -> Collapsed | None:
+def collapsed(rows: Rows, rule: Collapse) -> Collapsed | None:
     """Return the collapse that the last epoch shows, or None if the search is healthy.
 
-    A search has collapsed if either of two conditions holds: skip connections have been a large
-    share of the normal cell for several epochs in a row (DARTS+, Liang et al. 2019), or the
-    largest eigenvalue of the Hessian has grown (early stopping of Zela et al. 2020, section 4.3,
-    who measure it in each epoch).
+    A search has collapsed if one of the rules in `rule.rules` says so: `skips`, skip connections
+    have been a large share of the normal cell for several epochs in a row (DARTS+, Liang et al.
+    2019), or `eigenvalue`, the largest eigenvalue of the Hessian has grown (early stopping of Zela
+    et al. 2020, section 4.3, who measure it in each epoch).
 
     Args:
-        rows: history of all epochs so far, one row for each.
-        rule: thresholds of a collapse.
+        rows: history of all epochs so far.
+        rule: rules in use and their thresholds.
     """
-    return _skip_connections(rows, rule) or _curvature_growth(rows)
+    # Before the first architecture step the genotype is that of the initial parameters, and the
+    # eigenvalue moves because the weights do. A rate of 0 later in a run is that of a schedule.
+    moving = (epoch for epoch, row in enumerate(rows) if row.get("architecture_rate") != 0)
+    first = next(moving, len(rows))
+    for name in rule.rules:
+        found = RULES[name](rows[first:], rule)
+        if found is not None:
+            return found._replace(healthy_epoch=found.healthy_epoch + first)
+    return None
 
 
-def _skip_connections(rows: Sequence[Mapping[str, float]], rule: Collapse) -> Collapsed | None:
-    # Before the first architecture step the genotype is that of the initial parameters.
-    shares = [
-        0.0 if row.get("architecture_rate") == 0 else row["skip_share_normal"] for row in rows
-    ]
+def _skip_connections(rows: Rows, rule: Collapse) -> Collapsed | None:
+    shares = [row["skip_share_normal"] for row in rows]
     healthy = max(
         (epoch for epoch, share in enumerate(shares) if share < rule.skip_share), default=-1
     )
@@ -56,7 +63,7 @@ def _skip_connections(rows: Sequence[Mapping[str, float]], rule: Collapse) -> Co
     )
 
 
-def _curvature_growth(rows: Sequence[Mapping[str, float]]) -> Collapsed | None:
+def _curvature_growth(rows: Rows, rule: Collapse) -> Collapsed | None:
     measured = [
         (epoch, row["largest_eigenvalue"])
         for epoch, row in enumerate(rows)
@@ -79,3 +86,10 @@ def _curvature_growth(rows: Sequence[Mapping[str, float]]) -> Collapsed | None:
         f"{now:.3g}",
         measured[-1 - window][0],
     )
+
+
+RULES: dict[str, Callable[[Rows, Collapse], Collapsed | None]] = {
+    "skips": _skip_connections,
+    "eigenvalue": _curvature_growth,
+}
+"""Rules by their names in `collapse.rules`; epochs are counted from the first architecture step."""

@@ -15,6 +15,12 @@ CONVOLUTIONS = c.Space(["sep_conv_3x3", "dil_conv_5x5"])
 
 REFUSED = {
     # what counts as a collapse
+    "rules": (lambda: c.Collapse(rules=["flat"]), "collapse.rules=['flat']", "skips, eigenvalue"),
+    "nothing measured": (
+        lambda: c.Collapse(rules=["eigenvalue"], hessian_every=0),
+        "collapse.rules=['eigenvalue'] with collapse.hessian_every=0",
+        "take collapse.hessian_every=1",
+    ),
     "skip share": (lambda: c.Collapse(skip_share=0.0), "collapse.skip_share=0.0", "(0, 1]"),
     "patience": (lambda: c.Collapse(patience=0), "collapse.patience=0", "1 or more epochs"),
     "hessian": (lambda: c.Collapse(hessian_every=-1), "collapse.hessian_every=-1", "0 (never)"),

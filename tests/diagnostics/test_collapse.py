@@ -8,7 +8,8 @@ from composed import composed
 
 from ltnas import config as c
 from ltnas.callbacks.architecture import ArchitectureHistory
-from ltnas.diagnostics.collapse import collapsed
+from ltnas.config.search import COLLAPSE_RULES
+from ltnas.diagnostics.collapse import RULES, collapsed
 from ltnas.search import search
 from ltnas.training.search_module import SearchModule
 
@@ -87,6 +88,38 @@ def test_curvature_that_was_not_positive_does_not_grow(before):
     assert collapsed(rows([0.0] * 10, dict(enumerate(values))), c.Collapse()) is None
 
 
+def test_either_rule_can_be_chosen_alone():
+    assert set(RULES) == set(COLLAPSE_RULES)
+    skips, grown = rows([1.0] * 3), rows([0.0] * 10, dict(enumerate([0.3] * 5 + [0.6] * 5)))
+    for rule, seen, unseen in (("skips", skips, grown), ("eigenvalue", grown, skips)):
+        assert collapsed(seen, c.Collapse(rules=[rule])) is not None
+        assert collapsed(unseen, c.Collapse(rules=[rule])) is None
+        assert collapsed(seen, c.Collapse()) is not None
+
+
+def rated(found, rates):
+    """The rows of epochs with these learning rates of the architecture."""
+    return [{**row, "architecture_rate": rate} for row, rate in zip(found, rates, strict=True)]
+
+
+def test_epochs_before_the_first_architecture_step_do_not_count():
+    rates = [0.0] * 4 + [0.1] * 10
+    skips = rated(rows([1.0] * 14), rates)
+    assert collapsed(skips[:6], c.Collapse()) is None
+    # Never healthy since the architecture moves: its first epoch is what there is.
+    assert collapsed(skips[:7], c.Collapse()).healthy_epoch == 4
+    growing = rated(rows([0.0] * 14, dict(enumerate([0.1] * 5 + [0.3] * 9))), rates)
+    assert collapsed(growing, c.Collapse()) is None
+    grown = rated(rows([0.0] * 14, dict(enumerate([0.1] * 9 + [0.3] * 5))), rates)
+    assert collapsed(grown, c.Collapse()).healthy_epoch == 8
+    assert collapsed(rated(rows([1.0] * 4), rates[:4]), c.Collapse()) is None
+
+
+def test_epochs_in_which_a_schedule_has_frozen_the_architecture_count():
+    frozen = rated(rows([0.0, 1.0, 1.0, 1.0]), [0.1, 0.1, 0.0, 0.0])
+    assert collapsed(frozen, c.Collapse()).healthy_epoch == 0
+
+
 # --- a run --------------------------------------------------------------------------------------
 
 WORDS = ("scheme=darts", "space.nodes=2", "epochs=5", "limit_batches=1", "collapse.hessian_every=2")
@@ -142,6 +175,36 @@ def test_a_search_that_stops_keeps_the_genotype_from_before(tmp_path, collapses,
     assert note.startswith("stopped after epoch 4: ")
     assert note.endswith("the genotype of epoch 2")
     assert "stop_on_collapse" not in capsys.readouterr().out  # it is set
+
+
+def test_a_search_that_stops_is_tested_although_its_last_epoch_was_not(tmp_path, collapses):
+    words = ("collapse.patience=2", "stop_on_collapse=true", "collapse.rules=[skips]")
+    tested = {}
+    for every in (1, 3, 4, 5):
+        runs = (f"test_every={every}", f"runs={tmp_path / str(every)}")
+        folder = search(composed("search", *WORDS, *words, *runs))
+        last = history(folder)[-1]
+        assert last["epoch"] == "3"
+        assert metrics(folder)["supernet_accuracy"] == {
+            key: float(last[key]) for key in ("accuracy_balanced", "accuracy_long_tailed")
+        }
+        tested[every] = {key: last[key] for key in last if key.endswith("balanced")}
+    assert tested[3] == tested[4] == tested[5] == tested[1]
+
+
+def test_a_search_stops_on_a_growing_eigenvalue(tmp_path, monkeypatch):
+    found = iter([0.1, 0.1, 0.1, 0.5, 0.5, 0.5])
+    monkeypatch.setattr(
+        "ltnas.training.search_module.measure_curvature", lambda *arguments: next(found)
+    )
+    monkeypatch.setattr("ltnas.diagnostics.collapse.WINDOW", 2)
+    words = ("stop_on_collapse=true", "collapse.rules=[eigenvalue]", "collapse.hessian_every=1")
+    late = ("architecture.warmup=0.2", "test_every=4", "epochs=7", f"runs={tmp_path}")
+    folder = search(composed("search", *WORDS, *words, *late))
+    # The first epoch is one of warm-up: 0.1 and 0.1 against 0.5 and 0.5 is seen after the fifth.
+    assert len(history(folder)) == 5
+    assert "largest eigenvalue" in metrics(folder)["collapse"]
+    assert metrics(folder)["notes"][0].endswith("this is the genotype of epoch 3")
 
 
 def test_a_run_that_died_after_its_collapse_stops_there_too(tmp_path, collapses, monkeypatch):
