@@ -7,6 +7,7 @@ from networks import search_network as make_network
 
 from ltnas import config as c
 from ltnas.axes.build import build_relaxation
+from ltnas.axes.perturbations import build_perturbation
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
@@ -46,6 +47,8 @@ def search_module(
     nodes=2,
     dtype=torch.float64,
     prepare=lambda learner: learner,
+    perturbation=None,
+    weights=None,
     **options,
 ):
     """A two-node, three-cell supernet under the given values on the axes."""
@@ -77,13 +80,19 @@ def search_module(
         gradient=gradient or c.FirstOrder(),
         schedule=c.Constant(),
         selection=c.Top2(),
-        weights=c.WeightOptimiser(),
+        weights=weights or c.WeightOptimiser(),
         architecture=c.ArchitectureOptimiser(learning_rate=0.01),
         hessian_every=1,
         epochs=1,
         tests=TestSets(CLASSES, torch.arange(2), {}),
         seed=0,
         autocast=contextlib.nullcontext,
+        perturbation=build_perturbation(
+            perturbation or c.NoPerturbation(),
+            len(edges(nodes)),
+            len(c.OPERATIONS),
+            relaxation.sums_to_one,
+        ),
     )
     module.alone = Alone(module.configure_optimizers())
     return module

@@ -19,6 +19,7 @@ from ltnas.config.mix import *
 from ltnas.config.network import *
 from ltnas.config.objective import *
 from ltnas.config.optimisers import *
+from ltnas.config.perturbation import *
 from ltnas.config.pipeline import *
 from ltnas.config.progression import *
 from ltnas.config.regulariser import *

@@ -19,6 +19,7 @@ from ltnas.config.objective import (
     Objective,
 )
 from ltnas.config.optimisers import ArchitectureOptimiser
+from ltnas.config.perturbation import PERTURBATIONS, NoPerturbation, Perturbation
 from ltnas.config.progression import PROGRESSIONS, Deepen, Progression, Staged, Widen
 from ltnas.config.regulariser import REGULARISERS, Regulariser
 from ltnas.config.relaxation import RELAXATIONS, Dirichlet, Relaxation
@@ -83,6 +84,7 @@ class SearchConfig(Run):
     partial_channels: int = 1
     """K: candidate operations see 1/K of the channels of a state (PC-DARTS); 1: all."""
     weight_norm: WeightNorm = axis(WEIGHT_NORMS, "none")
+    perturbation: Perturbation = axis(PERTURBATIONS, "none")
     objective: Objective = axis(OBJECTIVES, "cross_entropy")
     architecture_objective: Objective = axis(ARCHITECTURE_OBJECTIVES, "same")
     """Objective of the architecture step."""
@@ -125,6 +127,7 @@ class SearchConfig(Run):
         self._check_stages(names)
         self._check_measured(names)
         self._check_noise(names)
+        self._check_weight_step(names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -274,4 +277,22 @@ class SearchConfig(Run):
             not (noisy and self.checkpoint_cells),
             "checkpoint_cells=true with noise in space.operations: a cell that is computed again "
             "would draw other noise; take checkpoint_cells=false",
+        )
+
+    def _check_weight_step(self, names: dict[str, str]) -> None:
+        """Raise a `UserError` for values that change the weight step in ways that do not fit.
+
+        Args:
+            names: name of the value on each axis.
+        """
+        perturbed = not isinstance(self.perturbation, NoPerturbation)
+        require(
+            not (perturbed and self.relaxation.one_operation),
+            f"perturbation={names['perturbation']} with relaxation={names['relaxation']}: a single "
+            "operation of each edge is computed, with weight one; take perturbation=none",
+        )
+        require(
+            not perturbed or self.gradient.needs_images or not self.gradient.moves_parameters,
+            f"perturbation={names['perturbation']} with gradient={names['gradient']}: one loss "
+            "moves weights and architecture, which is not to be perturbed; take perturbation=none",
         )

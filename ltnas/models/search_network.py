@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,7 @@ class SearchNetwork(BranchedModel):
         self.relaxation, self.architecture = relaxation, architecture
         self.edge_parameters, self.auxiliary_skip = edge_parameters, auxiliary_skip
         self.masks = EdgeMasks(supernet.masks)
+        self._given: Mapping[str, Tensor] | None = None
 
     # --- parameters -----------------------------------------------------------------------------
 
@@ -90,6 +92,29 @@ class SearchNetwork(BranchedModel):
     def mixing_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights of this network's own architecture parameters."""
         return self.relaxed(self.architecture_parameters())
+
+    @contextmanager
+    def given_weights(self, mixing: Mapping[str, Tensor] | None) -> Iterator[None]:
+        """Compute with these mixing weights instead of those of the relaxation; None: with those.
+
+        For callers that reach the network through an objective, which passes images alone.
+
+        Args:
+            mixing: mixing weights of the candidate operations by kind of cell, [edges, operations].
+        """
+        self._given = mixing
+        try:
+            yield
+        finally:
+            self._given = None
+
+    def existing_operations(self) -> dict[str, Tensor]:
+        """Return by kind of cell 1 for the operations that an edge has, 0 for masked ones.
+
+        [edges, operations]; masked operations are those whose expected weight is 0.
+        """
+        expected = self.relaxation.expected(self.masks.masked(self.architecture_parameters()))
+        return {kind: (values > 0).to(values.dtype) for kind, values in expected.items()}
 
     def expected_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights without noise, detached and on the CPU."""
@@ -163,7 +188,8 @@ class SearchNetwork(BranchedModel):
             mixing: see `forward`.
         """
         # In each pass anew: a functional call may have replaced the architecture parameters.
-        weights = self.mixing_weights() if mixing is None else mixing
+        given = self._given if mixing is None else mixing
+        weights = self.mixing_weights() if given is None else given
         return self.supernet.trunk(images, self._columns(weights))
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:

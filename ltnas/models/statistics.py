@@ -1,4 +1,4 @@
-"""Contexts in which batch normalisation does not update its running statistics."""
+"""Contexts in which running statistics are not updated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from ltnas.distributed.batch_norm import GlobalBatchNorm
+from ltnas.losses.classification import Criterion
 
 
 @contextmanager
@@ -46,6 +47,27 @@ def unmoved_statistics(model: nn.Module) -> Iterator[None]:
         for layer, momentum, count in zip(layers, momenta, counts, strict=True):
             layer.momentum = momentum
             layer.get_buffer("num_batches_tracked").copy_(count)
+
+
+@contextmanager
+def frozen_criteria(objective: nn.Module) -> Iterator[None]:
+    """Compute losses without updating what they count over the batches of a run.
+
+    Args:
+        objective: objective whose losses are computed.
+    """
+    criteria = [
+        module
+        for module in objective.modules()
+        if isinstance(module, Criterion) and module.training
+    ]
+    for criterion in criteria:
+        criterion.eval()
+    try:
+        yield
+    finally:
+        for criterion in criteria:
+            criterion.train()
 
 
 def _layers_with_statistics(

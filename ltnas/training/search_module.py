@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ltnas import config as c
+from ltnas.axes.perturbations import Perturbation
 from ltnas.axes.progression import SearchStage, single_stage, skip_dropout_rate
 from ltnas.axes.regularisers import Regularise
 from ltnas.axes.schedules import scheduled, weight_rate
@@ -58,6 +59,7 @@ class SearchModule(SearchSteps):
         autocast: makes the context of a forward pass.
         pace: how steps are run, and how often the model is tested.
         measure: measures what the relaxation depends on; None: it depends on parameters alone.
+        perturbation: see `SearchSteps`.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class SearchModule(SearchSteps):
         stage: SearchStage | None = None,
         inherited: Mapping[str, OptimiserState] = MappingProxyType({}),
         measure: Measure | None = None,
+        perturbation: Perturbation | None = None,
     ) -> None:
         stage = stage or single_stage(epochs)
         super().__init__(
@@ -92,6 +95,7 @@ class SearchModule(SearchSteps):
             autocast=autocast,
             pace=pace,
             first_epoch=stage.first_epoch,
+            perturbation=perturbation,
         )
         self.stage, self.inherited, self.measure = stage, inherited, measure
         self.schedule, self.selection = schedule, selection
@@ -124,7 +128,7 @@ class SearchModule(SearchSteps):
             details["skip_dropout"] = self._skip_dropout()
         if self.stage.epochs < self.epochs:
             details["stage"] = self.stage.number + 1
-        return {**rate, **numbers, **details, **self.curvature}
+        return {**rate, **numbers, **details, **self.step_details(), **self.curvature}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore test results, and rename the tensors of a checkpoint of ltnas 0.1.0."""
@@ -161,6 +165,8 @@ class SearchModule(SearchSteps):
         if self.stage.skip_dropout:
             set_skip_dropout(self.learner, self._skip_dropout())
         self._measure()
+        if self.perturbation is not None:
+            self.perturbation.set_epoch(self.epoch, self.epochs)
         # Rates are computed instead of stepped by a scheduler, whose state would have to be
         # restored when a run resumes.
         weights, architecture = self._optimisers()
@@ -198,6 +204,8 @@ class SearchModule(SearchSteps):
         """Take one step of the search."""
         # The same noise on all ranks and in all passes of the step; no stream has such a key.
         self.network.relaxation.draw(generator(self.seed, 0, self.epoch, index, 2))
+        if self.perturbation is not None:
+            self.perturbation.draw(generator(self.seed, 0, self.epoch, index, 3))
         self.note(self.run(self._step(), batches))
         # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches

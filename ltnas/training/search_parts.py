@@ -9,6 +9,7 @@ import torch
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
 from ltnas.axes.build import build_relaxation, is_spectral
 from ltnas.axes.edges import edge_deviation
+from ltnas.axes.perturbations import build_perturbation
 from ltnas.axes.progression import SearchStage, search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.config import (
@@ -103,6 +104,9 @@ def build_search(
         stage=stage,
         autocast=autocast(accelerator, config.precision),
         # The operations that are executed change from step to step, which no recording can follow.
+        perturbation=build_perturbation(
+            config.perturbation, rows, columns, config.relaxation.sums_to_one
+        ),
         measure=build_measure(config.relaxation, long_tail.image_size),
         pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
     )

@@ -11,12 +11,13 @@ from torch.func import functional_call
 
 from ltnas import config as c
 from ltnas.axes.gradients import Loss, Tensors, WeightStep, architecture_gradient
+from ltnas.axes.perturbations import Perturbation
 from ltnas.axes.regularisers import Regularise
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.models.search_network import SearchNetwork
-from ltnas.models.statistics import frozen_statistics
+from ltnas.models.statistics import frozen_criteria, frozen_statistics
 from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
@@ -41,6 +42,7 @@ class SearchSteps(MeasuringModule):
         autocast: makes the context of a forward pass.
         pace: how steps are run, and how often the model is tested.
         first_epoch: number of epochs of the stages before.
+        perturbation: moves the mixing weights of the weight step; None: they are the relaxation's.
     """
 
     learner: Learner
@@ -58,8 +60,10 @@ class SearchSteps(MeasuringModule):
         autocast: Context,
         pace: Pace = PACE,
         first_epoch: int = 0,
+        perturbation: Perturbation | None = None,
     ) -> None:
         super().__init__(learner, tests, seed, pace, first_epoch)
+        self.perturbation = perturbation
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.weights_config, self.architecture_config = weights, architecture
 
@@ -68,6 +72,10 @@ class SearchSteps(MeasuringModule):
         """The model of the learner."""
         assert isinstance(self.learner.model, SearchNetwork)
         return self.learner.model
+
+    def step_details(self) -> dict[str, float | int]:
+        """Return columns of the history that describe the parts of the steps."""
+        return {} if self.perturbation is None else {**self.perturbation.details()}
 
     def _architecture_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the architecture's optimiser."""
@@ -118,7 +126,7 @@ class SearchSteps(MeasuringModule):
         """Return the weights by name, detached: no gradient of them is computed."""
         return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
 
-    def _training_loss(self, batch: Batch, context: Context, of_architecture: bool = False) -> Loss:
+    def _loss(self, batch: Batch, context: Context, of_architecture: bool) -> Loss:
         """Return the objective as a function of parameters; `context` is around the forward pass.
 
         The backward pass runs outside of autocast, as PyTorch recommends.
@@ -134,9 +142,19 @@ class SearchSteps(MeasuringModule):
 
         return loss
 
+    def _training_loss(self, batch: Batch, context: Context) -> Loss:
+        """Return the objective of the weight step, for passes that come before the step itself."""
+        objective = self._loss(batch, context, of_architecture=False)
+
+        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
+            with frozen_criteria(self.learner.objective):
+                return objective(weights, architecture)
+
+        return loss
+
     def _validation_loss(self, batch: Batch, context: Context, notes: Notes) -> Loss:
         """Return the loss of the architecture step: the objective, noted, and the regulariser."""
-        objective = self._training_loss(batch, context, of_architecture=True)
+        objective = self._loss(batch, context, of_architecture=True)
 
         def loss(weights: Tensors, architecture: Tensors) -> Tensor:
             value = objective(weights, architecture)
@@ -196,11 +214,33 @@ class SearchSteps(MeasuringModule):
         """Update the weights, at constant architecture parameters."""
         # The weight step needs no gradient of the architecture parameters.
         fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
-        with self.autocast():
+        mixing = self._perturbed_weights(batch, fixed)
+        with self.network.given_weights(mixing), self.autocast():
             losses: Losses = functional_call(self.learner, fixed, (batch,))
         optimiser, clip = self._optimisers()[0], self.weights_config.clip
         descend(losses.total, self.learner.clip_groups(), optimiser, clip)
         return self._training_notes(losses, batch)
+
+    def _perturbed_weights(self, batch: Batch, fixed: Tensors) -> Tensors | None:
+        """Return the perturbed mixing weights of a weight step; None: those of the relaxation.
+
+        Args:
+            batch: images of the weight step.
+            fixed: architecture parameters by name, detached.
+        """
+        if self.perturbation is None:
+            return None
+        training_loss, weights = self._training_loss(batch, self.autocast), self._weights()
+
+        def loss(mixing: Tensors) -> Tensor:
+            with self.network.given_weights(mixing):
+                return training_loss(weights, fixed)
+
+        with torch.no_grad():
+            mixing, existing = self.network.mixing_weights(), self.network.existing_operations()
+        with frozen_statistics(self.learner):
+            found: Tensors = self.perturbation(mixing, existing, loss, mean_over_ranks)
+        return found
 
     def _training_notes(self, losses: Losses, batch: Batch) -> Notes:
         """Return what a step that updates the weights measures."""

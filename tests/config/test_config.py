@@ -492,6 +492,27 @@ REFUSED = {
         "edges=normalised with relaxation=stable_rank",
         "take edges=plain",
     ),
+    # the weight step
+    "epsilons": (
+        lambda: c.RandomPerturbation(epsilon=0.01),
+        "perturbation.first_epsilon=0.03 perturbation.epsilon=0.01",
+        "lower the first, too",
+    ),
+    "steps of ascent": (
+        lambda: c.AdversarialPerturbation(steps=0),
+        "perturbation.steps=0",
+        "1 or more",
+    ),
+    "perturbation of one operation": (
+        lambda: c.SearchConfig(perturbation=c.RandomPerturbation(), relaxation=c.HardGumbel()),
+        "perturbation=random with relaxation=hard_gumbel",
+        "take perturbation=none",
+    ),
+    "perturbation of one level": (
+        lambda: c.SearchConfig(perturbation=c.AdversarialPerturbation(), gradient=c.SingleLevel()),
+        "perturbation=adversarial with gradient=single_level",
+        "take perturbation=none",
+    ),
     # the architecture's steps
     "architecture clip": (
         lambda: c.ArchitectureOptimiser(clip=0.0),

@@ -13,6 +13,7 @@ from ltnas.axes.auxiliary_skip import build_auxiliary_skip
 from ltnas.axes.build import build_relaxation, is_spectral
 from ltnas.axes.edges import edge_deviation
 from ltnas.axes.masks import EdgeMasks
+from ltnas.axes.perturbations import build_perturbation
 from ltnas.axes.progression import search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.schedules import share
@@ -59,6 +60,19 @@ def auxiliary_skips(value):
         module.set_epoch(epoch, 4)
         found.append(float(module.strength))
     return found
+
+
+def perturbed(value):
+    """Mixing weights of a weight step whose loss is the sum of their squares."""
+    module = build_perturbation(value, EDGES, len(OPERATIONS), sums_to_one=True)
+    weights = {"normal": torch.rand(EDGES, len(OPERATIONS)).softmax(-1)}
+    if module is None:
+        return numbers(*weights.values())
+    module.draw(torch.Generator().manual_seed(0))
+    ones = {"normal": torch.ones(EDGES, len(OPERATIONS))}
+    return numbers(
+        *module(weights, ones, lambda found: (found["normal"] ** 2).sum(), list).values()
+    )
 
 
 def losses(value):
@@ -155,6 +169,7 @@ BUILT = {
     "edges": edge_deviation,
     "auxiliary_skip": auxiliary_skips,
     "weight_norm": is_spectral,
+    "perturbation": perturbed,
     "objective": losses,
     "architecture_objective": losses,
     "crt_objective": losses,
