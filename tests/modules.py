@@ -15,6 +15,7 @@ from ltnas.models.build import branch_depth
 from ltnas.objectives.build import build_objective
 from ltnas.space.layout import edges
 from ltnas.training.learner import Learner
+from ltnas.training.operation_stopping import build_operation_stopping
 from ltnas.training.search_module import SearchModule
 
 CLASSES = 4
@@ -49,6 +50,7 @@ def search_module(
     prepare=lambda learner: learner,
     perturbation=None,
     weights=None,
+    stopping=None,
     **options,
 ):
     """A two-node, three-cell supernet under the given values on the axes."""
@@ -93,6 +95,7 @@ def search_module(
             len(c.OPERATIONS),
             relaxation.sums_to_one,
         ),
+        stopping=build_operation_stopping(stopping or c.NoOperationStopping(), learner),
     )
     module.alone = Alone(module.configure_optimizers())
     return module

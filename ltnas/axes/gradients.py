@@ -39,12 +39,15 @@ class WeightStep:
         momentum: m of the weights' SGD.
         weight_decay: wd of the weights' SGD.
         velocity: momentum buffers v by name; a missing name has none yet.
+        frozen: True for weights that the step does not move, by name; None or a missing name: it
+            moves all.
     """
 
     rate: float
     momentum: float
     weight_decay: float
     velocity: Tensors
+    frozen: Tensors | None = None
 
 
 def architecture_gradient(
@@ -107,6 +110,7 @@ def second_order(
     velocity: Tensors,
     perturbation: float,
     average: Average,
+    frozen: Tensors | None = None,
 ) -> Tensors:
     """Gradient of the validation loss after one virtual SGD step (DARTS, equations 7 and 8).
 
@@ -126,6 +130,7 @@ def second_order(
         velocity: momentum buffers v by name; a missing name has none yet.
         perturbation: numerator of eps, 0.01 in the paper.
         average: average of gradients over ranks.
+        frozen: see `WeightStep`.
     """
     # The virtual step w -> w'.
     # The architecture is constant here: this pass needs the gradients of the weights alone.
@@ -134,16 +139,18 @@ def second_order(
     step = gradients(training_loss(current, fixed), current, average)
     # The step of the optimiser, except that the gradient is not clipped (as in the authors' code).
     # New tensors instead of changes in place, which would be undone only up to rounding.
-    virtual = {
-        name: weight.detach()
-        - rate * (step[name] + weight_decay * weight.detach() + momentum * velocity.get(name, 0.0))
+    moves = {
+        name: rate
+        * (step[name] + weight_decay * weight.detach() + momentum * velocity.get(name, 0.0))
         for name, weight in weights.items()
     }
-    virtual = _leaves(virtual)
+    moves = _except(frozen, moves)
+    virtual = _leaves({name: weight.detach() - moves[name] for name, weight in weights.items()})
 
     # Gradients of the validation loss at w', in the weights and in the architecture.
     grads = gradients(validation_loss(virtual, architecture), virtual | architecture, average)
-    direction = {name: grads[name] for name in weights}
+    # A frozen weight of w' does not depend on the architecture.
+    direction = _except(frozen, {name: grads[name] for name in weights})
     # One norm over all weights together; a gradient of zero would divide by zero.
     first = next(iter(direction.values()))
     squares = ((d.double() ** 2).sum() for d in direction.values())
@@ -164,6 +171,15 @@ def second_order(
     return {
         name: grads[name] - rate * (plus[name] - minus[name]) / (2 * epsilon)
         for name in architecture
+    }
+
+
+def _except(frozen: Tensors | None, tensors: Tensors) -> Tensors:
+    """Return tensors with zeros for frozen weights."""
+    masks = frozen or {}
+    return {
+        name: tensor.masked_fill(masks[name], 0.0) if name in masks else tensor
+        for name, tensor in tensors.items()
     }
 
 

@@ -18,6 +18,7 @@ from ltnas.config.launcher import *
 from ltnas.config.mix import *
 from ltnas.config.network import *
 from ltnas.config.objective import *
+from ltnas.config.operation_stopping import *
 from ltnas.config.optimisers import *
 from ltnas.config.perturbation import *
 from ltnas.config.pipeline import *

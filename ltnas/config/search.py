@@ -18,6 +18,7 @@ from ltnas.config.objective import (
     MixtureConsistency,
     Objective,
 )
+from ltnas.config.operation_stopping import OPERATION_STOPPINGS, OperationStopping
 from ltnas.config.optimisers import ArchitectureOptimiser
 from ltnas.config.perturbation import PERTURBATIONS, NoPerturbation, Perturbation
 from ltnas.config.progression import PROGRESSIONS, Deepen, Progression, Staged, Widen
@@ -85,6 +86,7 @@ class SearchConfig(Run):
     """K: candidate operations see 1/K of the channels of a state (PC-DARTS); 1: all."""
     weight_norm: WeightNorm = axis(WEIGHT_NORMS, "none")
     perturbation: Perturbation = axis(PERTURBATIONS, "none")
+    operation_stopping: OperationStopping = axis(OPERATION_STOPPINGS, "none")
     objective: Objective = axis(OBJECTIVES, "cross_entropy")
     architecture_objective: Objective = axis(ARCHITECTURE_OBJECTIVES, "same")
     """Objective of the architecture step."""
@@ -295,4 +297,10 @@ class SearchConfig(Run):
             not perturbed or self.gradient.needs_images or not self.gradient.moves_parameters,
             f"perturbation={names['perturbation']} with gradient={names['gradient']}: one loss "
             "moves weights and architecture, which is not to be perturbed; take perturbation=none",
+        )
+        require(
+            not self.operation_stopping.needs_images or self.gradient.needs_images,
+            f"operation_stopping={names['operation_stopping']} with gradient={names['gradient']}: "
+            "the architecture has no images of its own to compare gradients on; take "
+            "gradient=first_order, or operation_stopping=none",
         )

@@ -25,6 +25,7 @@ from ltnas.training.graphs import Step
 from ltnas.training.inheritance import OptimiserState, inherit
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import PACE, Pace
+from ltnas.training.operation_stopping import OperationStopping
 from ltnas.training.optimisation import (
     architecture_optimiser,
     place_counters,
@@ -32,7 +33,8 @@ from ltnas.training.optimisation import (
     set_rate,
     weight_optimiser,
 )
-from ltnas.training.search_steps import Context, SearchSteps
+from ltnas.training.search_losses import Context
+from ltnas.training.search_steps import SearchSteps
 
 SUPERNET_0_1 = re.compile(r"(learner\.model\.)((?:stem|cells|rebalancing_cell)\.)")
 """Names of the supernet's tensors in checkpoints of ltnas 0.1.0."""
@@ -60,6 +62,7 @@ class SearchModule(SearchSteps):
         pace: how steps are run, and how often the model is tested.
         measure: measures what the relaxation depends on; None: it depends on parameters alone.
         perturbation: see `SearchSteps`.
+        stopping: see `SearchSteps`.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class SearchModule(SearchSteps):
         inherited: Mapping[str, OptimiserState] = MappingProxyType({}),
         measure: Measure | None = None,
         perturbation: Perturbation | None = None,
+        stopping: OperationStopping | None = None,
     ) -> None:
         stage = stage or single_stage(epochs)
         super().__init__(
@@ -96,6 +100,7 @@ class SearchModule(SearchSteps):
             pace=pace,
             first_epoch=stage.first_epoch,
             perturbation=perturbation,
+            stopping=stopping,
         )
         self.stage, self.inherited, self.measure = stage, inherited, measure
         self.schedule, self.selection = schedule, selection

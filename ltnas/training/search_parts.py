@@ -40,6 +40,7 @@ from ltnas.space.layout import edges
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
+from ltnas.training.operation_stopping import build_operation_stopping
 from ltnas.training.search_module import SearchModule
 from ltnas.training.trainer import autocast
 
@@ -107,6 +108,7 @@ def build_search(
         perturbation=build_perturbation(
             config.perturbation, rows, columns, config.relaxation.sums_to_one
         ),
+        stopping=build_operation_stopping(config.operation_stopping, learner),
         measure=build_measure(config.relaxation, long_tail.image_size),
         pace=Pace("off" if config.relaxation.one_operation else config.graphs, config.test_every),
     )

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call
 
 from ltnas import config as c
-from ltnas.axes.gradients import Loss, Tensors, WeightStep, architecture_gradient
+from ltnas.axes.gradients import Tensors, WeightStep, architecture_gradient, first_order
 from ltnas.axes.perturbations import Perturbation
 from ltnas.axes.regularisers import Regularise
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.models.search_network import SearchNetwork
-from ltnas.models.statistics import frozen_criteria, frozen_statistics
+from ltnas.models.statistics import frozen_statistics
 from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
-from ltnas.training.optimisation import clipped_step, descend, set_gradients
-
-Context = Callable[[], AbstractContextManager[object]]
-"""Makes the context of a forward pass, for mixed precision."""
+from ltnas.training.operation_stopping import OperationStopping
+from ltnas.training.optimisation import clipped_step, set_gradients
+from ltnas.training.search_losses import Context, SearchLosses
 
 
 class SearchSteps(MeasuringModule):
@@ -43,6 +41,7 @@ class SearchSteps(MeasuringModule):
         pace: how steps are run, and how often the model is tested.
         first_epoch: number of epochs of the stages before.
         perturbation: moves the mixing weights of the weight step; None: they are the relaxation's.
+        stopping: freezes candidate operations; None: all learn until the end.
     """
 
     learner: Learner
@@ -61,9 +60,11 @@ class SearchSteps(MeasuringModule):
         pace: Pace = PACE,
         first_epoch: int = 0,
         perturbation: Perturbation | None = None,
+        stopping: OperationStopping | None = None,
     ) -> None:
         super().__init__(learner, tests, seed, pace, first_epoch)
-        self.perturbation = perturbation
+        self.functions = SearchLosses(learner, regularise)
+        self.perturbation, self.stopping = perturbation, stopping
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.weights_config, self.architecture_config = weights, architecture
 
@@ -75,7 +76,8 @@ class SearchSteps(MeasuringModule):
 
     def step_details(self) -> dict[str, float | int]:
         """Return columns of the history that describe the parts of the steps."""
-        return {} if self.perturbation is None else {**self.perturbation.details()}
+        parts = (self.perturbation, self.stopping)
+        return {key: value for part in parts if part for key, value in part.details().items()}
 
     def _architecture_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of the architecture's optimiser."""
@@ -98,7 +100,7 @@ class SearchSteps(MeasuringModule):
             losses: Losses = self.learner(batch)
         total = losses.total
         if self.regularise is not None:
-            total = total + self._regulariser(architecture)
+            total = total + self.functions.regulariser(architecture)
         # One backward pass; the gradients of the architecture are those before both updates.
         groups, parameters = self.learner.clip_groups(), self._architecture_parameters()
         set_gradients(total, [*groups, parameters])
@@ -122,60 +124,6 @@ class SearchSteps(MeasuringModule):
         clipped_step([self._architecture_parameters()], optimiser, self.architecture_config.clip)
         return notes
 
-    def _weights(self) -> Tensors:
-        """Return the weights by name, detached: no gradient of them is computed."""
-        return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
-
-    def _loss(self, batch: Batch, context: Context, of_architecture: bool) -> Loss:
-        """Return the objective as a function of parameters; `context` is around the forward pass.
-
-        The backward pass runs outside of autocast, as PyTorch recommends.
-        """
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            # The parameters are arguments of the call, so that moved weights can be tried out while
-            # the module keeps its own.
-            arguments = (batch, of_architecture)
-            with context():
-                losses: Losses = functional_call(self.learner, weights | architecture, arguments)
-            return losses.objective
-
-        return loss
-
-    def _training_loss(self, batch: Batch, context: Context) -> Loss:
-        """Return the objective of the weight step, for passes that come before the step itself."""
-        objective = self._loss(batch, context, of_architecture=False)
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            with frozen_criteria(self.learner.objective):
-                return objective(weights, architecture)
-
-        return loss
-
-    def _validation_loss(self, batch: Batch, context: Context, notes: Notes) -> Loss:
-        """Return the loss of the architecture step: the objective, noted, and the regulariser."""
-        objective = self._loss(batch, context, of_architecture=True)
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            value = objective(weights, architecture)
-            notes["architecture_loss"] = value.detach()
-            return value if self.regularise is None else value + self._regulariser(architecture)
-
-        return loss
-
-    def _regulariser(self, architecture: Tensors) -> Tensor:
-        """Return the regulariser of the parameters that the gradient is taken of.
-
-        Args:
-            architecture: architecture parameters by their names in the learner.
-        """
-        assert self.regularise is not None
-        parameters = {
-            kind: architecture[f"model.architecture.{kind}"] for kind in self.network.architecture
-        }
-        mixing = self.network.relaxed(parameters)
-        return self.regularise(parameters, mixing, self.network.masks)
-
     def architecture_gradient(self, batches: dict[str, Batch]) -> tuple[Tensors, Notes]:
         """Return the gradient of the architecture parameters by their names in the learner.
 
@@ -183,17 +131,32 @@ class SearchSteps(MeasuringModule):
         """
         notes: Notes = {}
         context = nullcontext if self.gradient.full_precision else self.autocast
+        losses, watched = self.functions, self._watched_weights()
+        # Where nothing looks ahead they are gradients of the same loss at the same parameters.
+        together = watched if isinstance(self.gradient, c.FirstOrder) else {}
         with frozen_statistics(self.learner):
             found = architecture_gradient(
                 self.gradient,
-                training_loss=self._training_loss(batches["weights"], context),
-                validation_loss=self._validation_loss(batches["architecture"], context, notes),
-                weights=self._weights(),
-                architecture=self.learner.architecture(),
+                training_loss=losses.trial(batches["weights"], context, False),
+                validation_loss=losses.validation(batches["architecture"], context, notes),
+                weights=losses.weights(),
+                architecture=self.learner.architecture() | together,
                 next_step=self._next_weight_step,
                 average=mean_over_ranks,
             )
+            if watched and not together:
+                trial = losses.trial(batches["architecture"], context, True)
+                found |= first_order(trial, losses.weights(), watched, mean_over_ranks)
+        if self.stopping is not None:
+            self.stopping.validation = {name: found.pop(name) for name in watched}
         return found, notes
+
+    def _watched_weights(self) -> Tensors:
+        """Return the weights whose gradients in both steps are compared, by name."""
+        if self.stopping is None:
+            return {}
+        weights = self.learner.weights()
+        return {name: weights[name] for name in self.stopping.names()}
 
     def _next_weight_step(self) -> WeightStep:
         """Return the SGD step that the weights take next, for gradients that look ahead."""
@@ -208,37 +171,30 @@ class SearchSteps(MeasuringModule):
             momentum=self.weights_config.momentum,
             weight_decay=self.weights_config.weight_decay,
             velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
+            frozen=self.stopping.frozen_weights(self.learner.weights()) if self.stopping else None,
         )
 
     def weight_step(self, batch: Batch) -> Notes:
         """Update the weights, at constant architecture parameters."""
         # The weight step needs no gradient of the architecture parameters.
         fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
-        mixing = self._perturbed_weights(batch, fixed)
+        mixing = self._perturbed_weights(batch)
         with self.network.given_weights(mixing), self.autocast():
             losses: Losses = functional_call(self.learner, fixed, (batch,))
-        optimiser, clip = self._optimisers()[0], self.weights_config.clip
-        descend(losses.total, self.learner.clip_groups(), optimiser, clip)
+        groups, (optimiser, _) = self.learner.clip_groups(), self._optimisers()
+        set_gradients(losses.total, groups)
+        with nullcontext() if self.stopping is None else self.stopping.step(self.learner.weights()):
+            clipped_step(groups, optimiser, self.weights_config.clip)
         return self._training_notes(losses, batch)
 
-    def _perturbed_weights(self, batch: Batch, fixed: Tensors) -> Tensors | None:
-        """Return the perturbed mixing weights of a weight step; None: those of the relaxation.
-
-        Args:
-            batch: images of the weight step.
-            fixed: architecture parameters by name, detached.
-        """
+    def _perturbed_weights(self, batch: Batch) -> Tensors | None:
+        """Return the perturbed mixing weights of a weight step; None: those of the relaxation."""
         if self.perturbation is None:
             return None
-        training_loss, weights = self._training_loss(batch, self.autocast), self._weights()
-
-        def loss(mixing: Tensors) -> Tensor:
-            with self.network.given_weights(mixing):
-                return training_loss(weights, fixed)
-
         with torch.no_grad():
             mixing, existing = self.network.mixing_weights(), self.network.existing_operations()
         with frozen_statistics(self.learner):
+            loss = self.functions.of_mixing_weights(batch, self.autocast)
             found: Tensors = self.perturbation(mixing, existing, loss, mean_over_ranks)
         return found
 

@@ -513,6 +513,17 @@ REFUSED = {
         "perturbation=adversarial with gradient=single_level",
         "take perturbation=none",
     ),
+    "window": (lambda: c.Oles(steps=0), "operation_stopping.steps=0", "1 or more"),
+    "similarity": (
+        lambda: c.Oles(threshold=1.5),
+        "operation_stopping.threshold=1.5",
+        "a cosine",
+    ),
+    "stopping of one level": (
+        lambda: c.SearchConfig(operation_stopping=c.Oles(), gradient=c.SingleLevel()),
+        "operation_stopping=oles with gradient=single_level",
+        "take gradient=first_order",
+    ),
     # the architecture's steps
     "architecture clip": (
         lambda: c.ArchitectureOptimiser(clip=0.0),

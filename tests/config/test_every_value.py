@@ -158,6 +158,13 @@ def staged(value):
     return search_stages(c.SearchConfig(channels=12, epochs=6), value)
 
 
+def frozen(value):
+    """Frozen operations of each edge after a step; None if none ever is."""
+    module = search_module(stopping=value)
+    module.training_step(batches(), 0)
+    return None if module.stopping is None else numbers(module.stopping.frozen)
+
+
 def selected(value):
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     genotype, _ = select(value, kinds, OPERATIONS, 0)
@@ -170,6 +177,7 @@ BUILT = {
     "auxiliary_skip": auxiliary_skips,
     "weight_norm": is_spectral,
     "perturbation": perturbed,
+    "operation_stopping": frozen,
     "objective": losses,
     "architecture_objective": losses,
     "crt_objective": losses,
