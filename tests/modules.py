@@ -13,6 +13,7 @@ from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
 from ltnas.models.build import branch_depth
 from ltnas.objectives.build import build_objective
+from ltnas.space.cost import supernet_costs
 from ltnas.space.layout import edges
 from ltnas.training.learner import Learner
 from ltnas.training.operation_stopping import build_operation_stopping
@@ -78,7 +79,12 @@ def search_module(
     prepare(learner)
     module = SteppedModule(
         learner=learner,
-        regularise=build_regulariser(regulariser or c.NoRegulariser()),
+        regularise=build_regulariser(
+            regulariser or c.NoRegulariser(),
+            supernet_costs(
+                c.OPERATIONS, nodes, channels=channels, cells=3, image_size=8, partial_channels=1
+            ),
+        ),
         gradient=gradient or c.FirstOrder(),
         schedule=c.Constant(),
         selection=c.Top2(),

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ltnas import config as c
 from ltnas.axes.dirichlet import concentrations, kl_to_uniform
 from ltnas.axes.masks import EdgeMasks
+from ltnas.space.cost import Cost
 
 Tensors = Mapping[str, Tensor]
 """A tensor [edges, operations] for each kind of cell."""
 Regularise = Callable[[Tensors, Tensors, EdgeMasks], Tensor]
 """Function of the architecture parameters and of the mixing weights, by kind of cell, and of the
 operations that the edges have."""
+Costs = Mapping[str, list[list[list[Cost]]]]
+"""Cost of each operation by kind of cell, [cells][edges][operations]; see `supernet_costs`."""
+NO_COSTS: Costs = {}
+"""Costs for the values that read none."""
 
 
 def zero_one_l1(weights: Tensors, masks: EdgeMasks) -> Tensor:
@@ -39,14 +44,52 @@ def dirichlet_divergence(parameters: Tensors, masks: EdgeMasks) -> Tensor:
     return torch.stack(divergences).sum()
 
 
+class ExpectedCost(nn.Module):
+    """Weighted logarithms of what the architecture is expected to cost (SNAS).
+
+    weight * sum over kinds of cell of the mean over cells of the sum over edges of the mean over
+    parameters, multiply-accumulates and accesses of log(sum over operations of weight * cost), as
+    in the code of Xie et al. (2019).
+
+    Args:
+        weight: factor of the term.
+        costs: costs of the supernet's operations.
+    """
+
+    def __init__(self, weight: float, costs: Costs) -> None:
+        super().__init__()
+        self.weight = weight
+        # A short stack of cells may have one kind alone.
+        self.kinds = [kind for kind, cells in costs.items() if cells]
+        assert self.kinds
+        for kind in self.kinds:
+            # [cells, edges, operations, 3]; not saved, as the configuration gives them again.
+            values = torch.tensor(costs[kind], dtype=torch.float32)
+            self.register_buffer(kind, values, persistent=False)
+
+    def forward(self, _: Tensors, weights: Tensors, masks: EdgeMasks) -> Tensor:
+        """Return the term for the mixing weights of each kind of cell, a scalar."""
+        terms = []
+        for kind in self.kinds:
+            expected = (weights[kind][..., None] * self.get_buffer(kind)).sum(-2)
+            # [cells, edges, 3]; an edge of `none` or of pools alone has parts that cost nothing.
+            logarithms = expected.clamp(min=1.0).log()
+            terms.append(logarithms.mean(-1).sum(-1).mean())
+        return self.weight * torch.stack(terms).sum()
+
+
 def _flat(weights: Tensors, masks: EdgeMasks) -> Tensor:
     """Return the weights of existing operations in all kinds of cell as one vector."""
     # [kinds * edges * operations]: one mean over both cells, as in the code of FairDARTS.
     return torch.cat([values.flatten() for values in masks.existing(dict(weights)).values()])
 
 
-def build_regulariser(config: c.Regulariser) -> Regularise | None:
+def build_regulariser(config: c.Regulariser, costs: Costs = NO_COSTS) -> Regularise | None:
     """Build the weighted term of a value on the regulariser axis; None if nothing is added.
+
+    Args:
+        config: value on the axis.
+        costs: costs of the supernet's operations, for the value that reads them.
 
     Raises:
         TypeError: the value is not on the axis.
@@ -62,5 +105,7 @@ def build_regulariser(config: c.Regulariser) -> Regularise | None:
             return lambda parameters, _, masks: (
                 config.weight * dirichlet_divergence(parameters, masks)
             )
+        case c.Cost():
+            return ExpectedCost(config.weight, costs)
         case _:
             raise TypeError(f"{config} is not a value on the regulariser axis")

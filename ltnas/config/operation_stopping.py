@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ltnas.config.requirements import require
+from ltnas.config.requirements import require, require_choice
 
 
 @dataclass
@@ -30,13 +30,17 @@ class Oles(OperationStopping):
     """
 
     needs_images: ClassVar[bool] = True
-    # Both are of the authors' code. Their similarities are larger than ours at equal gradients: the
-    # code compares the training gradient with its sum with the architecture's, as nothing resets
-    # the former in between. See docs/decisions.md.
+    # These two are of the authors' code.
     steps: int = 20
     """Number of steps over which the similarity of an operation is averaged."""
     threshold: float = 0.4
-    """Smallest mean cosine of the two gradients of an operation that goes on learning."""
+    """Smallest mean similarity of an operation that goes on learning."""
+    # Our reading of the code, in which nothing resets the training gradient before the
+    # architecture's is added to it. The cosines of the paper's formula are below 0.4 from the first
+    # steps on, so that everything would be frozen at once (docs/decisions.md).
+    comparison: str = "sum"
+    """What the training gradient is compared with by its cosine: `sum`, its sum with that of the
+    architecture's batch (the authors' code), or `gradient`, the latter alone (the paper)."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"operation_stopping.steps={self.steps} must be 1 or more")
@@ -44,6 +48,7 @@ class Oles(OperationStopping):
             -1 <= self.threshold <= 1,
             f"operation_stopping.threshold={self.threshold} must lie in [-1, 1]: it is a cosine",
         )
+        require_choice("operation_stopping.comparison", self.comparison, ("sum", "gradient"))
 
 
 OPERATION_STOPPINGS: dict[str, type[OperationStopping]] = {

@@ -52,9 +52,22 @@ class DirichletDivergence(Regulariser):
     weight: float = 1e-3
 
 
+@dataclass
+class Cost(Regulariser):
+    """Logarithms of the expected parameters, multiply-accumulates and memory accesses (SNAS).
+
+    Their mean, summed over the edges of both kinds of cell and averaged over the cells of a kind,
+    as in the code of Xie et al. (2019). Mixing weights are the probabilities of operations.
+    """
+
+    # Of the authors' code for eight cells; it has 1.5e-3 for twenty.
+    weight: float = 1e-2
+
+
 REGULARISERS: dict[str, type[Regulariser]] = {
     "none": NoRegulariser,
     "zero_one_l1": ZeroOneL1,
     "zero_one_l2": ZeroOneL2,
     "dirichlet_divergence": DirichletDivergence,
+    "cost": Cost,
 }

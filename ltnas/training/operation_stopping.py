@@ -44,29 +44,40 @@ def watched_operations(learner: nn.Module) -> list[Watched]:
     ]
 
 
-def cosines(first: Tensors, second: Tensors, watched: list[Watched]) -> tuple[Tensor, Tensor]:
-    """Return the cosine between two gradients of each operation, and where there is one.
+def similarities(
+    training: Tensors, validation: Tensors, watched: list[Watched], comparison: str
+) -> tuple[Tensor, Tensor]:
+    """Return the similarity of two gradients of each operation, and where there is one.
 
     Args:
-        first: gradients of the weights by name.
-        second: other gradients of the same weights.
+        training: gradients on the training batch by the names of weights.
+        validation: gradients on the architecture's batch.
         watched: operations.
+        comparison: `gradient` for the cosine between both, or `sum` for that between the first and
+            the sum of both; see `ltnas.config.Oles`.
 
     Returns:
-        Cosines over all weights of an operation, [operations], 0 where a gradient is 0; and True
-        where neither is, [operations].
+        Cosines over all weights of an operation, [operations], and True where neither gradient is
+        0, [operations].
     """
-    products = [
-        _per_operation(left, right, watched)
-        for left, right in ((first, second), (first, first), (second, second))
-    ]
-    dots, squares, other_squares = products
+    squares = _products(training, training, watched)
+    other_squares = _products(validation, validation, watched)
+    dots = _products(training, validation, watched)
+    defined = (squares > 0) & (other_squares > 0)
+    match comparison:
+        case "gradient":
+            pass
+        case "sum":
+            other_squares = (squares + 2 * dots + other_squares).clamp(min=0)
+            dots = squares + dots
+        case _:
+            raise ValueError(f"{comparison} is not a comparison of gradients")
+    # Two roots, because a product of squares can be too small for a float.
     sizes = squares.sqrt() * other_squares.sqrt()
-    defined = sizes > 0
-    return torch.where(defined, dots / torch.where(defined, sizes, 1.0), 0.0), defined
+    return torch.where(sizes > 0, dots / sizes.clamp(min=1e-30), 0.0), defined
 
 
-def _per_operation(left: Tensors, right: Tensors, watched: list[Watched]) -> Tensor:
+def _products(left: Tensors, right: Tensors, watched: list[Watched]) -> Tensor:
     """Return the scalar product of two gradients of each operation, [operations]."""
     found = []
     for edges, names in watched:
@@ -90,15 +101,19 @@ class OperationStopping(nn.Module):
         watched: operations, see `watched_operations`.
         steps: number of steps of a window.
         threshold: smallest mean cosine of an operation that goes on learning.
+        comparison: `sum` or `gradient`, see `ltnas.config.Oles`.
     """
 
     frozen: Tensor
     similarity: Tensor
     measured: Tensor
 
-    def __init__(self, watched: list[Watched], steps: int, threshold: float) -> None:
+    def __init__(
+        self, watched: list[Watched], steps: int, threshold: float, comparison: str
+    ) -> None:
         super().__init__()
         self.watched, self.steps, self.threshold = watched, steps, threshold
+        self.comparison = comparison
         count = sum(edges for edges, _ in watched)
         self.register_buffer("frozen", torch.zeros(count, dtype=torch.bool))
         self.register_buffer("similarity", torch.zeros(count))  # sum of the window
@@ -158,7 +173,7 @@ class OperationStopping(nn.Module):
         """
         if self.validation is None:  # a step without an architecture step, of a warm-up
             return
-        similarity, defined = cosines(training, self.validation, self.watched)
+        similarity, defined = similarities(training, self.validation, self.watched, self.comparison)
         self.validation = None
         # Operations that are not executed have gradients of 0 and no similarity in this step.
         self.similarity += torch.where(defined, similarity, 0.0)
@@ -190,6 +205,8 @@ def build_operation_stopping(
         case c.NoOperationStopping():
             return None
         case c.Oles():
-            return OperationStopping(watched_operations(learner), config.steps, config.threshold)
+            return OperationStopping(
+                watched_operations(learner), config.steps, config.threshold, config.comparison
+            )
         case _:
             raise TypeError(f"{config} is not a value on the operation stopping axis")

@@ -35,6 +35,7 @@ from ltnas.models.classifiers import make_classifier
 from ltnas.models.search_network import build_search_network
 from ltnas.objectives import Objective as ObjectiveModule
 from ltnas.objectives.build import build_objective, build_views
+from ltnas.space.cost import Cost, supernet_costs
 from ltnas.space.edge_masks import Masks, edge_masks
 from ltnas.space.layout import edges
 from ltnas.training.compiling import compile_cells
@@ -92,7 +93,9 @@ def build_search(
         compile_cells(network)
     return SearchModule(
         learner=learner,
-        regularise=build_regulariser(config.regulariser),
+        regularise=build_regulariser(
+            config.regulariser, _costs(config, stage, long_tail.image_size)
+        ),
         gradient=config.gradient,
         schedule=config.schedule,
         selection=config.selection,
@@ -124,6 +127,20 @@ def cell_design(config: SearchConfig, stage: SearchStage) -> CellDesign:
         skip_dropout=stage.skip_dropout > 0,
         spectral=is_spectral(config.weight_norm),
         separate_edges=config.relaxation.one_operation,
+    )
+
+
+def _costs(
+    config: SearchConfig, stage: SearchStage, image_size: int
+) -> dict[str, list[list[list[Cost]]]]:
+    """Return the costs of the operations of a stage's supernet, see `supernet_costs`."""
+    return supernet_costs(
+        config.space.operations,
+        config.space.nodes,
+        channels=config.channels,
+        cells=stage.cells,
+        image_size=image_size,
+        partial_channels=stage.partial_channels,
     )
 
 

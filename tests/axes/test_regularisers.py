@@ -1,11 +1,14 @@
-"""The zero-one loss in both forms."""
+"""Terms on the architecture: zero-one losses, the divergence of DrNAS, the cost of SNAS."""
+
+import math
 
 import pytest
 import torch
 
 from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.regularisers import build_regulariser, zero_one_l1, zero_one_l2
-from ltnas.config import DirichletDivergence, NoRegulariser, ZeroOneL1, ZeroOneL2
+from ltnas.config import Cost, DirichletDivergence, NoRegulariser, ZeroOneL1, ZeroOneL2
+from ltnas.space.cost import supernet_costs
 
 EVERYTHING = EdgeMasks(dict.fromkeys(("normal", "reduce"), ((True,),)))
 """Masks that leave nothing out."""
@@ -54,3 +57,53 @@ def test_masked_operations_are_no_part_of_the_divergence():
     kept = parameters[:, [0, 2, 5]]
     every = term({"normal": kept}, {}, EVERYTHING)
     torch.testing.assert_close(some, every)
+
+
+OPERATIONS = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3")
+
+
+def costs(cells):
+    return supernet_costs(OPERATIONS, 1, channels=4, cells=cells, image_size=16, partial_channels=1)
+
+
+def test_the_expected_cost_is_that_of_a_plain_loop():
+    generator = torch.Generator().manual_seed(0)
+    weights = {kind: torch.rand(2, 4, generator=generator) for kind in ("normal", "reduce")}
+    expected = 0.0
+    for kind, all_cells in costs(6).items():
+        for cell in all_cells:
+            for row, edge in enumerate(cell):
+                for part in range(3):
+                    sizes = [operation[part] for operation in edge]
+                    mean = sum(float(w) * s for w, s in zip(weights[kind][row], sizes, strict=True))
+                    expected += math.log(mean) / 3 / len(all_cells)
+    term = build_regulariser(Cost(weight=0.5), costs(6))
+    assert float(term({}, weights, EVERYTHING)) == pytest.approx(0.5 * expected, rel=1e-5)
+    assert len(costs(6)["normal"]) == 4
+
+
+def test_a_cheaper_architecture_has_a_smaller_term():
+    term = build_regulariser(Cost(), costs(3))
+    ordered = []
+    for column in (0, 2, 1, 3):
+        weights = torch.zeros(2, 4)
+        weights[:, column] = 1
+        ordered.append(float(term({}, {"normal": weights, "reduce": weights}, EVERYTHING)))
+    assert ordered == sorted(set(ordered))
+    assert ordered[0] == 0.0  # of `none` everywhere
+
+
+def test_the_term_lowers_the_weight_of_expensive_operations():
+    parameters = torch.zeros(2, 4, requires_grad=True)
+    weights = parameters.softmax(-1)
+    build_regulariser(Cost(), costs(3))(
+        {}, {"normal": weights, "reduce": weights}, EVERYTHING
+    ).backward()
+    assert (parameters.grad[:, 3] > 0).all()
+    assert (parameters.grad[:, 0] < 0).all()
+
+
+def test_a_stack_without_normal_cells_has_a_cost():
+    weights = {kind: torch.full((2, 4), 0.25) for kind in ("normal", "reduce")}
+    assert costs(2)["normal"] == []
+    assert float(build_regulariser(Cost(), costs(2))({}, weights, EVERYTHING)) > 0

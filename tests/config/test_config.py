@@ -519,6 +519,11 @@ REFUSED = {
         "operation_stopping.threshold=1.5",
         "a cosine",
     ),
+    "comparison": (
+        lambda: c.Oles(comparison="angle"),
+        "operation_stopping.comparison=angle",
+        "sum, gradient",
+    ),
     "stopping of one level": (
         lambda: c.SearchConfig(operation_stopping=c.Oles(), gradient=c.SingleLevel()),
         "operation_stopping=oles with gradient=single_level",

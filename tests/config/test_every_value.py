@@ -25,6 +25,7 @@ from ltnas.data.stream import Batch, Partner
 from ltnas.models.build import branch_depth, describe_network, described_network
 from ltnas.models.classifiers import make_classifier
 from ltnas.objectives.build import build_objective, build_views
+from ltnas.space.cost import supernet_costs
 from ltnas.space.genotype import load_genotype
 
 CLASSES = 4
@@ -139,7 +140,8 @@ def augmented(value):
 
 
 def regularised(value):
-    term = build_regulariser(value)
+    costs = supernet_costs(OPERATIONS, 2, channels=4, cells=3, image_size=8, partial_channels=1)
+    term = build_regulariser(value, costs)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     masks = EdgeMasks(dict.fromkeys(kinds, ((True,),)))
     return None if term is None else float(term(kinds, kinds, masks))

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from modules import batches, search_module, state
 
 from ltnas import config as c
-from ltnas.training.operation_stopping import OperationStopping, Watched, cosines
+from ltnas.training.operation_stopping import OperationStopping, Watched, similarities
 
-ALL = c.Oles(steps=1, threshold=1.0)
+ALL = c.Oles(steps=1, threshold=1.0, comparison="gradient")
 """Freezes every operation after its first step: no cosine of two batches is 1."""
 NOTHING = c.Oles(steps=1, threshold=-1.0)
 TWO = [Watched(2, ("a", "b")), Watched(1, ("c",))]
@@ -40,7 +40,7 @@ def test_the_cosine_is_over_all_weights_of_an_operation_on_an_edge():
         for rows in (slice(0, 2), slice(2, 4))
     ]  # fmt: skip
     expected.append(F.cosine_similarity(first["c"].flatten(), second["c"].flatten(), dim=0))
-    found, defined = cosines(first, second, TWO)
+    found, defined = similarities(first, second, TWO, "gradient")
     torch.testing.assert_close(found, torch.stack(expected))
     assert defined.all()
 
@@ -49,9 +49,28 @@ def test_a_gradient_of_zero_has_no_cosine():
     first, second = gradients(0), gradients(1)
     for name in ("a", "b"):
         second[name][:2] = 0
-    found, defined = cosines(first, second, TWO)
-    assert defined.tolist() == [False, True, True]
-    assert float(found[0]) == 0
+    for comparison in ("gradient", "sum"):
+        found, defined = similarities(first, second, TWO, comparison)
+        assert defined.tolist() == [False, True, True]
+        assert found.isfinite().all()
+    found, defined = similarities(first, {n: -g for n, g in first.items()}, TWO, "sum")
+    assert found.tolist() == [0.0] * 3  # a sum of 0 has no direction either
+
+
+def test_the_sum_of_both_gradients_is_compared_as_by_the_authors_code():
+    first, second = gradients(0), gradients(1)
+    both = {name: first[name] + second[name] for name in first}
+    expected, _ = similarities(first, both, TWO, "gradient")
+    found, _ = similarities(first, second, TWO, "sum")
+    torch.testing.assert_close(found, expected)
+    # It is above 0.7 for gradients of one size that have nothing to do with one another.
+    assert c.Oles().comparison == "sum"
+    torch.testing.assert_close(found.mean(), torch.tensor(0.5).sqrt(), rtol=0.1, atol=0)
+
+
+def test_an_unknown_comparison_is_refused():
+    with pytest.raises(ValueError, match="angle is not a comparison"):
+        similarities(gradients(0), gradients(1), TWO, "angle")
 
 
 def step(module, training, validation):
@@ -65,7 +84,7 @@ def step(module, training, validation):
 
 
 def test_an_operation_is_frozen_by_the_mean_of_a_window():
-    module = OperationStopping(TWO, steps=2, threshold=0.4)
+    module = OperationStopping(TWO, steps=2, threshold=0.4, comparison="gradient")
     same = gradients(0)
     against = {name: -gradient for name, gradient in same.items()}
     half = {**same, "a": same["a"].clone(), "b": same["b"].clone()}
@@ -83,7 +102,7 @@ def test_an_operation_is_frozen_by_the_mean_of_a_window():
 
 
 def test_steps_without_an_architecture_step_are_not_measured():
-    module = OperationStopping(TWO, steps=1, threshold=1.0)
+    module = OperationStopping(TWO, steps=1, threshold=1.0, comparison="gradient")
     step(module, gradients(0), None)
     assert float(module.measured.sum()) == 0
     step(module, gradients(0), gradients(1))
