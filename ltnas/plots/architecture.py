@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
+from ltnas.plots.stages import mark_stages, stages_of
 from ltnas.runs.folder import RunFolder
 
 Curves = dict[tuple[int, int], dict[str, list[float]]]
@@ -25,6 +26,8 @@ def plot_architecture(folder: RunFolder) -> None:
     for (kind, edges), count in zip(curves.items(), rows, strict=True):
         _draw_kind(grids[first : first + count].ravel(), kind, edges)
         first += count
+    for panel in grids.flat:
+        mark_stages(panel, stages_of(folder))
     found = operations_in(curves)
     operation_legend(figure, [name for name in OPERATION_COLOURS if name in found])
     figure.supxlabel("epoch", fontsize=9, color=INK)

@@ -6,6 +6,7 @@ import csv
 
 from ltnas.data.test_sets import BALANCED, LONG_TAILED, all_images, headline, title
 from ltnas.plots.figure import FAINT, INK, new_figure, save
+from ltnas.plots.stages import first_epochs, mark_stages
 from ltnas.runs.folder import RunFolder
 
 COLOURS = {"train": "#22262b", "test": "#0072b2", "long_tailed": "#e69f00"}
@@ -39,6 +40,7 @@ def plot_curves(folder: RunFolder) -> None:
                 label=label,
                 marker="o" if len(points) < 3 else "",
             )
+        mark_stages(panel, first_epochs(rows))
         panel.set_title("training loss" if panel is left else "accuracy, %", loc="left", color=INK)
         panel.set_xlabel("epoch", color=INK)
         panel.spines[["top", "right"]].set_visible(False)

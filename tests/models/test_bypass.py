@@ -12,6 +12,7 @@ from ltnas.models.cell_design import CellDesign
 from ltnas.models.operations import operation
 from ltnas.models.sources import EdgeWeights
 from ltnas.models.supernet import SupernetCell
+from ltnas.space.edge_masks import full_mask
 from ltnas.space.layout import CellPlan, edges
 
 NAMES = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")
@@ -34,7 +35,9 @@ def cell(partial, reduction, **options):
     """A cell of two nodes and 8 channels in float64, without preprocessing, and its inputs."""
     torch.manual_seed(0)
     design = CellDesign(NAMES, 2, partial_channels=partial, **options)
-    made = SupernetCell(CellPlan(8, 8, 8, reduction, False), design, None).double()
+    made = SupernetCell(
+        CellPlan(8, 8, 8, reduction, False), design, full_mask(2, len(NAMES))
+    ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [
         torch.randn(3, 8, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,7 @@ from ltnas.axes.build import build_relaxation
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import EdgeWeights
 from ltnas.models.supernet import SupernetCell
+from ltnas.space.edge_masks import full_mask
 from ltnas.space.layout import CellPlan, edges
 
 
@@ -17,7 +18,7 @@ def cell(reduction, partial=1):
     """A cell of two nodes with modules of their own for each edge, in float64, and its inputs."""
     torch.manual_seed(0)
     design = CellDesign(c.OPERATIONS, 2, partial_channels=partial, separate_edges=True)
-    made = SupernetCell(CellPlan(8, 8, 8, reduction, False), design, None).double()
+    made = SupernetCell(CellPlan(8, 8, 8, reduction, False), design, full_mask(2, 8)).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [
         torch.randn(3, 8, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)

@@ -22,6 +22,7 @@ from ltnas.models.spectral import (
 )
 from ltnas.models.stacked import Convolutions, Reduce, Unit
 from ltnas.models.supernet import SupernetCell
+from ltnas.space.edge_masks import full_mask
 from ltnas.space.layout import CellPlan, edges
 
 
@@ -121,7 +122,9 @@ def cell(reduction, partial=1, names=OPERATIONS):
     """A cell of two nodes in float64 without preprocessing, and its inputs."""
     torch.manual_seed(0)
     design = CellDesign(names, 2, partial_channels=partial, spectral=True)
-    made = SupernetCell(CellPlan(8, 8, 8, reduction, False), design, None).double()
+    made = SupernetCell(
+        CellPlan(8, 8, 8, reduction, False), design, full_mask(design.nodes, len(design.operations))
+    ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [
         random(3, 8, 6, 6, seed=seed).contiguous(memory_format=torch.channels_last)
