@@ -26,7 +26,8 @@ search()
 """
 SEARCH = (
     *(*TINY, "scheme=darts", "space.nodes=2", "channels=4", "architecture.learning_rate=0.01"),
-    "collapse.hessian_every=2",
+    *("collapse.hessian_every=2", "perturbation=random", "perturbation.first_epsilon=0.1"),
+    *("operation_stopping=oles", "operation_stopping.steps=3", "operation_stopping.threshold=0.72"),
 )
 
 
@@ -46,8 +47,10 @@ def test_two_processes_write_one_run_that_equals_one_process(ltnas, tmp_path):
     assert two.stdout.splitlines()[-1] == f"two/{shared.name}"
     assert {path.name for path in shared.iterdir()} == {path.name for path in alone.iterdir()}
     for ours, theirs in zip(rows(shared), rows(alone), strict=True):
+        assert ours["frozen_operations"] == theirs["frozen_operations"]
         for column in ("train_loss", "architecture_loss", "train_accuracy"):
             assert float(ours[column]) == pytest.approx(float(theirs[column]), rel=1e-3)
+    assert int(rows(shared)[-1]["frozen_operations"]) > 0
     ours, theirs = (float(rows(run)[-1]["largest_eigenvalue"]) for run in (shared, alone))
     assert ours == pytest.approx(theirs, rel=1e-3)
     ours, theirs = (load_file(path / "architecture.safetensors") for path in (shared, alone))

@@ -105,6 +105,19 @@ def test_a_recorded_search_with_noise_and_other_operations_on_each_edge_is_the_e
     assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("perturbation=random", "regulariser=cost"),
+        ("perturbation=adversarial", "perturbation.steps=2"),
+        ("operation_stopping=oles", "operation_stopping.steps=4", "gradient=second_order"),
+    ],
+)
+def test_a_recorded_search_with_other_weight_steps_is_the_eager_one(words, like_a_gpu, tmp_path):
+    config = composed("search", *words, *STEPS, "space.nodes=2", "collapse.hessian_every=0")
+    assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recorded_training_is_the_eager_one(recipe, like_a_gpu, tmp_path):
     # The auxiliary classifier of some recipes needs images of 32 pixels.
