@@ -20,6 +20,10 @@ SCHEMES = {
     "pc_darts": ("batch_size=16", "space.nodes=2"),
     "drnas": ("scheme=darts", "relaxation=dirichlet"),
     "fairdarts_ssl": ("objective.hidden=8", "objective.outputs=6", "checkpoint_cells=true"),
+    "edges": (
+        *("scheme=darts", "relaxation=dirichlet", "space.nodes=1"),
+        "space.normal_edges=[[none,sep_conv_3x3],[skip_connect,dil_conv_3x3]]",
+    ),
     "darts_bbn": ("objective=gradient_harmonising",),
 }
 """Further words for the schemes that the values are combined with."""
@@ -38,10 +42,9 @@ def no_pictures(monkeypatch):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_values_compose_with_all_others(scheme, tmp_path):
-    named = () if scheme == "drnas" else (f"scheme={scheme}",)
-    folder = search(
-        composed("search", *named, *SMALL, *SCHEMES[scheme], *VALUES, f"runs={tmp_path}")
-    )
+    words = SCHEMES[scheme]
+    named = () if "scheme=darts" in words else (f"scheme={scheme}",)
+    folder = search(composed("search", *named, *SMALL, *words, *VALUES, f"runs={tmp_path}"))
     first, last = rows(folder)
     assert (float(first["perturbation"]), float(last["perturbation"])) == pytest.approx((0.1, 0.2))
     # The third step, the first of the second epoch, ends a window.
@@ -54,6 +57,12 @@ def test_what_is_not_perturbed_can_be_stopped_and_regularised(relaxation, tmp_pa
     words = ("scheme=darts", f"relaxation={relaxation}", *SMALL, *OLES, "regulariser=cost")
     folder = search(composed("search", *words, f"runs={tmp_path}"))
     assert int(rows(folder)[-1]["frozen_operations"]) >= 0
+
+
+def test_weights_that_are_measured_can_be_perturbed(tmp_path):
+    words = ("scheme=msr_darts", *SMALL, *ADVERSARIAL)
+    folder = search(composed("search", *words, f"runs={tmp_path}"))
+    assert float(rows(folder)[-1]["perturbation"]) == pytest.approx(0.2)
 
 
 def test_the_cost_can_be_a_term_of_a_search_of_one_level(tmp_path):

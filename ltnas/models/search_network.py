@@ -108,13 +108,17 @@ class SearchNetwork(BranchedModel):
         finally:
             self._given = None
 
-    def existing_operations(self) -> dict[str, Tensor]:
-        """Return by kind of cell 1 for the operations that an edge has, 0 for masked ones.
+    def existing_operations(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return 1 for the operations that an edge has and 0 for masked ones, like the weights.
 
-        [edges, operations]; masked operations are those whose expected weight is 0.
+        Args:
+            weights: mixing weights by kind of cell, [edges, operations].
         """
-        expected = self.relaxation.expected(self.masks.masked(self.architecture_parameters()))
-        return {kind: (values > 0).to(values.dtype) for kind, values in expected.items()}
+        found = {}
+        for kind, values in weights.items():
+            mask = self.masks.mask(kind)
+            found[kind] = torch.ones_like(values) if mask is None else mask.to(values.dtype)
+        return found
 
     def expected_weights(self) -> dict[str, Tensor]:
         """Return the mixing weights without noise, detached and on the CPU."""

@@ -192,7 +192,8 @@ class SearchSteps(MeasuringModule):
         if self.perturbation is None:
             return None
         with torch.no_grad():
-            mixing, existing = self.network.mixing_weights(), self.network.existing_operations()
+            mixing = self.network.mixing_weights()
+            existing = self.network.existing_operations(mixing)
         with frozen_statistics(self.learner):
             loss = self.functions.of_mixing_weights(batch, self.autocast)
             found: Tensors = self.perturbation(mixing, existing, loss, mean_over_ranks)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ltnas.config import OPERATIONS
+from ltnas.config.space import KNOWN_OPERATIONS, OPERATIONS
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import MixingWeights
 from ltnas.space.cost import operation_cost, supernet_costs
@@ -13,10 +13,15 @@ C, SIDE = 8, 4
 
 
 def published(name, stride):
-    """Parameters, multiply-accumulates and accesses by the formulas of the code of SNAS."""
+    """Parameters, multiply-accumulates and accesses by the formulas of the code of SNAS.
+
+    It has no noise, which is written and read from nowhere.
+    """
     y2, two = SIDE**2, stride == 2
     if name == "none":
         return 0, 0, 0
+    if name == "noise":
+        return 0, 0, C * y2
     if "pool" in name:
         return 0, 9 * y2 * C, (5 if two else 2) * y2 * C
     if name == "skip_connect":
@@ -33,7 +38,7 @@ def published(name, stride):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", KNOWN_OPERATIONS)
 def test_formulas(name, stride):
     assert tuple(operation_cost(name, C, SIDE, stride)) == published(name, stride)
 
@@ -42,7 +47,7 @@ def test_formulas(name, stride):
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "none"])
 def test_parameters_and_multiply_accumulates_are_those_of_the_modules(name, stride):
     design = CellDesign((name,), nodes=1, separate_edges=True)
-    source = design.sources(None, C, reduction=stride == 2)[0]
+    source = design.sources(((True,),) * 2, C, reduction=stride == 2)[0]
     (mixing,) = MixingWeights([source], 1, C)(torch.ones(2, 1))
     side = SIDE * stride
     with FlopCounterMode(display=False) as counter, torch.no_grad():
