@@ -37,15 +37,27 @@ def collapsed(rows: Rows, rule: Collapse) -> Collapsed | None:
         rows: history of all epochs so far.
         rule: rules in use and their thresholds.
     """
-    # Before the first architecture step the genotype is that of the initial parameters, and the
-    # eigenvalue moves because the weights do. A rate of 0 later in a run is that of a schedule.
-    moving = (epoch for epoch, row in enumerate(rows) if row.get("architecture_rate") != 0)
-    first = next(moving, len(rows))
+    first = _first_epoch(rows)
     for name in rule.rules:
         found = RULES[name](rows[first:], rule)
         if found is not None:
             return found._replace(healthy_epoch=found.healthy_epoch + first)
     return None
+
+
+def _first_epoch(rows: Rows) -> int:
+    """Return the first epoch that counts: that of the first architecture step of the last stage.
+
+    Before it the genotype is that of the initial parameters, and the eigenvalue moves because the
+    weights do. A rate of 0 later on is that of a schedule. Stages have networks of their own.
+    """
+    stage = rows[-1].get("stage") if rows else None
+    moving = (
+        epoch
+        for epoch, row in enumerate(rows)
+        if row.get("stage") == stage and row.get("architecture_rate") != 0
+    )
+    return next(moving, len(rows))
 
 
 def _skip_connections(rows: Rows, rule: Collapse) -> Collapsed | None:
@@ -92,4 +104,4 @@ RULES: dict[str, Callable[[Rows, Collapse], Collapsed | None]] = {
     "skips": _skip_connections,
     "eigenvalue": _curvature_growth,
 }
-"""Rules by their names in `collapse.rules`; epochs are counted from the first architecture step."""
+"""Rules by their names in `collapse.rules`; epochs are those from the first architecture step on."""

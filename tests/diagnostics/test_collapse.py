@@ -115,6 +115,20 @@ def test_epochs_before_the_first_architecture_step_do_not_count():
     assert collapsed(rated(rows([1.0] * 4), rates[:4]), c.Collapse()) is None
 
 
+def test_each_stage_is_judged_by_its_own_epochs():
+    rates, stages = [0.1] * 4 + [0.0] + [0.1] * 5, [1] * 4 + [2] * 6
+    skips = [
+        {**row, "stage": stage}
+        for row, stage in zip(rated(rows([0.0] * 2 + [1.0] * 8), rates), stages, strict=True)
+    ]
+    assert collapsed(skips[:7], c.Collapse()) is None
+    assert collapsed(skips[:8], c.Collapse()).healthy_epoch == 5
+    grown = rated(rows([0.0] * 10, dict(enumerate([0.1] * 5 + [0.5] * 5))), rates)
+    assert collapsed(grown, c.Collapse()) is not None
+    in_stages = [{**row, "stage": stage} for row, stage in zip(grown, stages, strict=True)]
+    assert collapsed(in_stages, c.Collapse()) is None
+
+
 def test_epochs_in_which_a_schedule_has_frozen_the_architecture_count():
     frozen = rated(rows([0.0, 1.0, 1.0, 1.0]), [0.1, 0.1, 0.0, 0.0])
     assert collapsed(frozen, c.Collapse()).healthy_epoch == 0
