@@ -104,4 +104,4 @@ RULES: dict[str, Callable[[Rows, Collapse], Collapsed | None]] = {
     "skips": _skip_connections,
     "eigenvalue": _curvature_growth,
 }
-"""Rules by their names in `collapse.rules`; epochs are those from the first architecture step on."""
+"""Rules by their names in `collapse.rules`; those of one stage, from its first step on."""

@@ -32,6 +32,8 @@ DARTS = {
     "auxiliary_skip": "none",
     "progression": "none",
     "weight_norm": "none",
+    "perturbation": "none",
+    "operation_stopping": "none",
     "objective": "cross_entropy",
     "architecture_objective": "same",
     "sampler": "instance_balanced",

@@ -55,13 +55,13 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 
 def rows():
     """Combinations that together hold every value of every axis, and that may be combined."""
-    for i in range(2 * max(map(len, SEARCH_AXES.values()))):
+    for i in range(3 * max(map(len, SEARCH_AXES.values()))):
         row = {axis: list(values)[i % len(values)] for axis, values in SEARCH_AXES.items()}
         if row["architecture_objective"] == "barlow_twins":
             row["objective"] = "barlow_twins"
         if "ldam" in row["objective"] + row["architecture_objective"]:
             row["classifier"] = "cosine"
-        if row["regulariser"] != "none" or row["selection"].startswith("threshold"):
+        if row["regulariser"].startswith("zero") or row["selection"].startswith("threshold"):
             row["relaxation"] = "sigmoid"
         if row["regulariser"] == "dirichlet_divergence":
             row |= {"relaxation": "dirichlet", "selection": "top2"}
@@ -71,8 +71,11 @@ def rows():
             row["gradient"] = "first_order"
         if row["gradient"] in ("single_level", "none"):
             row |= {"architecture_objective": "same", "architecture_sampler": "same"}
+            row["operation_stopping"] = "none"
         if row["gradient"] == "none":
             row["regulariser"] = "none"
+        if row["gradient"] == "single_level" or row["relaxation"] == "hard_gumbel":
+            row["perturbation"] = "none"
         if row["objective"] == "barlow_twins":
             row |= {"branches": "one", "rebalancing_sampler": "reversed"}
         elif row["rebalancing_sampler"] != "reversed":

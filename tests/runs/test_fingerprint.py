@@ -179,8 +179,8 @@ def test_values_that_0_1_0_did_not_have_are_not_recognised(tmp_path):
 def test_each_value_has_the_name_that_0_1_0_gave_it():
     for table in c.AXES.values():
         for name, kind in table.items():
-            if name != "same":
-                assert NAMES[kind.__name__] == name
+            if name != "same":  # later versions have more values
+                assert NAMES.get(kind.__name__, name) == name
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"version": 3, "command": "search"}'])
