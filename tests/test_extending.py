@@ -120,7 +120,8 @@ def first_loss(run):
 
 def test_an_added_relaxation(search, softmax, touched):
     assert sorted(set(touched["A relaxation"])) == [
-        "ltnas/axes/relaxations.py",
+        "ltnas/axes/build.py",
+        "ltnas/axes/tempered_softmax.py",
         "ltnas/config/relaxation.py",
     ]
     run = search("relaxation=tempered_softmax", "relaxation.first=4")
