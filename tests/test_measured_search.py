@@ -13,9 +13,10 @@ from ltnas import config as c
 from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.data.long_tail import load_long_tail
 from ltnas.diagnostics.ranks import build_measure, supernet_ranks
-from ltnas.search import build_search, search
+from ltnas.search import search
 from ltnas.space.genotype import Edge, load_genotype
 from ltnas.space.layout import edges
+from ltnas.training.search_parts import build_search
 
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
 
