@@ -226,7 +226,7 @@ def select(
         if not _reaches_output(chosen):
             strength = max(strongest(row, operations)[0] for row in values)
             notes.append(
-                f"no operation that was selected leads to the output of the {kind} cell "
+                f"no operation of the {kind} cell that was selected leads to its output "
                 f"(strongest: {strength:.3f}): its two strongest edges a node were taken instead"
             )
             chosen = top2(values, operations)
