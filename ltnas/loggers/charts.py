@@ -14,6 +14,11 @@ SECTIONS = {
     "discretisation": "architecture",
     "largest": "architecture",
     "collapsed": "architecture",
+    "temperature": "architecture",
+    "auxiliary": "architecture",
+    "stage": "architecture",
+    "perturbation": "architecture",
+    "frozen": "architecture",
     "seconds": "cost",
     "peak": "cost",
 }

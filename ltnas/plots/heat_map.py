@@ -26,13 +26,17 @@ def heat_map(curves: dict[str, Curves], epoch: int) -> Any:  # noqa: ANN401 - ma
         for edges in curves.values()
         for row in edges.values()
         for values in row.values()
+        if epoch < len(values)  # a stage before has dropped the others
     )
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for panel, (kind, edges) in zip(panels, curves.items(), strict=True):
         operations = operations_in(curves)
         # [edges, operations]; nothing is drawn where a value is not a number.
         table = [
-            [row[name][epoch] if name in row else math.nan for name in operations]
+            [
+                row[name][epoch] if epoch < len(row.get(name, ())) else math.nan
+                for name in operations
+            ]
             for row in edges.values()
         ]
         image = panel.imshow(table, cmap="Blues", vmin=0, vmax=largest, aspect="auto")

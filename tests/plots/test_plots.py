@@ -180,6 +180,13 @@ def test_edges_may_differ_in_their_operations(tmp_path):
     assert operations_in(curves) == ["skip_connect", "noise", "max_pool_3x3"]
 
 
+def test_a_heat_map_leaves_out_what_a_stage_has_dropped():
+    of_edges = {(2, 0): {"skip_connect": [0.25, 0.75], "sep_conv_3x3": [0.5]}}
+    panel = heat_map({"normal": of_edges, "reduce": of_edges}, 1).axes[0]
+    table = np.ma.filled(panel.images[0].get_array(), np.nan)
+    np.testing.assert_equal(table, [[0.75, np.nan]])
+
+
 def test_a_heat_map_leaves_out_what_an_edge_does_not_have():
     of_edges = {(2, 0): {"skip_connect": [0.25, 0.75]}, (2, 1): {"noise": [0.5, 0.5]}}
     figure = heat_map({"normal": of_edges, "reduce": of_edges}, 1)
