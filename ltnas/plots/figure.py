@@ -17,13 +17,13 @@ OPERATION_COLOURS = {
     "sep_conv_5x5": "#00684c",
     "dil_conv_3x3": "#cc79a7",
     "dil_conv_5x5": "#8f3f6f",
-    "edge": INK,
+    "edge": "#5c3d99",
     "noise": "#d55e00",
 }
 """Colour of each operation in the Okabe-Ito palette.
 
 Grey for none, orange for skip connections, blue for pooling, green for separable and purple for
-dilated convolutions, and black for the weight of an edge itself.
+dilated convolutions, vermilion for noise, and violet for the weight of an edge itself.
 """
 
 
