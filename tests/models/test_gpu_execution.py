@@ -11,7 +11,9 @@ from torch import nn
 from ltnas.config import OPERATIONS
 from ltnas.kernels import gpu
 from ltnas.models import native_executor, operation_kernels, rectified
+from ltnas.models.cell_design import CellDesign
 from ltnas.models.network import Network
+from ltnas.models.sources import EdgeWeights
 from ltnas.models.stacked import Convolutions, Pool
 from ltnas.models.supernet import SupernetCell
 from ltnas.space.genotype import Edge, Genotype, cell_genotype, load_genotype
@@ -74,7 +76,7 @@ def test_a_supernet_with_noise_and_masks_by_the_gpu_kernels(on_gpu):
         channels=2,
         masks={"normal": rows, "reduce": rows[::-1]},
     ).to(memory_format=torch.channels_last)
-    agree(model, torch.randn(2, 3, 8, 8), on_gpu)
+    agree(model, torch.randn(2, 3, 8, 8), on_gpu=on_gpu)
 
 
 def test_a_discrete_network_with_noise_by_the_gpu_kernels(on_gpu):
@@ -87,7 +89,7 @@ def test_a_discrete_network_with_noise_by_the_gpu_kernels(on_gpu):
     )
     model = Network(Genotype(cell, cell), 4, 3, 10, False)
     model.set_drop_path(0.3)
-    agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu)
+    agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu=on_gpu)
 
 
 def test_a_discrete_network_by_the_gpu_kernels(on_gpu):
@@ -101,11 +103,23 @@ def test_a_discrete_network_by_the_gpu_kernels(on_gpu):
     agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu=on_gpu)
 
 
+class Told(torch.nn.Module):
+    """A cell that takes its mixing weights as a plain tensor, of which gradients are compared."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, before, previous, weights):
+        return self.cell(before, previous, EdgeWeights(weights))
+
+
 def cell_with_inputs(nodes, mask, reduction):
     """A supernet's cell with two channels, its two input states and its mixing weights."""
     torch.manual_seed(0)
     plan = CellPlan(2, 3, 4, reduction, follows_reduction=False)
-    cell = SupernetCell(plan, list(OPERATIONS), nodes, mask).to(memory_format=torch.channels_last)
+    cell = SupernetCell(plan, CellDesign(OPERATIONS, nodes), mask)
+    cell.to(memory_format=torch.channels_last)
     states = [
         torch.randn(2, channels, 6, 6).to(memory_format=torch.channels_last).requires_grad_()
         for channels in (plan.before_previous, plan.previous)
@@ -132,7 +146,7 @@ def test_a_cell_whose_edges_have_different_candidates(reduction, on_gpu):
         **{"avg_pool_3x3": last, "dil_conv_3x3": last},
     }
     with patch.object(gpu, "candidates", wraps=gpu.candidates) as joint:
-        agree(cell, *inputs, on_gpu=on_gpu)
+        agree(Told(cell), *inputs, on_gpu=on_gpu)
     # Of the first state those of both edges, and those of one; of the second those of one.
     found = [
         (len(separable), len(dilated), shared.maximum is not None, shared.mean is not None)
@@ -167,7 +181,7 @@ def test_a_cell_with_other_normalisations(replaced, joint, on_gpu):
                     if isinstance(getattr(module, "norm", None), nn.BatchNorm2d):
                         module.norm = Doubled(module.norm.num_features, affine=False)
     with patch.object(gpu, "candidates", wraps=gpu.candidates) as together:
-        agree(cell, *inputs, on_gpu=on_gpu)
+        agree(Told(cell), *inputs, on_gpu=on_gpu)
     assert together.call_count == joint
 
 
