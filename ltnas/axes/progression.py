@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from torch import Tensor
@@ -55,57 +55,50 @@ def epochs_of_stages(progression: c.Progression, epochs: int) -> list[int]:
     return [epochs // parts + (part < epochs % parts) for part in range(parts)]
 
 
-def search_stages(
-    config: c.SearchConfig, progression: c.Progression | None = None
-) -> list[SearchStage]:
+def search_stages(config: c.SearchConfig) -> list[SearchStage]:
     """Return the stages of a search.
-
-    Args:
-        config: configuration of the search.
-        progression: value on the axis; None: that of the configuration.
 
     Raises:
         TypeError: the progression is not a value on the axis.
     """
-    progression = progression or config.progression
+    progression = config.progression
     epochs = epochs_of_stages(progression, config.epochs)
-    firsts = [0, *accumulate(epochs)]
-
-    def stage(number: int, cells: int, partial_channels: int, **settings: object) -> SearchStage:
-        return SearchStage(
+    # Stages that differ in their epochs alone.
+    stages = [
+        SearchStage(
             number=number,
-            first_epoch=firsts[number],
-            epochs=epochs[number],
-            cells=cells,
-            partial_channels=partial_channels,
-            **settings,  # type: ignore[arg-type]
+            first_epoch=first,
+            epochs=count,
+            cells=config.cells,
+            partial_channels=config.partial_channels,
         )
-
+        for number, (first, count) in enumerate(
+            zip(accumulate(epochs, initial=0), epochs, strict=False)
+        )
+    ]
     match progression:
         case c.NoProgression():
-            return [stage(0, config.cells, config.partial_channels)]
+            return stages
         case c.Deepen():
             return [
-                stage(
-                    number,
-                    config.cells + added,
-                    config.partial_channels,
-                    operations=progression.operations[number],
-                    skip_dropout=progression.skip_dropout[number],
+                replace(
+                    stage,
+                    cells=stage.cells + progression.added_cells[stage.number],
+                    operations=progression.operations[stage.number],
+                    skip_dropout=progression.skip_dropout[stage.number],
                     restarts=True,
                 )
-                for number, added in enumerate(progression.added_cells)
+                for stage in stages
             ]
         case c.Widen():
             return [
-                stage(
-                    number,
-                    config.cells,
-                    partial_channels,
-                    operations=progression.operations[number],
-                    inherits=number > 0,
+                replace(
+                    stage,
+                    partial_channels=progression.partial_channels[stage.number],
+                    operations=progression.operations[stage.number],
+                    inherits=stage.number > 0,
                 )
-                for number, partial_channels in enumerate(progression.partial_channels)
+                for stage in stages
             ]
         case _:
             raise TypeError(f"{progression} is not a value on the progression axis")

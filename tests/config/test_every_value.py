@@ -157,7 +157,7 @@ def after_a_step(value):
 
 def staged(value):
     """Stages of a search of twelve channels and six epochs."""
-    return search_stages(c.SearchConfig(channels=12, epochs=6), value)
+    return search_stages(c.SearchConfig(channels=12, epochs=6, progression=value))
 
 
 def frozen(value):
