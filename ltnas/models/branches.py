@@ -67,10 +67,7 @@ class BranchedModel(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the pooled features of all branches, [B, feature_size], of [B, 3, H, W] images."""
-        return self.features_of(self.trunk(images))
-
-    def features_of(self, trunk: Trunk) -> Tensor:
-        """Return the pooled features of all branches, [B, feature_size], from their trunk."""
+        trunk = self.trunk(images)
         # [B, C, H', W'] to [B, C].
         first = self.tail(trunk, 0).mean((2, 3))
         if self.branch_depth is None:

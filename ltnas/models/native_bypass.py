@@ -30,6 +30,7 @@ class NativeBypass:
         self._ones = torch.ones(width, dtype=torch.float64)
         # What each state passes on, [B, H', W', C - C / K], and the gradient that bypassed a node.
         self._passed: dict[int, Tensor] = {}
+        self._positions: dict[int, Tensor] = {}  # of the maxima that a state passes on
         self._grads: dict[int, Tensor] = {}
 
     def _term(self, x: Tensor, row: int) -> Term:
@@ -39,7 +40,9 @@ class NativeBypass:
         """Return what the edges that leave a state pass on."""
         if state not in self._passed:
             x = self.states[state][..., self.layout.channels :]
-            self._passed[state] = _pooled(x)[0] if self.layout.stride(state) == 2 else x
+            if self.layout.stride(state) == 2:
+                x, self._positions[state] = _pooled(x)
+            self._passed[state] = x
         return self._passed[state]
 
     def join(self, number: int, computed: Tensor) -> None:
@@ -79,7 +82,8 @@ class NativeBypass:
             return
         total = torch.empty_like(terms[0].source)
         mix(terms, total, add=False)
-        own += _pooled_gradient(self.states[state][..., self.layout.channels :], total)
+        self._pass(state)
+        own += _unpooled(total, self._positions[state], own)
 
     def weight_gradient(self, number: int) -> tuple[list[int], Tensor]:
         """Return the edges into a node, and the gradients of their bypass weights, [edges]."""
@@ -96,9 +100,8 @@ def _pooled(x: Tensor) -> tuple[Tensor, Tensor]:
     return values.permute(0, 2, 3, 1).contiguous(), positions
 
 
-def _pooled_gradient(x: Tensor, grad: Tensor) -> Tensor:
-    """Return the gradient of `_pooled`'s input, [B, H, W, C]."""
-    _, positions = _pooled(x)
-    size = [x.shape[1], x.shape[2]]
+def _unpooled(grad: Tensor, positions: Tensor, like: Tensor) -> Tensor:
+    """Return the gradient of `_pooled`'s input, which has the shape of `like`, [B, H, W, C]."""
+    size = [like.shape[1], like.shape[2]]
     spread = F.max_unpool2d(grad.permute(0, 3, 1, 2), positions, [2, 2], [2, 2], output_size=size)
     return spread.permute(0, 2, 3, 1)

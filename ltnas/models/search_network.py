@@ -184,16 +184,10 @@ class SearchNetwork(BranchedModel):
         """Return the cells of the supernet, each of which is compiled by itself."""
         return self.supernet.compilable()
 
-    def trunk(self, images: Tensor, mixing: Mapping[str, Tensor] | None = None) -> Trunk:
-        """See `Supernet.trunk`.
-
-        Args:
-            images: [B, 3, H, W].
-            mixing: see `forward`.
-        """
+    def trunk(self, images: Tensor) -> Trunk:
+        """See `Supernet.trunk`."""
         # In each pass anew: a functional call may have replaced the architecture parameters.
-        given = self._given if mixing is None else mixing
-        weights = self.mixing_weights() if given is None else given
+        weights = self.mixing_weights() if self._given is None else self._given
         return self.supernet.trunk(images, self._columns(weights))
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
@@ -208,8 +202,10 @@ class SearchNetwork(BranchedModel):
             mixing: mixing weights of the candidate operations by kind of cell, [edges,
                 operations]; None: those of the relaxation.
         """
-        logits: Tensor = self.classifier(self.features_of(self.trunk(images, mixing)))
-        return logits
+        if mixing is None:
+            return super().forward(images)
+        with self.given_weights(mixing):
+            return super().forward(images)
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

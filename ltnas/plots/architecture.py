@@ -26,8 +26,9 @@ def plot_architecture(folder: RunFolder) -> None:
     for (kind, edges), count in zip(curves.items(), rows, strict=True):
         _draw_kind(grids[first : first + count].ravel(), kind, edges)
         first += count
+    stages = stages_of(folder)
     for panel in grids.flat:
-        mark_stages(panel, stages_of(folder))
+        mark_stages(panel, stages)
     found = operations_in(curves)
     operation_legend(figure, [name for name in OPERATION_COLOURS if name in found])
     figure.supxlabel("epoch", fontsize=9, color=INK)

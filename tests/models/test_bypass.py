@@ -119,15 +119,6 @@ def test_both_executors_agree_in_everything(reduction, partial, auxiliary):
         torch.testing.assert_close(one, other)
 
 
-def test_one_group_is_the_whole_width():
-    torch.manual_seed(0)
-    plain = search_network()
-    torch.manual_seed(0)
-    grouped = search_network(design={"partial_channels": 1})
-    images = torch.randn(2, 3, 16, 16)
-    assert torch.equal(plain(images), grouped(images))
-
-
 @pytest.mark.parametrize(("partial", "wanted"), [(1, 1_930_618), (4, 299_578)])
 def test_published_parameter_counts(partial, wanted):
     with torch.device("meta"):
