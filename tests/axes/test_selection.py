@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from ltnas.axes.selection import (
     entropy,
+    every_edge,
+    pooled,
     random_genotype,
     select,
     threshold_edge,
@@ -206,3 +208,39 @@ def test_entropy():
     assert entropy(torch.full((len(edges(4)), 8), 0.125)) == pytest.approx(math.log(8))
     assert entropy(torch.full((14, 8), 0.5)) == pytest.approx(math.log(8))
     assert entropy(torch.eye(8)) == 0
+
+
+NAMES = ("none", "skip_connect", "sep_conv_3x3")
+# Edges 0 -> 2, 1 -> 2, 0 -> 3, 1 -> 3 and 2 -> 3.
+WEIGHTS = torch.tensor(
+    [[0.1, 0.5, 0.4], [0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.4, 0.3, 0.2], [0.1, 0.45, 0.44]]
+)
+
+
+def test_pooled_pairs_may_lie_on_one_edge():
+    # Node 2: both of the edge from 0, 0.5 and 0.4; node 3: 0.6 of state 0, then 0.45 of state 2.
+    assert pooled(WEIGHTS, NAMES) == [
+        *(Edge("skip_connect", 2, 0), Edge("sep_conv_3x3", 2, 0)),
+        *(Edge("skip_connect", 3, 0), Edge("skip_connect", 3, 2)),
+    ]
+
+
+def test_every_edge_is_kept_unless_none_is_strongest():
+    assert every_edge(WEIGHTS, NAMES) == [
+        *(Edge("skip_connect", 2, 0), Edge("skip_connect", 3, 0), Edge("skip_connect", 3, 2)),
+    ]
+
+
+def test_the_weakest_skip_connections_of_the_normal_cell_are_replaced():
+    both = {"normal": WEIGHTS, "reduce": WEIGHTS}
+    free, _ = select(Top2(), both, NAMES, 0)
+    assert free.normal.share("skip_connect") == 1
+    limited, _ = select(Top2(most_skips=2), both, NAMES, 0)
+    # First the one of weight 0.2 (1 -> 2) becomes a convolution, then that of 0.45 (2 -> 3).
+    assert set(limited.normal.edges) == {
+        *(Edge("skip_connect", 2, 0), Edge("sep_conv_3x3", 2, 1)),
+        *(Edge("skip_connect", 3, 0), Edge("sep_conv_3x3", 3, 2)),
+    }
+    assert limited.reduce == free.reduce
+    none, _ = select(Top2(most_skips=0), both, NAMES, 0)
+    assert none.normal.share("skip_connect") == 0

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from modules import batches, search_module, state
+from networks import search_network as make_network
 
 from ltnas import config as c
 from ltnas.training.curvature import measure_curvature
@@ -226,3 +227,47 @@ def test_the_architecture_of_an_epoch_is_computed_once():
     assert module.architecture() is first
     module._architecture = None  # as a new epoch does
     assert module.architecture() is not first
+
+
+def test_before_the_end_of_the_warm_up_only_the_weights_move():
+    module = search_module()
+    before = state(module)
+    module.warmup_epochs = 1  # and the present epoch is 0
+    module.training_step(batches(), 0)
+    moved = changed(before, state(module))
+    assert "model.classifier.weight" in moved
+    assert not any("architecture" in name for name in moved)
+    module.warmup_epochs = 0
+    module.training_step(batches(), 1)
+    assert "model.architecture.normal" in changed(before, state(module))
+
+
+@pytest.mark.parametrize(
+    ("share", "epochs", "wanted"), [(0.3, 50, 15), (0.4, 25, 10), (0.3, 3, 1), (0.9, 1, 0)]
+)
+def test_a_warm_up_is_a_share_of_the_epochs_and_leaves_one(share, epochs, wanted):
+    assert c.ArchitectureOptimiser(warmup=share).warmup_epochs(epochs) == wanted
+
+
+def test_a_single_level_moves_both_by_the_gradient_of_one_loss():
+    module = search_module(gradient=c.SingleLevel())
+    batch = batches()["weights"]
+    architecture = module.learner.architecture()
+    loss = module.learner(batch).total
+    expected = torch.autograd.grad(loss, list(architecture.values()))
+    before = {name: value.detach().clone() for name, value in architecture.items()}
+    module.training_step({"weights": batch}, 0)
+    for (name, value), gradient in zip(
+        module.learner.architecture().items(), expected, strict=True
+    ):
+        # The first step of Adam is the rate times the sign of gradient and decay.
+        step = 0.01 * (gradient + 1e-3 * before[name]).sign()
+        torch.testing.assert_close(value.detach(), before[name] - step, rtol=0, atol=1e-4)
+
+
+def test_the_weights_of_edges_rank_operations_too():
+    torch.manual_seed(0)
+    network = make_network(nodes=2, edge_deviation=1.0)
+    weights, edges = network.expected_weights(), network.edge_weights()
+    for kind, strengths in network.strengths().items():
+        torch.testing.assert_close(strengths, weights[kind] * edges[kind].detach()[:, None])
