@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operation_legend, save
-from ltnas.plots.stages import mark_stages, stages_of
+from ltnas.plots.stage_lines import mark_stages, stages_of
 from ltnas.runs.folder import RunFolder
 
 Curves = dict[tuple[int, int], dict[str, list[float]]]

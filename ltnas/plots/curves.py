@@ -6,7 +6,7 @@ import csv
 
 from ltnas.data.test_sets import BALANCED, LONG_TAILED, all_images, headline, title
 from ltnas.plots.figure import FAINT, INK, new_figure, save
-from ltnas.plots.stages import first_epochs, mark_stages
+from ltnas.plots.stage_lines import first_epochs, mark_stages
 from ltnas.runs.folder import RunFolder
 
 COLOURS = {"train": "#22262b", "test": "#0072b2", "long_tailed": "#e69f00"}

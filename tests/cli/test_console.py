@@ -110,7 +110,7 @@ def test_words_of_a_job_are_printed_as_they_are(tmp_path, capsys):
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_labels_of_the_progress_are_printed_as_they_are(is_terminal):
     class Training:
-        is_global_zero, num_training_batches, max_epochs, current_epoch = True, 1, 1, 0
+        is_global_zero, num_training_batches, max_epochs = True, 1, 1
 
     class Rows:
         rows = ({"accuracy_balanced": 0.5, "train_loss": 1.0},)
@@ -120,7 +120,7 @@ def test_labels_of_the_progress_are_printed_as_they_are(is_terminal):
     console.width, console.file, console._force_terminal = 120, io.StringIO(), is_terminal
     for name in NAMES:
         line = ProgressLine(console, name, Rows())
-        line.on_train_start(Training(), None)
+        line.on_train_start(Training(), module)
         line.on_train_epoch_end(Training(), module)
         line.on_train_end(Training(), None)
     for name in NAMES:

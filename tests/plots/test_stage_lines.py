@@ -1,7 +1,7 @@
 """Lines where the stages of a search begin."""
 
 from ltnas.plots.figure import new_figure
-from ltnas.plots.stages import first_epochs, mark_stages, stages_of
+from ltnas.plots.stage_lines import first_epochs, mark_stages, stages_of
 from ltnas.runs.folder import RunFolder
 
 
