@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 import ltnas.search
-from ltnas.axes.selection import random_genotype
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import load_long_tail
 from ltnas.search import search
+from ltnas.space.drawing import random_genotype
 from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import edges
 from ltnas.training.search_parts import build_search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,8 +11,9 @@ from torch import Tensor
 
 from ltnas import config as c
 from ltnas.axes.masks import masked
-from ltnas.space.edge_masks import Mask, Masks, full_mask
-from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype
+from ltnas.space.drawing import random_genotype
+from ltnas.space.edge_masks import Masks
+from ltnas.space.genotype import Edge, Genotype, cell_genotype
 from ltnas.space.layout import KINDS, edges
 
 
@@ -155,37 +155,6 @@ def with_few_skips(
         weakest = min(found, key=lambda row: float(weights[row, column]))
         weights[weakest, column] = -math.inf
         chosen = choose(weights)
-
-
-def random_genotype(
-    operations: Sequence[str], nodes: int, seed: int, masks: Masks | None = None
-) -> Genotype:
-    """Draw two edges into each node, and on each an operation that it has, uniformly.
-
-    Args:
-        operations: names of the candidate operations.
-        nodes: number of intermediate nodes of a cell.
-        seed: seed of the draw.
-        masks: operations that each edge has, by kind of cell; None: all.
-    """
-    generator = random.Random(seed)
-    masks = masks or dict.fromkeys(KINDS, full_mask(nodes, len(operations)))
-
-    def draw(mask: Mask) -> CellGenotype:
-        names = {
-            edge: [n for n, there in zip(operations, row, strict=True) if there and n != "none"]
-            for edge, row in zip(edges(nodes), mask, strict=True)
-        }
-        return cell_genotype(
-            [
-                Edge(generator.choice(names[node, source]), node, source)
-                for node in range(2, 2 + nodes)
-                for source in sorted(generator.sample(range(node), 2))
-            ]
-        )
-
-    # Normal cell first: the order of draws is part of what a seed means.
-    return Genotype(*(draw(masks[kind]) for kind in KINDS))
 
 
 def select(

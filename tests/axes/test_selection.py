@@ -1,7 +1,6 @@
 """From mixing weights to genotypes."""
 
 import math
-from collections import Counter
 
 import pytest
 import torch
@@ -12,13 +11,13 @@ from ltnas.axes.selection import (
     entropy,
     every_edge,
     pooled,
-    random_genotype,
     select,
     threshold_edge,
     threshold_sparse,
     top2,
 )
 from ltnas.config import OPERATIONS, RandomDraw, ThresholdEdge, ThresholdSparse, Top2
+from ltnas.space.drawing import random_genotype
 from ltnas.space.edge_masks import full_mask
 from ltnas.space.genotype import Edge
 from ltnas.space.layout import edges
@@ -124,27 +123,6 @@ def test_random_depends_on_the_seed_and_on_no_weights():
     assert Top2.reads_weights
 
 
-def test_random_genotype_is_a_function_of_the_seed():
-    assert random_genotype(OPERATIONS, 4, 3) == random_genotype(OPERATIONS, 4, 3)
-    assert len({random_genotype(OPERATIONS, 4, seed) for seed in range(50)}) == 50
-
-
-def test_random_genotype_is_uniform():
-    drawn = [random_genotype(OPERATIONS, 4, seed) for seed in range(400)]
-    operations = Counter(edge.operation for g in drawn for edge in g.normal.edges)
-    assert set(operations) == set(OPERATIONS) - {"none"}
-    expected = 400 * 8 / 7
-    chi_square = sum((n - expected) ** 2 / expected for n in operations.values())
-    assert chi_square < 22.5  # 6 degrees of freedom, p = 0.001
-    sources = Counter(edge.source for g in drawn for edge in g.normal.edges if edge.node == 5)
-    assert sum((n - 160) ** 2 / 160 for n in sources.values()) < 18.5  # 4 degrees, p = 0.001
-    for genotype in drawn[:20]:
-        for node in (2, 3, 4, 5):
-            incoming = [edge.source for edge in genotype.reduce.edges if edge.node == node]
-            assert len(set(incoming)) == 2
-            assert max(incoming) < node
-
-
 # --- masks --------------------------------------------------------------------------------------
 
 RULES = [Top2(), ThresholdSparse(threshold=-9.0), ThresholdEdge(threshold=-9.0), RandomDraw()]
@@ -191,17 +169,6 @@ def test_a_threshold_that_empties_a_masked_cell_falls_back_to_existing_operation
     assert len(notes) == 2
     assert "0.500" in notes[0]
     assert genotype.count("skip_connect") == 16
-
-
-def test_a_random_genotype_is_uniform_over_the_operations_of_each_edge():
-    only_two = ((*[False] * 4, True, True, False, False),) * 14
-    masks = {"normal": only_two, "reduce": full_mask(4, 8)}
-    drawn = [random_genotype(OPERATIONS, 4, seed, masks) for seed in range(200)]
-    counts = Counter(edge.operation for g in drawn for edge in g.normal.edges)
-    assert set(counts) == {"sep_conv_3x3", "sep_conv_5x5"}
-    assert abs(counts["sep_conv_3x3"] - 800) < 66  # 3.3 standard deviations of 1600 tosses
-    others = {edge.operation for g in drawn for edge in g.reduce.edges}
-    assert others == set(OPERATIONS) - {"none"}
 
 
 def test_entropy():
