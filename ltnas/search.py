@@ -24,9 +24,7 @@ from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import (
-    SearchConfig,
-)
+from ltnas.config import Evaluated, SearchConfig
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -39,6 +37,7 @@ from ltnas.runs.settings import write_settings
 from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import KINDS, check_image_size, edges
+from ltnas.training.evaluated_selection import selection_by_measuring
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
 from ltnas.training.staged_search import StagedSearch
@@ -122,7 +121,12 @@ def _train_supernet(
             staged.finish(module, trainer.optimizers)
         if not folder.writes:
             return
+        collapsed = config.stop_on_collapse and watch.collapse is not None
         genotype, notes = _selected(config, module, watch, architectures.genotypes)
+        if isinstance(config.selection, Evaluated) and not collapsed:
+            console.print(f"measuring architectures on {config.selection.images:,} images")
+            genotype, records = selection_by_measuring(config, module, accelerator, long_tail)
+            folder.write_json("selection.json", records)
         _write_architecture(folder, module)
         if len(staged.stages) > 1:
             folder.write_json("stages.json", staged.records)

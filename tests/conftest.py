@@ -27,6 +27,13 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """For runs of which no picture is looked at: pictures are half of their time."""
+    for name in ("architecture", "curves", "cells"):
+        monkeypatch.setattr(f"ltnas.search.plot_{name}", lambda folder: None)
+
+
 @pytest.fixture(scope="session")
 def commands():
     """Runs commands; see `forked`."""

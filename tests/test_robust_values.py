@@ -34,10 +34,7 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    for name in ("plot_architecture", "plot_curves", "plot_cells"):
-        monkeypatch.setattr(f"ltnas.search.{name}", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

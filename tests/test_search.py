@@ -136,13 +136,6 @@ def load_long_tail_of(scheme):
     return load_long_tail(config.data, config.imbalance)
 
 
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """For runs of which no picture is looked at: pictures are half of their time."""
-    for name in ("architecture", "curves", "cells"):
-        monkeypatch.setattr(f"ltnas.search.plot_{name}", lambda folder: None)
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_files_of_a_run(runs, scheme):
     folder = runs(scheme)

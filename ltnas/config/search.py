@@ -28,7 +28,7 @@ from ltnas.config.requirements import require
 from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
-from ltnas.config.selection import SELECTIONS, Selection
+from ltnas.config.selection import SELECTIONS, Removal, Selection
 from ltnas.config.space import NOISE, PARAMETRIC, Space
 from ltnas.config.weight_norm import WEIGHT_NORMS, WeightNorm
 
@@ -144,6 +144,12 @@ class SearchConfig(Run):
             and not isinstance(architecture_objective, MixtureConsistency),
             "objective=mixture_consistency is for ltnas.retrain, where images are mixed: take "
             "another for a search",
+        )
+        require(
+            not (isinstance(self.selection, Removal) and self.relaxation.one_operation),
+            f"selection={names['selection']} with relaxation={names['relaxation']}: it measures "
+            "what a mixture of operations loses without one of them, and there is no mixture; take "
+            "selection=sampled or selection=evolution",
         )
         require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
 

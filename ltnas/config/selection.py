@@ -16,6 +16,9 @@ class Selection:
     """False for a selection that needs no mixing weights, and therefore no supernet training."""
     needs_gates: ClassVar[bool] = False
     """True for a selection by a threshold, which weights that sum to one rarely reach."""
+    evaluates: ClassVar[bool] = False
+    """True for a selection that measures architectures with the weights of the trained supernet, on
+    images that these have not seen."""
     most_skips: int | None = None
     """Largest number of skip connections in the normal cell, of which the weakest are replaced
     (P-DARTS); None: no limit."""
@@ -73,6 +76,83 @@ class RandomDraw(Selection):
     reads_weights: ClassVar[bool] = False
 
 
+@dataclass
+class Evaluated(Selection):
+    """Base of the values that measure architectures with the weights of the trained supernet.
+
+    They are measured on the architecture half of the training images, by their mean accuracy over
+    the classes; of equal accuracies the lower loss counts.
+    """
+
+    evaluates: ClassVar[bool] = True
+    images: int = 512
+    """Number of images, drawn from all classes alike as far as these go, that an architecture is
+    measured on."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.images >= 2, f"selection.images={self.images} must be 2 or more images")
+        require(
+            self.most_skips is None,
+            f"selection.most_skips={self.most_skips} with a selection that measures architectures: "
+            "it has no weights by which the weakest could be found; leave it at null",
+        )
+
+
+@dataclass
+class Compared(Evaluated):
+    """Base of the values that choose among discrete architectures.
+
+    The best candidates are measured again, on all images of the architecture half.
+    """
+
+    candidates: int = 200
+    """Number of architectures that are measured."""
+    finalists: int = 10
+    """Number of the best candidates that are measured on all images."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            1 <= self.finalists <= self.candidates,
+            f"selection.finalists={self.finalists} must lie in [1, selection.candidates="
+            f"{self.candidates}]",
+        )
+
+
+@dataclass
+class Sampled(Compared):
+    """The best of architectures that are drawn uniformly (Li and Talwalkar 2019)."""
+
+
+@dataclass
+class Evolution(Compared):
+    """The best architecture of a regularised evolution (Real et al. 2019)."""
+
+    population: int = 50
+    """Number of architectures of which the oldest is replaced."""
+    tournament: int = 10
+    """Number of members of the population of which the best has the next child."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            1 <= self.population <= self.candidates,
+            f"selection.population={self.population} must lie in [1, selection.candidates="
+            f"{self.candidates}]: the first members are candidates too",
+        )
+        require(self.tournament >= 1, f"selection.tournament={self.tournament} must be 1 or more")
+
+
+@dataclass
+class Removal(Evaluated):
+    """On each edge the operation, and into each node the edges, that the supernet misses most.
+
+    Perturbation-based selection (Wang et al. 2021, arXiv 2108.04392). Edges are decided one after
+    another in random order; the weights are not trained between two decisions.
+    """
+
+
 SELECTIONS: dict[str, type[Selection]] = {
     "top2": Top2,
     "threshold_sparse": ThresholdSparse,
@@ -80,4 +160,7 @@ SELECTIONS: dict[str, type[Selection]] = {
     "pooled": Pooled,
     "every_edge": EveryEdge,
     "random": RandomDraw,
+    "sampled": Sampled,
+    "evolution": Evolution,
+    "removal": Removal,
 }

@@ -94,6 +94,7 @@ class Supernet(nn.Module):
         self.design = design
         self.operation_names, self.nodes = design.operations, design.nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
+        self.channels = channels
         self.masks = masks or dict.fromkeys(KINDS, full_mask(self.nodes, len(design.operations)))
         """Candidate operations that each edge has, by kind of cell."""
         stem = 3 * channels  # channels of the stem
@@ -117,6 +118,17 @@ class Supernet(nn.Module):
         self.kinds = [kind(plan.reduction) for plan in plans]
         self.state_channels = plans[-1].channels * self.nodes
         """Channels of the last state."""
+
+    def with_masks(self, masks: Masks) -> Supernet:
+        """Return a new supernet of the same size whose edges have the operations of the masks."""
+        return Supernet(
+            design=self.design,
+            channels=self.channels,
+            cells=len(self.cells),
+            masks=masks,
+            checkpointed=self.checkpointed,
+            branch_depth=self.branch_depth,
+        )
 
     def compilable(self) -> Iterable[nn.Module]:
         """Return the cells, each of which is compiled by itself."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ltnas.config import Space
+from ltnas.space.genotype import CellGenotype, Genotype
 from ltnas.space.layout import KINDS, edges
 
 Mask = tuple[tuple[bool, ...], ...]
@@ -32,3 +33,23 @@ def edge_masks(space: Space) -> dict[str, Mask]:
         else tuple(tuple(name in edge for name in space.operations) for edge in names)
         for kind, names in listed.items()
     }
+
+
+def cell_mask(cell: CellGenotype, nodes: int, operations: Sequence[str]) -> Mask:
+    """Return the mask that has the operations of a discrete cell, and none elsewhere.
+
+    Args:
+        cell: discrete cell.
+        nodes: number of intermediate nodes of the cell.
+        operations: names of the candidate operations.
+    """
+    chosen = set(cell.edges)
+    return tuple(
+        tuple((operation, node, source) in chosen for operation in operations)
+        for node, source in edges(nodes)
+    )
+
+
+def genotype_masks(genotype: Genotype, nodes: int, operations: Sequence[str]) -> dict[str, Mask]:
+    """Return `cell_mask` of each kind of cell."""
+    return {kind: cell_mask(genotype.cell(kind), nodes, operations) for kind in KINDS}

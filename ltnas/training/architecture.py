@@ -38,9 +38,10 @@ def read_architecture(network: SearchNetwork, selection: c.Selection, seed: int)
         seed: seed of the run, for a selection that draws.
     """
     names = network.supernet.operation_names
-    genotype, notes = select(
-        selection, network.strengths(), names, seed, masks=network.supernet.masks
-    )
+    # Measuring architectures after each epoch would take longer than the epoch; the strongest
+    # operations are a preview.
+    rule = c.Top2() if selection.evaluates else selection
+    genotype, notes = select(rule, network.strengths(), names, seed, masks=network.supernet.masks)
     edges = {kind: values.detach().cpu() for kind, values in network.edge_weights().items()}
     return Architecture(network.expected_weights(), edges, genotype, notes)
 

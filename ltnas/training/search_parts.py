@@ -153,13 +153,14 @@ def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
     )
 
 
-def _halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
+def halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
     """Return the positions of the training images for the weights and for the architecture.
 
-    Where the architecture sees no images of its own, the weights have all of them.
+    Where neither the steps of the architecture nor its selection need images of their own, the
+    weights have all of them.
     """
     labels = long_tail.train.labels.numpy()
-    if not config.gradient.needs_images:
+    if not config.gradient.needs_images and not config.selection.evaluates:
         everything = np.arange(len(labels))
         return everything, everything
     return stratified_halves(labels, config.data.subset_seed)
@@ -181,7 +182,7 @@ def _build_objectives(
             rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
         )
 
-    of_weights, of_architecture = _halves(config, long_tail)
+    of_weights, of_architecture = halves(config, long_tail)
     weights = build(config.objective, config.sampler, of_weights)
     objective, sampler = _architecture_choices(config)
     if isinstance(objective, BarlowTwins) or not config.gradient.needs_images:
@@ -207,7 +208,7 @@ def build_data(
         rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
         return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
 
-    of_weights, of_architecture = _halves(config, long_tail)
+    of_weights, of_architecture = halves(config, long_tail)
     plans = {"weights": plan(config.objective, config.sampler, of_weights)}
     if config.gradient.needs_images:
         plans["architecture"] = plan(*_architecture_choices(config), of_architecture)

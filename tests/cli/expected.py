@@ -23,6 +23,13 @@ SCHEMES = {
     "gdas": {"relaxation": "hard_gumbel", "selection": "pooled"},
     "snas": {"relaxation": "gumbel", "gradient": "single_level", "selection": "every_edge"},
     "msr_darts": {"relaxation": "stable_rank", "weight_norm": "spectral", "gradient": "none"},
+    "darts_pt": {"selection": "removal"},
+    "random_sharing": {
+        "relaxation": "hard_gumbel",
+        "gradient": "none",
+        "selection": "sampled",
+    },
+    "evolution": {"relaxation": "hard_gumbel", "gradient": "none", "selection": "evolution"},
 }
 """What each scheme has other than DARTS."""
 

@@ -1,12 +1,14 @@
 """Every value of every axis reaches its builder, which tells it from all others of the axis."""
 
+import contextlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import pytest
 import torch
 from modules import batches, search_module
+from networks import search_network
 
 from ltnas import config as c
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
@@ -27,6 +29,8 @@ from ltnas.models.classifiers import make_classifier
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import supernet_costs
 from ltnas.space.genotype import load_genotype
+from ltnas.training.evaluated_selection import select_by_measuring
+from ltnas.training.shared_weights import SharedWeights
 
 CLASSES = 4
 COUNTS = torch.tensor([8.0, 6.0, 3.0, 1.0])
@@ -167,7 +171,23 @@ def frozen(value):
     return None if module.stopping is None else numbers(module.stopping.frozen)
 
 
+def measured(value):
+    """Genotype by measurements of a tiny supernet, whose labels are random."""
+    torch.manual_seed(0)
+    network = search_network(nodes=2)
+    batch = Batch((torch.randn(16, 3, 8, 8),), torch.randint(10, (16,)))
+    shared = SharedWeights(network, torch.device("cpu"), contextlib.nullcontext)
+    genotype, _ = select_by_measuring(value, shared, [batch], [batch], 0)
+    return str(genotype)
+
+
 def selected(value):
+    if isinstance(value, c.Sampled | c.Evolution):
+        few = {"candidates": 40, "finalists": 2}
+        few |= {"population": 3, "tournament": 2} if isinstance(value, c.Evolution) else {}
+        return measured(replace(value, **few))
+    if isinstance(value, c.Evaluated):
+        return measured(value)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     genotype, _ = select(value, kinds, OPERATIONS, 0)
     return str(genotype)
