@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ltnas.proxies.batch import ProxyBatch
-from ltnas.proxies.prepared import gradients, prepared
+from ltnas.proxies.prepared import gradients, prepared, settle_statistics
 
 SHIFT = 1e-5
 """k, added to eigenvalues, whose logarithm and reciprocal must exist."""
@@ -17,7 +17,8 @@ def jacov(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
 
     The eigenvalues are those of the correlations between images, [B, B], of the gradient of the sum
     of all logits with respect to the pixels (Mellor et al. 2020, version 1 of arXiv 2006.04647). It
-    is largest if the gradients of different images are uncorrelated. NaN if an image has no
+    is largest if the gradients of different images are uncorrelated. Unlike in the published code,
+    the statistics of normalisations are fixed (see `settle_statistics`). NaN if an image has no
     gradient.
 
     Args:
@@ -26,6 +27,7 @@ def jacov(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
         seed: seed of what the network draws.
     """
     with prepared(network, seed) as probe:
+        settle_statistics(probe, batch.images)
         images = batch.images.clone().requires_grad_()
         (jacobian,) = gradients(probe(images).sum(), [images])
         correlations = torch.corrcoef(jacobian.flatten(1).double())

@@ -42,6 +42,23 @@ def normalisations(network: nn.Module) -> list[_BatchNorm]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
+def settle_statistics(network: nn.Module, images: Tensor) -> None:
+    """Fix normalisations to the statistics of a batch, so that an image decides its logits alone.
+
+    With the statistics of each batch, the sum of the logits over the batch is constant in networks
+    whose last operations are normalisations, as cells are, and its gradient is rounding errors.
+
+    Args:
+        network: network of `prepared`.
+        images: [B, 3, H, W].
+    """
+    for module in normalisations(network):
+        module.momentum = 1.0
+    with torch.no_grad():
+        network(images)
+    network.eval()
+
+
 def layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """Return the convolutions and linear layers, whose weights proxies look at.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ltnas.proxies.batch import ProxyBatch
-from ltnas.proxies.prepared import gradients, prepared, weights
+from ltnas.proxies.prepared import gradients, prepared, settle_statistics, weights
 from ltnas.proxies.relu_inputs import visit_relu_inputs
 
 NTK_IMAGES = 16
@@ -21,7 +21,8 @@ def te_nas_ntk(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
 
     The kernel of two images is the product of the gradients of their logits' sums with respect to
     all weights; its condition number is the largest eigenvalue over the smallest. A network with a
-    small one is easier to train, hence the sign: a higher score is better.
+    small one is easier to train, hence the sign: a higher score is better. Unlike in the published
+    code, the statistics of normalisations are fixed (see `settle_statistics`).
 
     Args:
         network: network that maps images to logits.
@@ -30,10 +31,10 @@ def te_nas_ntk(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """
     with prepared(network, seed) as probe:
         of_layers = weights(probe)
-        logits = probe(batch.first(NTK_IMAGES).images).sum(1)
+        settle_statistics(probe, batch.images)
         rows = [
-            torch.cat([g.flatten() for g in gradients(one, of_layers, retain_graph=True)])
-            for one in logits
+            torch.cat([g.flatten() for g in gradients(probe(image[None]).sum(), of_layers)])
+            for image in batch.first(NTK_IMAGES).images
         ]
     jacobian = torch.stack(rows).double()  # [B, weights]
     values = torch.linalg.eigvalsh(jacobian @ jacobian.T)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tiny_networks import flat, linear, pixels
+from tiny_networks import cells, flat, linear, pixels, random_batch
 from torch import nn
 
 from ltnas.proxies.jacov import jacov
@@ -37,6 +37,13 @@ def test_uncorrelated_gradients_are_better():
     better = jacov(flat(Square()), pixels([1, 0, -1], [1, -2, 1]), 0)
     assert better == pytest.approx(score(1, 1), rel=1e-6)
     assert better > score(1.5, 0.5) > score(2, 0)
+
+
+def test_cells_have_gradients_beyond_rounding_errors():
+    # With the statistics of the batch, the sum of all logits of cells is constant.
+    batch, network = random_batch(), cells()
+    double = type(batch)(batch.images.double(), batch.labels, batch.classes)
+    assert jacov(network, batch, 0) == pytest.approx(jacov(network.double(), double, 0), rel=1e-3)
 
 
 def test_an_image_without_gradient_has_no_correlation():

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ltnas.models.network import Network
-from ltnas.proxies.prepared import gradients, layers, prepared, total, weights
+from ltnas.proxies.prepared import gradients, layers, prepared, settle_statistics, total, weights
 from ltnas.space.genotype import load_genotype
 
 
@@ -31,6 +31,15 @@ def test_random_numbers_come_from_the_seed_and_leave_the_global_state():
             drawn.append(torch.rand(()).item())
     assert torch.equal(torch.random.get_rng_state(), before)
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_settled_statistics_are_those_of_the_batch():
+    images = torch.randn(5, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    with prepared(nn.Sequential(nn.BatchNorm2d(2)), 0) as probe:
+        settle_statistics(probe, images)
+        torch.testing.assert_close(probe[0].running_mean, images.mean((0, 2, 3)))
+        torch.testing.assert_close(probe[0].running_var, images.var((0, 2, 3)))
+        torch.testing.assert_close(probe(images[:1]), probe(images)[:1])
 
 
 def test_layers_leave_out_the_auxiliary_classifier():

@@ -35,8 +35,26 @@ def test_a_singular_kernel_has_the_largest_condition_number():
     assert score == pytest.approx(math.log(torch.finfo(torch.float64).eps), rel=0.05)
 
 
+def test_kernel_with_a_normalisation_of_fixed_statistics():
+    # f = v^T (W x - m) / s: the gradients are z_i of v, and (v_k / s_k) x_i of the rows of W.
+    x, v = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 2]]), torch.tensor([[2.0, -1.0]])
+    weight = torch.tensor([[1.0, 2, 0], [0, -1, 1]])
+    y = x @ weight.T
+    deviations = (y.var(0) + 1e-5).sqrt()
+    z = (y - y.mean(0)) / deviations
+    kernel = z @ z.T + (v / deviations).square().sum() * x @ x.T
+    values = torch.linalg.eigvalsh(kernel.double())
+    network = flat(linear(*weight.tolist()), nn.BatchNorm1d(2), linear(*v.tolist()))
+    score = te_nas_ntk(network, pixels(*x.tolist()), 0)
+    assert score == pytest.approx(-math.log(values[-1] / values[0]), rel=1e-5)
+
+
+def test_cells_have_a_regular_kernel():
+    assert -10 < te_nas_ntk(cells(), random_batch(4), 0) < 0
+
+
 def test_only_the_first_images_have_a_kernel():
-    batch, network = random_batch(NTK_IMAGES + 2), cells()
+    batch, network = random_batch(NTK_IMAGES + 2), flat(linear([1.0] * 192))
     assert te_nas_ntk(network, batch, 0) == te_nas_ntk(network, batch.first(NTK_IMAGES), 0)
 
 
