@@ -7,8 +7,17 @@ from conftest import REPOSITORY
 
 LAYERS = (
     *(["errors"], ["config"], ["distributed"], ["space"], ["runs"], ["axes"], ["data"]),
-    *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["training"]),
-    *(["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"], ["cli"], ["sweeps"]),
+    *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["proxies"]),
+    *(
+        ["training"],
+        ["interop"],
+        ["plots"],
+        ["loggers"],
+        ["callbacks"],
+        ["reports"],
+        ["cli"],
+        ["sweeps"],
+    ),
     ["search", "retrain", "report", "workspace"],
     ["pipeline"],
 )

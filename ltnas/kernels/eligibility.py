@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 
+from ltnas.kernels.switch import switched_off
+
 KINDS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 """Attributes in which PyTorch keeps the hooks of a module."""
 
@@ -25,8 +27,10 @@ def hooked(module: nn.Module) -> bool:
 
 def takes(x: Tensor) -> bool:
     """Return True if the kernels can compute with an activation in the current context."""
+    if torch.compiler.is_compiling() or switched_off():
+        return False
     supported = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    return supported and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    return supported and not torch.is_autocast_enabled("cpu")
 
 
 def measures(layer: nn.BatchNorm2d) -> bool:

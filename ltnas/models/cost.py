@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ltnas.models.branches import BranchedModel
-
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """Return the numbers of parameters of a model and of its auxiliary classifier.
@@ -25,7 +23,7 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     return counts
 
 
-def multiply_accumulates(model: BranchedModel, image_size: int) -> int:
+def multiply_accumulates(model: nn.Module, image_size: int) -> int:
     """Return the multiply-accumulates of convolutions and linear layers for one image.
 
     NAS papers call them FLOPs.

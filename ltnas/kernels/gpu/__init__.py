@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ltnas.kernels import SWITCH
 from ltnas.kernels.gpu.edge_operations import EdgeUnits, Shared
+from ltnas.kernels.switch import switched_off
 
 
 @functools.cache
@@ -37,7 +38,7 @@ def available() -> bool:
 
 def takes(x: Tensor) -> bool:
     """Return True if the GPU kernels can compute with an activation [B, C, H, W]."""
-    if torch.compiler.is_compiling() or not x.is_cuda:
+    if torch.compiler.is_compiling() or not x.is_cuda or switched_off():
         return False
     return x.dtype in (torch.float32, torch.bfloat16) and available()
 
