@@ -13,7 +13,7 @@ from ltnas.errors import UserError
 def test_unknown_scheme_with_the_near_miss():
     message = refusal("search", "scheme=fairdart")
     assert message.startswith("scheme=fairdart is not known: did you mean scheme=fairdarts?")
-    assert "choose one of darts, darts_2nd, darts_bbn, darts_minus, drnas, fairdarts," in message
+    assert "choose one of darts, darts_2nd, darts_bbn, darts_minus, darts_pt, drnas," in message
 
 
 def test_unknown_scheme_like_nothing():

@@ -640,6 +640,28 @@ REFUSED = {
         "selection.most_skips=9",
         "8 edges of a cell",
     ),
+    "images to measure on": (lambda: c.Sampled(images=1), "selection.images=1", "2 or more"),
+    "skips of measured architectures": (
+        lambda: c.Removal(most_skips=2),
+        "selection.most_skips=2 with a selection that measures",
+        "leave it at null",
+    ),
+    "finalists": (
+        lambda: c.Sampled(candidates=5, finalists=6),
+        "selection.finalists=6",
+        "[1, selection.candidates=5]",
+    ),
+    "population": (
+        lambda: c.Evolution(candidates=20, finalists=2, population=21),
+        "selection.population=21",
+        "[1, selection.candidates=20]",
+    ),
+    "tournament": (lambda: c.Evolution(tournament=0), "selection.tournament=0", "1 or more"),
+    "no mixture": (
+        lambda: c.SearchConfig(relaxation=c.HardGumbel(), selection=c.Removal()),
+        "selection=removal with relaxation=hard_gumbel",
+        "selection=sampled",
+    ),
     "auxiliary": (lambda: c.RetrainConfig(genotype="a", auxiliary=-0.1), "auxiliary=-0.1", "0 or"),
     "cutout": (lambda: c.RetrainConfig(genotype="a", cutout=-1), "cutout=-1", "0 or more"),
     "retrain cells": (lambda: c.RetrainConfig(genotype="a", cells=0), "cells=0", "1 or more"),
