@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ltnas.runs.atomic import atomically
 from ltnas.runs.folder import RunFolder
@@ -27,13 +27,21 @@ dilated convolutions, vermilion for noise, and violet for the weight of an edge 
 """
 
 
-def new_figure(width: float, height: float) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """Return an empty figure; width and height are in inches."""
+def new_figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Any:  # noqa: ANN401 - matplotlib has no types
+    """Return an empty figure.
+
+    Args:
+        width: width in inches.
+        height: height in inches.
+        layout: way in which matplotlib places the panels; None: the caller places them.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # Not pyplot, which keeps every figure alive and may look for a display.
-    figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
+    figure = Figure(figsize=(width, height), facecolor=PAPER, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -55,8 +63,18 @@ def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
         figure.savefig(partial, format=kind, dpi=150, metadata=metadata)
 
 
-def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
-    """Add a legend of these operations above the panels."""
+def operation_legend(
+    figure: Any,  # noqa: ANN401
+    names: list[str],
+    loc: str = "outside upper center",
+) -> None:
+    """Add a legend of these operations above the panels.
+
+    Args:
+        figure: matplotlib figure.
+        names: names of the operations.
+        loc: place; `outside` is for figures with a layout of matplotlib.
+    """
     from matplotlib.lines import Line2D
 
     handles = [
@@ -64,6 +82,4 @@ def operation_legend(figure: Any, names: list[str]) -> None:  # noqa: ANN401
         for name in names
     ]
     columns = min(4, len(names))
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9
-    )
+    figure.legend(handles=handles, loc=loc, ncols=columns, frameon=False, fontsize=9)
