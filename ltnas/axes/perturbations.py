@@ -146,6 +146,11 @@ class AdversarialPerturbation(Perturbation):
     As in the authors' code it starts at random weights, each step is 2 epsilon / steps times the
     sign of the gradient, and a result with a smaller loss than the unmoved weights is discarded.
 
+    Gradients and losses are averaged over ranks, so that two processes move as one does. But signs
+    turn small differences into whole steps. In single precision rounding changes, after a few
+    steps, on which side of zero an activation lies, and then signs of small gradients, so that runs
+    of one and of two processes drift apart. In double precision they stay together.
+
     Args:
         noise: uniform noise in [-1, 1] for every mixing weight.
         reach: how far mixing weights are moved.
