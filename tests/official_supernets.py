@@ -108,10 +108,7 @@ class SearchNetwork(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(*conv_bn(3, 3 * c, 1))
 
-        def build(*arguments):
-            return SearchCell(*arguments, self.mixed)
-
-        self.cells = stacked(layers, c, 3 * c, 3 * c, False, build)
+        self.cells = stacked(layers, c, 3 * c, 3 * c, False, self.cell)
         self.classifier = nn.Linear(self.cells[-1].width, classes)
         # plain tensors, which the original leaves out of its state dict
         self.alphas = self.parameter(14, self.operations)
@@ -121,6 +118,9 @@ class SearchNetwork(nn.Module):
         """A tensor of normal cells and one of reduction cells."""
         with torch.device("cpu"):
             return [torch.randn(shape).double().requires_grad_() for _ in range(2)]
+
+    def cell(self, *arguments):
+        return SearchCell(*arguments, self.mixed)
 
     def mixed(self, channels, stride):
         return Mixed(channels, stride)

@@ -37,7 +37,7 @@ TABLES["objective"]["barlow_twins"] = lambda: c.BarlowTwins(hidden=8, outputs=8)
 # A loss that is for ltnas.retrain alone, whatever the rest.
 for axis in ("objective", "architecture_objective"):
     del TABLES[axis]["mixture_consistency"]
-OPERATIONS = ("none", "skip_connect", "sep_conv_3x3")
+OPERATIONS = ("none", "skip_connect", "dil_conv_3x3")
 SETTINGS = {"partial_channels": (1, 2), "checkpoint_cells": (False, True)}
 """Values of keys that are no axes, but change what a step computes."""
 CHOICES = {axis: tuple(table) for axis, table in TABLES.items()} | SETTINGS
@@ -95,11 +95,16 @@ def refusal(chosen):
 
 def start(pair):
     """Return a choice on all axes that holds a pair, with what its values need."""
-    chosen = dict(DEFAULTS)
-    for axis, name, companions in COMPANIONS:
-        if (axis, name) in pair:
-            chosen |= companions
-    return chosen | dict(pair)
+    return DEFAULTS | companions(pair) | dict(pair)
+
+
+def companions(values):
+    """Return what values on axes need to make sense."""
+    needed = {}
+    for axis, name, others in COMPANIONS:
+        if (axis, name) in values:
+            needed |= others
+    return needed
 
 
 def pairs_of(chosen):
@@ -109,6 +114,28 @@ def pairs_of(chosen):
 def apart(pair):
     """True for two values that never meet in one step."""
     return any({axis for axis, _ in pair} <= set(axes) for axes in APART)
+
+
+def improved(chosen, axis, fixed, left):
+    """Return a choice with a value of an axis, and what it needs, that holds more pairs left.
+
+    Values of the axes in `fixed` stay.
+    """
+    others = [(key, value) for key, value in chosen.items() if key != axis]
+    gains = {
+        name: sum(frozenset(((axis, name), other)) in left for other in others)
+        for name in CHOICES[axis]
+    }
+    for name in sorted(gains, key=gains.__getitem__, reverse=True):
+        if gains[name] <= gains[chosen[axis]]:
+            break
+        needed = companions({(axis, name)})
+        for candidate in ({**chosen, axis: name}, {**chosen, **needed, axis: name}):
+            if {key: candidate[key] for key in fixed} != fixed or refusal(candidate) is not None:
+                continue
+            if not needed or len(pairs_of(candidate) & left) > len(pairs_of(chosen) & left):
+                return candidate
+    return chosen
 
 
 def covering():
@@ -129,19 +156,13 @@ def covering():
             left.discard(frozenset(pair))
             continue
         axes = [axis for axis in CHOICES if axis not in dict(pair)]
-        generator.shuffle(axes)
-        for axis in axes:
-            others = [(key, value) for key, value in chosen.items() if key != axis]
-            gains = {
-                name: sum(frozenset(((axis, name), other)) in left for other in others)
-                for name in CHOICES[axis]
-            }
-            for name in sorted(gains, key=gains.__getitem__, reverse=True):
-                if gains[name] <= gains[chosen[axis]]:
-                    break
-                if refusal({**chosen, axis: name}) is None:
-                    chosen[axis] = name
-                    break
+        # Until no value of an axis would hold more pairs that are left.
+        before = None
+        while before != chosen:
+            before = dict(chosen)
+            generator.shuffle(axes)
+            for axis in axes:
+                chosen = improved(chosen, axis, dict(pair), left)
         rows.append(chosen)
         left -= pairs_of(chosen)
     return refused, rows

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ltnas.axes.noise import Noise
 from ltnas.axes.relaxations import Relaxation, Tensors
 
 PROPOSALS = 8
@@ -21,6 +22,20 @@ SMALLEST = 1e-4
 def concentrations(parameters: Tensor) -> Tensor:
     """Return elu(parameters) + 1, the concentrations of the Dirichlet distribution of each edge."""
     return (F.elu(parameters) + 1).clamp(min=SMALLEST)
+
+
+def fill_proposals(noise: Tensor, generator: torch.Generator) -> None:
+    """Overwrite a tensor with the noise of gamma variables.
+
+    Args:
+        noise: normal variables, uniform variables, both [proposals, edges, operations], and the
+            uniform variables that are raised to powers, [1, edges, operations], one after another.
+        generator: generator of random numbers.
+    """
+    noise[:PROPOSALS].normal_(generator=generator)
+    # Never 0, whose logarithm is not finite.
+    for part in noise[PROPOSALS:].split((PROPOSALS, 1)):
+        part.uniform_(torch.finfo(noise.dtype).tiny, 1, generator=generator)
 
 
 class _Gamma(torch.autograd.Function):
@@ -64,30 +79,12 @@ class Dirichlet(Relaxation):
 
     def __init__(self, kinds: Iterable[str], edges: int, operations: int) -> None:
         super().__init__()
-        self.kinds = tuple(kinds)
-        for kind in self.kinds:
-            shape = (edges, operations)
-            for name, start in (
-                ("normals", (PROPOSALS, *shape)),
-                ("uniforms", (PROPOSALS, *shape)),
-                ("powers", shape),
-            ):
-                # Filled with a valid sample until the first draw; drawn anew before each step.
-                noise = torch.full(start, 0.0 if name == "normals" else 0.5)
-                self.register_buffer(f"{name}_{kind}", noise, persistent=False)
+        # Until the first draw it makes a valid sample.
+        self.noise = Noise(kinds, (2 * PROPOSALS + 1, edges, operations), fill_proposals, 0.5)
 
     def draw(self, generator: torch.Generator) -> None:
         """Draw the noise of which gamma variables are made."""
-        for kind in self.kinds:
-            for name in ("normals", "uniforms", "powers"):
-                noise = self.get_buffer(f"{name}_{kind}")
-                drawn = torch.empty(noise.shape)
-                if name == "normals":
-                    drawn.normal_(generator=generator)
-                else:
-                    # Never 0, whose logarithm is not finite.
-                    drawn.uniform_(torch.finfo(drawn.dtype).tiny, 1, generator=generator)
-                noise.copy_(drawn)
+        self.noise.draw(generator)
 
     def forward(self, parameters: Tensors) -> Tensors:
         """Return the samples of the step, or outside of training the means."""
@@ -98,13 +95,11 @@ class Dirichlet(Relaxation):
     def _sample(self, kind: str, parameters: Tensor) -> Tensor:
         """Return a sample for each edge, [edges, operations]."""
         shape = concentrations(parameters)
-        normals, uniforms, powers = (
-            self.get_buffer(f"{name}_{kind}") for name in ("normals", "uniforms", "powers")
-        )
+        normals, uniforms, powers = self.noise(kind).split((PROPOSALS, PROPOSALS, 1))
         larger: Tensor = _Gamma.apply(shape + 1, normals, uniforms)
         # Gamma(a) is Gamma(a + 1) times a uniform variable to the power of 1 / a. In logarithms, as
         # small concentrations give values that a float cannot hold.
-        logarithms = larger.log() + powers.log() / shape
+        logarithms = larger.log() + powers[0].log() / shape
         # The parameters of operations that an edge does not have are minus infinity.
         return torch.softmax(logarithms.masked_fill(parameters.isneginf(), -torch.inf), -1)
 

@@ -7,12 +7,20 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ltnas.axes.noise import Noise
 from ltnas.axes.relaxations import Relaxation, Tensors
 
 
 def temperature(first: float, last: float, epoch: int, epochs: int) -> float:
     """Return the temperature of an epoch, linear from the first epoch to the last."""
     return first - (first - last) * epoch / max(epochs - 1, 1)
+
+
+def fill_gumbel(noise: Tensor, generator: torch.Generator) -> None:
+    """Overwrite a tensor with variables of the standard Gumbel distribution."""
+    noise.exponential_(generator=generator)
+    # An exponential variable can be rounded to 0, whose logarithm is not finite.
+    noise.clamp_(min=torch.finfo(noise.dtype).tiny).log_().neg_()
 
 
 class Gumbel(Relaxation):
@@ -34,20 +42,13 @@ class Gumbel(Relaxation):
         self, kinds: Iterable[str], edges: int, operations: int, *, first: float, last: float
     ) -> None:
         super().__init__()
-        self.kinds, self.first, self.last = tuple(kinds), first, last
+        self.first, self.last = first, last
         self.register_buffer("temperature", torch.tensor(float(first)), persistent=False)
-        for kind in self.kinds:
-            # Not persistent: drawn anew before each step.
-            noise = torch.zeros(edges, operations)
-            self.register_buffer(f"noise_{kind}", noise, persistent=False)
+        self.noise = Noise(kinds, (edges, operations), fill_gumbel)
 
     def draw(self, generator: torch.Generator) -> None:
         """Draw standard Gumbel noise for each operation of each edge."""
-        for kind in self.kinds:
-            noise = self.get_buffer(f"noise_{kind}")
-            drawn = torch.empty(noise.shape).exponential_(generator=generator)
-            # An exponential variable can be rounded to 0, whose logarithm is not finite.
-            noise.copy_(-drawn.clamp_(min=torch.finfo(drawn.dtype).tiny).log_())
+        self.noise.draw(generator)
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Set the temperature of the epoch."""
@@ -59,7 +60,8 @@ class Gumbel(Relaxation):
 
     def perturbed(self, kind: str, parameters: Tensor) -> Tensor:
         """Return log-probabilities plus noise, [edges, operations], whose largest is a sample."""
-        return torch.log_softmax(parameters, -1) + self.get_buffer(f"noise_{kind}")
+        sample: Tensor = torch.log_softmax(parameters, -1) + self.noise(kind)
+        return sample
 
     def forward(self, parameters: Tensors) -> Tensors:
         """Return the samples of the step, or outside of training the probabilities."""

@@ -6,13 +6,15 @@ architecture parameters (SmoothDARTS, arXiv 2002.05283, section 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ltnas import config as c
 from ltnas.axes.gradients import Average, gradients
+from ltnas.axes.noise import Noise
 from ltnas.axes.relaxations import Tensors
 from ltnas.space.layout import KINDS
 
@@ -36,48 +38,49 @@ def within_range(weights: Tensor, change: Tensor, sums_to_one: bool) -> Tensor:
     return torch.where(total > 0, moved / total.clamp(min=1e-12), weights)
 
 
-class Perturbation(nn.Module):
-    """Base of the perturbations; draws a start within [-epsilon, epsilon] for every weight.
+class Reach(NamedTuple):
+    """How far mixing weights are moved, and where to.
 
     Args:
-        kinds: kinds of cell.
-        edges: number of edges of a cell.
-        operations: number of candidate operations.
         first: epsilon of the first epoch.
         last: epsilon at the end of the search.
         sums_to_one: True if the relaxation's weights of an edge sum to one.
     """
 
+    first: float
+    last: float
+    sums_to_one: bool
+
+
+def fill_uniform(noise: Tensor, generator: torch.Generator) -> None:
+    """Overwrite a tensor with uniform variables in [-1, 1]."""
+    noise.uniform_(-1, 1, generator=generator)
+
+
+class Perturbation(nn.Module):
+    """Base of the perturbations; draws a start within [-epsilon, epsilon] for every weight.
+
+    Args:
+        noise: uniform noise in [-1, 1] for every mixing weight.
+        reach: how far mixing weights are moved.
+    """
+
     epsilon: Tensor
 
-    def __init__(
-        self,
-        kinds: Iterable[str],
-        edges: int,
-        operations: int,
-        *,
-        first: float,
-        last: float,
-        sums_to_one: bool,
-    ) -> None:
+    def __init__(self, noise: Noise, reach: Reach) -> None:
         super().__init__()
-        self.kinds, self.first, self.last = tuple(kinds), first, last
-        self.sums_to_one = sums_to_one
-        # Buffers that are filled in place, which a recorded step reads; no checkpoint has them.
-        self.register_buffer("epsilon", torch.tensor(float(first)), persistent=False)
-        for kind in self.kinds:
-            noise = torch.zeros(edges, operations)
-            self.register_buffer(f"noise_{kind}", noise, persistent=False)
+        self.noise, self.reach = noise, reach
+        # Filled in place, because a recorded step reads it; no checkpoint has it.
+        self.register_buffer("epsilon", torch.tensor(float(reach.first)), persistent=False)
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Set epsilon of an epoch, from 0; it reaches its last value when all epochs are over."""
-        self.epsilon.fill_(self.first + (self.last - self.first) * epoch / epochs)
+        first, last, _ = self.reach
+        self.epsilon.fill_(first + (last - first) * epoch / epochs)
 
     def draw(self, generator: torch.Generator) -> None:
-        """Draw noise in [-1, 1] for every mixing weight; once before each step."""
-        for kind in self.kinds:
-            noise = self.get_buffer(f"noise_{kind}")
-            noise.copy_(torch.empty(noise.shape).uniform_(-1, 1, generator=generator))
+        """Draw noise for every mixing weight; once before each step."""
+        self.noise.draw(generator)
 
     def details(self) -> dict[str, float]:
         """Return the column of the history."""
@@ -111,9 +114,7 @@ class Perturbation(nn.Module):
     def _start(self, weights: Tensors, existing: Tensors) -> Tensors:
         """Return randomly moved weights."""
         return {
-            kind: self._project(
-                values, values + self.epsilon * self.get_buffer(f"noise_{kind}"), existing[kind]
-            )
+            kind: self._project(values, values + self.epsilon * self.noise(kind), existing[kind])
             for kind, values in weights.items()
         }
 
@@ -126,7 +127,7 @@ class Perturbation(nn.Module):
             existing: see `forward`.
         """
         change = (point - weights).clamp(-self.epsilon, self.epsilon) * existing
-        return within_range(weights, change, self.sums_to_one)
+        return within_range(weights, change, self.reach.sums_to_one)
 
 
 class RandomPerturbation(Perturbation):
@@ -145,28 +146,19 @@ class AdversarialPerturbation(Perturbation):
     As in the authors' code it starts at random weights, each step is 2 epsilon / steps times the
     sign of the gradient, and a result with a smaller loss than the unmoved weights is discarded.
 
+    Gradients and losses are averaged over ranks, so that two processes move as one does. But signs
+    turn small differences into whole steps. In single precision rounding changes, after a few
+    steps, on which side of zero an activation lies, and then signs of small gradients, so that runs
+    of one and of two processes drift apart. In double precision they stay together.
+
     Args:
-        kinds: kinds of cell.
-        edges: number of edges of a cell.
-        operations: number of candidate operations.
-        first: epsilon of the first epoch.
-        last: epsilon at the end of the search.
-        sums_to_one: True if the relaxation's weights of an edge sum to one.
+        noise: uniform noise in [-1, 1] for every mixing weight.
+        reach: how far mixing weights are moved.
         steps: number of steps of gradient ascent.
     """
 
-    def __init__(
-        self,
-        kinds: Iterable[str],
-        edges: int,
-        operations: int,
-        *,
-        first: float,
-        last: float,
-        sums_to_one: bool,
-        steps: int,
-    ) -> None:
-        super().__init__(kinds, edges, operations, first=first, last=last, sums_to_one=sums_to_one)
+    def __init__(self, noise: Noise, reach: Reach, steps: int) -> None:
+        super().__init__(noise, reach)
         self.steps = steps
 
     def moved(
@@ -206,16 +198,14 @@ def build_perturbation(
     Raises:
         TypeError: the value is not on the axis.
     """
-    shape = (KINDS, edges, operations)
-    first, last = config.first_epsilon, config.epsilon
+    noise = Noise(KINDS, (edges, operations), fill_uniform)
+    reach = Reach(config.first_epsilon, config.epsilon, sums_to_one)
     match config:
         case c.NoPerturbation():
             return None
         case c.RandomPerturbation():
-            return RandomPerturbation(*shape, first=first, last=last, sums_to_one=sums_to_one)
+            return RandomPerturbation(noise, reach)
         case c.AdversarialPerturbation():
-            return AdversarialPerturbation(
-                *shape, first=first, last=last, sums_to_one=sums_to_one, steps=config.steps
-            )
+            return AdversarialPerturbation(noise, reach, config.steps)
         case _:
             raise TypeError(f"{config} is not a value on the perturbation axis")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -51,3 +51,28 @@ class StableRank(Relaxation):
     def strengths(self, parameters: Tensors) -> Tensors:
         """Return the negative ranks, as selection prefers the largest values."""
         return {kind: -values for kind, values in self.measured().items()}
+
+
+class StableRankOfCells(StableRank):
+    """Mixing weights of each cell by the stable ranks of its own weights, as in published code.
+
+    In a search all cells of a kind share the weights by their mean ranks, as they share
+    architecture parameters elsewhere.
+
+    Args:
+        cells: number of cells of each kind.
+        edges: number of edges of a cell.
+        operations: number of candidate operations.
+        temperature: what ranks are divided by.
+    """
+
+    def __init__(
+        self, cells: Mapping[str, int], edges: int, operations: int, temperature: float
+    ) -> None:
+        super().__init__(cells, edges, operations, temperature)
+        for kind, count in cells.items():
+            self.register_buffer(f"ranks_{kind}", torch.zeros(count, edges, operations))
+
+    def strengths(self, parameters: Tensors) -> Tensors:
+        """Return the negative means of the ranks of all cells of a kind, [edges, operations]."""
+        return {kind: -values.mean(0) for kind, values in self.measured().items()}

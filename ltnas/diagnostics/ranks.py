@@ -30,10 +30,15 @@ def stable_ranks(matrices: Tensor) -> Tensor:
 
 
 def supernet_ranks(supernet: Supernet, image_size: int | None = None) -> dict[str, Tensor]:
+    """Return the means of `ranks_of_cells` over the cells of each kind, [edges, operations]."""
+    return {kind: ranks.mean(0) for kind, ranks in ranks_of_cells(supernet, image_size).items()}
+
+
+def ranks_of_cells(supernet: Supernet, image_size: int | None = None) -> dict[str, Tensor]:
     """Return the stable rank of the last 1x1 convolution of each candidate operation.
 
-    Ranks are means over the cells of a kind, [edges, operations], and infinite where an edge does
-    not have the operation. Spectral normalisation changes no rank.
+    Ranks of the cells of each kind, [cells, edges, operations], infinite where an edge does not
+    have the operation. Spectral normalisation changes no rank.
 
     Args:
         supernet: supernet.
@@ -51,7 +56,7 @@ def supernet_ranks(supernet: Supernet, image_size: int | None = None) -> dict[st
         if side is not None:
             ranks = ranks * published_areas(kind, side, supernet.nodes).to(ranks)[:, None]
         found[kind].append(ranks)
-    return {kind: torch.stack(ranks).mean(0) for kind, ranks in found.items()}
+    return {kind: torch.stack(ranks) for kind, ranks in found.items()}
 
 
 @torch.no_grad()

@@ -24,6 +24,9 @@ _AUXILIARY_SKIP = rf"^(cells\.\d+\.)mixed\.(\d+)\.operations\.{len(OPERATIONS)}\
 DARTS: Rules = (*_EDGES, (_LAYERS + _NO_POOL, r"\1op."))
 DARTS_MINUS: Rules = ((_AUXILIARY_SKIP, r"\1_ops.\2.auxiliary_op."), *DARTS)
 DRNAS: Rules = (*_EDGES, (_LAYERS, r"\1op."))
+# Spectral normalisation keeps the weights that it divides under this name.
+_UNDIVIDED = r"^(cells\.\d+\._ops\.\d+\._ops\..+\.weight)$"
+MSR_DARTS: Rules = (*_EDGES, (_LAYERS, r"\1op."), (_UNDIVIDED, r"\1_orig"))
 
 
 def bare(name: str) -> str:

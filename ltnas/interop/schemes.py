@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ltnas import config as c
-from ltnas.interop.names import DARTS, DARTS_MINUS, DRNAS, Rules
+from ltnas.interop.names import DARTS, DARTS_MINUS, DRNAS, MSR_DARTS, Rules
 from ltnas.models.cell_design import CellDesign
 
 NODES = 4
@@ -24,6 +24,8 @@ class OfficialSupernet:
             method has no partial channels.
         edge_parameters: True if its edges have parameters of their own.
         auxiliary_skip: True if every edge has an auxiliary skip connection.
+        spectral: True if the convolutions of candidate operations are divided by their largest
+            singular values, and the ranks of their weights take the place of parameters.
         rules: names of its tensors.
     """
 
@@ -33,6 +35,7 @@ class OfficialSupernet:
     partial_channels: int | None = None
     edge_parameters: bool = False
     auxiliary_skip: bool = False
+    spectral: bool = False
     rules: Rules = DARTS
 
     def design(self, channels: int, partial_channels: int | None) -> CellDesign:
@@ -59,7 +62,11 @@ class OfficialSupernet:
             "channels / partial_channels of them; give the numbers of the search",
         )
         return CellDesign(
-            self.operations, NODES, partial_channels=share, auxiliary_skip=self.auxiliary_skip
+            self.operations,
+            NODES,
+            partial_channels=share,
+            auxiliary_skip=self.auxiliary_skip,
+            spectral=self.spectral,
         )
 
 
@@ -73,6 +80,13 @@ SCHEMES = {
         relaxation=c.Dirichlet(),
         partial_channels=6,
         rules=DRNAS,
+    ),
+    "msr_darts": OfficialSupernet(
+        "MSR-DARTS",
+        operations=c.OPERATIONS[4:],  # the convolutions
+        relaxation=c.StableRank(scale="published"),
+        spectral=True,
+        rules=MSR_DARTS,
     ),
 }
 """Search networks by the names of the schemes."""

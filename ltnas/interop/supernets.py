@@ -1,4 +1,4 @@
-"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS- and DrNAS.
+"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS-, DrNAS and MSR-DARTS.
 
 The computation is the same. The names of tensors differ, and a few rules translate them; the
 supernet also stacks the weights of several edges that are separate tensors in published code.
@@ -14,9 +14,12 @@ from torch import Tensor
 from ltnas import config as c
 from ltnas.axes.auxiliary_skip import AuxiliarySkip
 from ltnas.axes.build import build_relaxation
+from ltnas.axes.relaxations import Relaxation
 from ltnas.config import require, require_choice
+from ltnas.diagnostics.ranks import ranks_of_cells
 from ltnas.interop.names import bare, official_name
 from ltnas.interop.schemes import NODES, SCHEMES, OfficialSupernet
+from ltnas.interop.stable_ranks import build_rank_relaxation, image_side, without_estimates
 from ltnas.interop.tensors import check_counts, filled
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.search_network import SearchNetwork, build_search_network
@@ -28,8 +31,8 @@ EDGES = len(edges(NODES))
 
 def load_official_supernet(
     state_dict: Mapping[str, Tensor],
-    alphas_normal: Tensor,
-    alphas_reduce: Tensor,
+    alphas_normal: Tensor | None,
+    alphas_reduce: Tensor | None,
     channels: int,
     cells: int,
     num_classes: int,
@@ -43,22 +46,31 @@ def load_official_supernet(
     """Return the search network of a checkpoint, on the CPU, in training mode.
 
     The checkpoint is one of a search on CIFAR by quark0/darts, yuhuixu1993/PC-DARTS,
-    Meituan-AutoML/DARTS- (space `s5`) or xiangning-chen/DrNAS (before operations are dropped).
+    Meituan-AutoML/DARTS- (space `s5`), xiangning-chen/DrNAS (before operations are dropped) or
+    mtaecchhi/msrdarts.
 
     In training the mixing weights of DrNAS are samples, which `network.relaxation.draw` draws anew,
     and in evaluation they are means, where the original draws samples, too. Other mixing weights
     can be given: `network(images, mixing)`, with a tensor [14, 7] for `normal` and for `reduce`.
 
+    Mixing weights of MSR-DARTS are measured on the loaded weights, as its code does at the start of
+    an epoch: each cell has its own, by the ranks of its 1x1 convolutions times pixels. Others can
+    be given, [14, 4] of a kind of cell or [cells, 14, 4]. Convolutions are divided by their exact
+    largest singular values, in evaluation as well. The original estimates these values in training
+    by power iterations, of depthwise convolutions with zero padding and from random vectors, and a
+    checkpoint that it loads evaluates without them. As normalisations follow, only their eps lets
+    such a factor through: logits of images of 32 x 32 pixels differ by less than 0.1 %.
+
     Args:
         state_dict: state dict of the original search network; the dtype of its weights is kept.
         alphas_normal: architecture parameters of normal cells, [14, 8], operations in the order of
             `ltnas.config.OPERATIONS`; of DrNAS [14, 7], without `none`. The original does not keep
-            them in its state dict.
+            them in its state dict. None for MSR-DARTS, which has no parameters.
         alphas_reduce: architecture parameters of reduction cells, as those of normal cells.
         channels: number of channels of the first cell (`C` in the original code).
         cells: number of cells (`layers` in the original code).
         num_classes: number of classes of the classifier.
-        scheme: `darts`, `pc_darts`, `darts_minus` or `drnas`.
+        scheme: `darts`, `pc_darts`, `darts_minus`, `drnas` or `msr_darts`.
         partial_channels: K of PC-DARTS (None: 4) and DrNAS (None: 6, its first stage).
         betas_normal: edge parameters of the normal cells of PC-DARTS, [14], before the softmax.
         betas_reduce: edge parameters of the reduction cells of PC-DARTS, [14].
@@ -91,13 +103,20 @@ def load_official_supernet(
 
     share = "" if design.partial_channels == 1 else f"partial_channels={design.partial_channels}, "
     settings = f"channels={channels}, {share}cells={cells} and num_classes={num_classes}"
-    named = {f"architecture.{kind}": values for kind, values in alphas.items()}
-    named |= {f"edge_parameters.{k}": values for k, values in betas.items() if values is not None}
-    parameters = {name: values.detach() for name, values in named.items()}
+    given = {f"architecture.{kind}": values for kind, values in alphas.items()}
+    given |= {f"edge_parameters.{kind}": values for kind, values in betas.items()}
+    parameters = {name: values.detach() for name, values in given.items() if values is not None}
+    if official.spectral:
+        side, state_dict = image_side(state_dict, channels, cells), without_estimates(state_dict)
+        # Replaced by measurements of the weights, once these are there.
+        ranks = network.relaxation.state_dict(prefix="relaxation.")
+        parameters |= {name: torch.zeros_like(value, device="cpu") for name, value in ranks.items()}
     filled(network, state_dict, settings, official_names, parameters)
-    # Buffers that no checkpoint has: the weight of the auxiliary skip, the noise of samples.
+    # Buffers that no checkpoint has: the weight of the auxiliary skip, the noise of samples, ranks.
     network.set_epoch(0, 1)
     network.relaxation.draw(torch.Generator().manual_seed(0))
+    if official.spectral:
+        network.relaxation.set_measured(ranks_of_cells(network.supernet, side))
     return network
 
 
@@ -118,22 +137,32 @@ def _network(
             channels=channels,
             cells=cells,
             classes=classes,
-            relaxation=build_relaxation(official.relaxation, EDGES, len(official.operations)),
+            relaxation=_relaxation(official, cells),
             initial_deviation=0.0,
             edge_deviation=0.0 if official.edge_parameters else None,
             auxiliary_skip=auxiliary_skip,
         )
 
 
+def _relaxation(official: OfficialSupernet, cells: int) -> Relaxation:
+    """Return how the mixing weights of a published search arise."""
+    operations = len(official.operations)
+    match official.relaxation:
+        case c.StableRank(temperature=temperature):
+            return build_rank_relaxation(cells, EDGES, operations, temperature)
+        case other:
+            return build_relaxation(other, EDGES, operations)
+
+
 def _check_parameters(
     official: OfficialSupernet,
     scheme: str,
-    alphas: Mapping[str, Tensor],
+    alphas: Mapping[str, Tensor | None],
     betas: Mapping[str, Tensor | None],
 ) -> None:
     """Raise a `UserError` if a parameter of the architecture is missing or has another shape."""
     for kind, values in alphas.items():
-        _check_shape(official, f"alphas_{kind}", values, (EDGES, len(official.operations)))
+        _check_alphas(official, scheme, f"alphas_{kind}", values)
     for kind, beta in betas.items():
         if beta is None:
             require(
@@ -148,6 +177,26 @@ def _check_parameters(
             "scheme='pc_darts'",
         )
         _check_shape(official, f"betas_{kind}", beta, (EDGES,))
+
+
+def _check_alphas(
+    official: OfficialSupernet, scheme: str, name: str, values: Tensor | None
+) -> None:
+    """Raise a `UserError` if parameters of operations are missing, or do not fit."""
+    if official.spectral:
+        require(
+            values is None,
+            f"{name} is given, but {official.title} has no architecture parameters: give None, or "
+            "name the scheme of the checkpoint",
+        )
+        return
+    require(
+        values is not None,
+        f"scheme={scheme} needs {name}, the architecture parameters that the original does not "
+        "keep in its state dict: give the tensor of the search",
+    )
+    if values is not None:
+        _check_shape(official, name, values, (EDGES, len(official.operations)))
 
 
 def _check_shape(

@@ -33,6 +33,7 @@ from ltnas.models.native_terms import (
     reduce_inputs,
     units_and_norms,
 )
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.models.stacked import Convolutions, Pool, Reduce
 
 
@@ -120,6 +121,8 @@ def backward(
                     grad_pools[pool.kind] = step.pool(pools[number][pool.kind])
                 case nn.Identity():
                     step.identity(grad)
+                case DroppedSkip():
+                    step.dropped(own_outputs[0], grad)
         if grad_pools:
             _add_pools(grad_pools, state, layout.stride(number), grad)
         if bypass is not None and needed:
@@ -254,6 +257,16 @@ class _CandidateBackward:
         grad_y = torch.empty_like(y)
         normalised_backward(NormalisationBackward(self.grads, y, norm, self.sums), grad_y)
         return grad_y
+
+    def dropped(self, factors: Tensor, grad_state: Tensor) -> None:
+        """Add to the gradient of the state.
+
+        Args:
+            factors: what each edge multiplied the state by, [edges, B, H, W, C].
+            grad_state: gradient of the state, which is increased.
+        """
+        self.grads = [grad * own for grad, own in zip(self.grads, factors, strict=True)]
+        self.identity(grad_state)
 
     def identity(self, grad_state: Tensor) -> None:
         """Add to the gradient of the state."""

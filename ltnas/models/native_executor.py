@@ -35,14 +35,11 @@ class NativeExecutor:
     ) -> None:
         self.design, self.sources = design, sources
         self.channels, self.reduction = channels, reduction
-        self.layout = (
-            None if design.skip_dropout else CellLayout(design, sources, channels, reduction)
-        )
+        self.layout = CellLayout(design, sources, channels, reduction)
 
     def can_run(self, first: Tensor) -> bool:
         """Return True if there are kernels, and they compute what the modules would."""
-        # The kernels draw nothing: neither dropout nor noise.
-        if self.layout is None or self.layout.draws or not takes(first) or kernels() is None:
+        if self.layout.draws or not takes(first) or kernels() is None:
             return False
         if self.layout.reduction and (first.shape[2] % 2 or first.shape[3] % 2):
             return False
@@ -52,7 +49,6 @@ class NativeExecutor:
     def _layout(self, executed: Sequence[int] | None) -> CellLayout:
         """Return the layout of the candidates that are executed."""
         if executed is None:
-            assert self.layout is not None
             return self.layout
         return CellLayout(self.design, self.sources, self.channels, self.reduction, executed)
 

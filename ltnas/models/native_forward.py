@@ -24,6 +24,7 @@ from ltnas.models.native_terms import (
     reduce_inputs,
     units_and_norms,
 )
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.models.stacked import Convolutions, Pool, Reduce
 
 
@@ -78,6 +79,8 @@ def forward(
                     )
                 case Reduce():
                     saved += _reduce(candidate, state, own_parameters, normalisations)
+                case DroppedSkip() as skip:
+                    saved.append(_draw(skip, len(candidate.targets), state))
                 case Pool() as pool:
                     _measure_pool(candidate, pools[pool.kind], normalisations)
             sources.add(candidate, states, saved, pools)
@@ -146,6 +149,15 @@ def _reduce(
         sums = torch.stack([moments(edge) for edge in y], dim=1).flatten(1)  # [2, edges * C]
     statistics(layer, sums, pixels(y), normalisations.normalisation(candidate))
     return [y]
+
+
+def _draw(skip: DroppedSkip, edges: int, state: Tensor) -> Tensor:
+    """Return what each edge multiplies a state [B, H, W, C] by, [edges, B, H, W, C].
+
+    Numbers are drawn in the order in which the plain executor draws them.
+    """
+    like = state.new_empty(edges, *state.shape)
+    return skip.factors(like) if skip.training else like.fill_(1)
 
 
 def _measure_pool(candidate: Candidate, y: Tensor, normalisations: TermNormalisations) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ltnas.models.cell_design import CellDesign
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.models.sources import Source
 from ltnas.models.stacked import Convolutions, EdgeNoise, Pool, Reduce
 from ltnas.space.layout import edges
@@ -56,7 +57,7 @@ def module_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
             return [unit.norm for unit in module.chain()]
         case Reduce() | Pool():
             return [module.norm]
-        case nn.Identity() | EdgeNoise():
+        case nn.Identity() | DroppedSkip() | EdgeNoise():
             return []
         case _:
             raise TypeError(f"{module} is not a candidate operation of a supernet")
@@ -72,6 +73,18 @@ def module_weights(module: nn.Module, size: Sequence[int]) -> list[Tensor]:
     if isinstance(module, Convolutions):
         return module.weights(size)
     return module.weights() if isinstance(module, Reduce) else []
+
+
+def _saved_count(module: nn.Module, norms: int) -> int:
+    """Return the number of tensors that a candidate saves for the backward pass."""
+    match module:
+        case Pool():
+            # Computed again in the backward pass: its output is as large as its state.
+            return 0
+        case DroppedSkip():
+            return 1  # what was drawn
+        case _:
+            return norms  # the output of each unit
 
 
 def _after(previous: slice, count: int) -> slice:
@@ -111,9 +124,7 @@ class CellLayout:
             for name in source.running(executed):
                 module = source.candidates[name]
                 norms = module_norms(module)
-                # A pool is computed again in the backward pass: its output is as large as its
-                # state. Convolutions save the output of each unit.
-                saved_count = 0 if isinstance(module, Pool) else len(norms)
+                saved_count = _saved_count(module, len(norms))
                 terms = _after(terms, len(source.targets[name]))
                 parameters = _after(parameters, len(list(module.parameters())))
                 saved = _after(saved, saved_count)
@@ -131,7 +142,7 @@ class CellLayout:
                 )
                 self.candidates.append(candidate)
         self.draws = any(isinstance(c.module, EdgeNoise) for c in self.candidates)
-        """True if a candidate draws random numbers, for which there are no kernels."""
+        """True if a candidate's output is random numbers, for which there are no kernels."""
         self.term_count: int = terms.stop
         self.inner_channels: int = inner.stop
         # Place of each term in the matrix of mixing weights, and the state that it enters.

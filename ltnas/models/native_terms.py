@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ltnas.kernels.normalisation import Normalisation, Term
 from ltnas.kernels.pools import pool_forward
 from ltnas.models.native_layout import Candidate, CellLayout
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.models.stacked import Convolutions, Pool, Unit
 
 Pools = dict[str, Tensor]
@@ -79,6 +80,9 @@ class TermSources:
         match candidate.module:
             case nn.Identity():
                 self.values += [states[candidate.state]] * edges
+            case DroppedSkip():
+                factors = saved[candidate.saved.start]  # [edges, B, H, W, C]
+                self.values += (factors * states[candidate.state]).unbind(0)
             case Pool() as pool:
                 self.values += [pools[pool.kind]] * edges
             case _:

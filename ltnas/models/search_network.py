@@ -200,7 +200,8 @@ class SearchNetwork(BranchedModel):
         Args:
             images: images.
             mixing: mixing weights of the candidate operations by kind of cell, [edges,
-                operations]; None: those of the relaxation.
+                operations], or those of each cell of the kind, [cells, edges, operations]; None:
+                those of the relaxation.
         """
         if mixing is None:
             return super().forward(images)

@@ -8,7 +8,7 @@ stacked, mixing weights are folded into the last normalisation, and `none` is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -139,16 +139,18 @@ class Supernet(nn.Module):
 
         Args:
             images: [B, 3, H, W].
-            mixing: mixing weights of each kind of cell.
+            mixing: mixing weights of each kind of cell, [edges, columns], or of each cell of the
+                kind, [cells, edges, columns].
 
         Returns:
             The last two states, and the mixing weights of the last cell.
         """
+        *weights, last = _weights_of_cells(self.kinds, mixing)
         before = previous = self.stem(images)  # [B, 3 * channels, H, W]
-        for name, cell in list(zip(self.kinds, self.cells, strict=True))[:-1]:
+        for cell, own in zip(self.cells, weights, strict=False):
             assert isinstance(cell, SupernetCell)
-            before, previous = previous, self._cell(cell, before, previous, mixing[name])
-        return before, previous, mixing[self.kinds[-1]]
+            before, previous = previous, self._cell(cell, before, previous, own)
+        return before, previous, last
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, state_channels, H', W']."""
@@ -177,3 +179,17 @@ class Supernet(nn.Module):
         else:
             out = cell(before, previous, weights)
         return out
+
+
+def _weights_of_cells(kinds: Sequence[str], mixing: Mapping[str, EdgeWeights]) -> list[EdgeWeights]:
+    """Return the mixing weights of each cell.
+
+    Args:
+        kinds: kind of each cell.
+        mixing: mixing weights by kind; see `Supernet.trunk`.
+    """
+    # The cells of a kind in order, where each has weights of its own.
+    own = {
+        kind: iter(weights.values) for kind, weights in mixing.items() if weights.values.dim() == 3
+    }
+    return [EdgeWeights(next(own[kind])) if kind in own else mixing[kind] for kind in kinds]

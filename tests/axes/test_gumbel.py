@@ -21,7 +21,7 @@ def relaxation(config, seed=0):
 
 
 def noise_of(module, kind):
-    return module.get_buffer(f"noise_{kind}")
+    return module.noise(kind)
 
 
 def test_temperatures_fall_linearly_from_the_first_epoch_to_the_last():

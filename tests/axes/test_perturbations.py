@@ -115,7 +115,7 @@ def test_ascent_is_that_of_a_plain_loop():
         moved = (weights["normal"] + (point - weights["normal"]).clamp(-0.2, 0.2)).clamp(min=0)
         return moved / moved.sum(-1, keepdim=True)
 
-    point = projected(weights["normal"] + 0.2 * module.noise_normal)
+    point = projected(weights["normal"] + 0.2 * module.noise("normal"))
     for _ in range(3):
         slope = -2 * (point - target)
         point = projected(point + 2 * 0.2 / 3 * slope.sign())

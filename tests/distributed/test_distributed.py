@@ -22,15 +22,25 @@ CASES = {
         "relaxation": c.Sigmoid(0.1),
         "regulariser": c.ZeroOneL1(),
     },
+    # Noise that all ranks draw alike, and signs of gradients, which are those of all ranks.
+    "snas": {"relaxation": c.Gumbel(), "perturbation": c.RandomPerturbation(0.1)},
+    "drnas": {
+        "relaxation": c.Dirichlet(),
+        "perturbation": c.AdversarialPerturbation(0.1, steps=2),
+    },
+    "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
 }
 
 
 def steps(case, rank, ranks):
-    """Return the state after three bilevel steps on this rank's rows of each batch."""
+    """Return the state after two bilevel steps on this rank's rows of each batch.
+
+    The second one has momentum.
+    """
     module = search_module(
         **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
     )
-    for step in range(3):
+    for step in range(2):
         data = batches(1 + (case == "fairdarts_ssl"), seed=step)
         others = batches(seed=100 + step) if case == "darts_bbn" else {}
         rows = slice(rank, None, ranks)

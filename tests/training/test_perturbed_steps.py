@@ -59,7 +59,7 @@ def test_the_perturbed_loss_is_that_of_the_moved_weights():
     network = module.network
     moved = {}
     for kind, values in network.mixing_weights().items():
-        noise = module.perturbation.get_buffer(f"noise_{kind}")
+        noise = module.perturbation.noise(kind)
         changed = (values.detach() + 0.1 * noise).clamp(0, 1)
         moved[kind] = changed / changed.sum(-1, keepdim=True)
     expected = F.cross_entropy(network(data.views[0], moved), data.labels)
