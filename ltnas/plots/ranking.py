@@ -7,11 +7,13 @@ import math
 from typing import Any
 
 from ltnas.plots.figure import FAINT, INK, new_figure, save
-from ltnas.runs.folder import RunFolder
+from ltnas.runs.folder import RunFolder, without_time
 
 Row = dict[str, str]
 AGREEMENT = ("accuracy.svg", "accuracy.png")
 """Pictures of `plot_agreement`."""
+LONGEST = 40
+"""Largest number of characters of a name."""
 MOST = 40
 """Largest number of genotypes that a picture names; the first ones are shown."""
 
@@ -24,7 +26,9 @@ def plot_ranking(folder: RunFolder, proxies: list[str]) -> None:
         proxies: columns to draw.
     """
     rows = read_rows(folder)
-    figure = new_figure(2.6 + 0.55 * len(proxies), 1.4 + 0.28 * min(len(rows), MOST))
+    names = [without_time(row["genotype"])[:LONGEST] for row in rows[:MOST]]
+    width = 1.2 + 0.075 * max(map(len, names)) + 0.55 * max(3, len(proxies))
+    figure = new_figure(width, 1.6 + 0.28 * len(names))
     panel = figure.subplots()
     # [genotypes, proxies]: the best is 1 and dark.
     table = [[float(row[f"{proxy}_rank"]) for proxy in proxies] for row in rows[:MOST]]
@@ -33,7 +37,6 @@ def plot_ranking(folder: RunFolder, proxies: list[str]) -> None:
         for x, rank in enumerate(row):
             colour = "white" if rank <= 0.6 * len(rows) else INK
             panel.text(x, y, f"{rank:g}", ha="center", va="center", fontsize=8, color=colour)
-    names = [row["genotype"] for row in rows[:MOST]]
     panel.set_yticks(range(len(names)), names, fontsize=8, color=INK)
     panel.set_xticks(range(len(proxies)), proxies, rotation=40, ha="right", fontsize=8, color=INK)
     panel.set_title("rank by each proxy, 1 is best", loc="left", fontsize=10, color=INK)

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from ltnas.config import PROXY_MEANINGS
 from ltnas.ranking.scores import Scored, agreements, mean_ranks, ranks
+from ltnas.runs.folder import without_time
 
-NAME_WIDTH = 20
+NAME_WIDTH = 32
 """Widest name of a genotype on a terminal, characters."""
 LAST_LINE = "Kendall's tau"
 GAP = 2
@@ -73,11 +74,17 @@ def _first_columns(scored: list[Scored]) -> list[list[str]]:
     accuracies = [one.candidate.accuracy for one in scored]
     order = mean_ranks(scored, list(scored[0].scores))
     columns = [
-        ["genotype", *(f"{n[: NAME_WIDTH - 1]}…" if len(n) > NAME_WIDTH else n for n in names)],
+        ["genotype", *map(_short, names)],
         ["accuracy", *("-" if value is None else f"{100 * value:.2f}" for value in accuracies)],
         ["rank", *(f"{rank:.1f}" for rank in order)],
     ]
     return columns if any(value is not None for value in accuracies) else [columns[0], columns[2]]
+
+
+def _short(name: str) -> str:
+    """Return a name that fits into the first column."""
+    short = without_time(name)
+    return f"{short[: NAME_WIDTH - 1]}…" if len(short) > NAME_WIDTH else short
 
 
 def _column(scored: list[Scored], proxy: str, taus: list[float | None]) -> list[Text]:

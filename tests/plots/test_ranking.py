@@ -25,6 +25,13 @@ def test_ranks_and_names_are_written(tmp_path):
     assert (tmp_path / "rank.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_few_proxies_and_a_long_name_fit(tmp_path, recwarn):
+    name = "search-fairdarts_ssl-exp0.1-s0-20261128-140757-341205947"
+    plot_ranking(write(tmp_path, [[name, "", 0, 2.0, "", 1.0]]), ["nwot"])
+    assert "<!-- search-fairdarts_ssl-exp0.1-s0 -->" in (tmp_path / "rank.svg").read_text()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_only_the_first_of_many_are_drawn(tmp_path):
     rows = [[f"g{place}", "", 0, -place, "", place + 1] for place in range(MOST + 1)]
     plot_ranking(write(tmp_path, rows), ["nwot"])

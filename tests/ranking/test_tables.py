@@ -60,7 +60,7 @@ def test_lines_of_many():
     assert [line.split() for line in lines] == [
         ["genotype", "accuracy", "rank", "nwot"],
         ["[red]short", "10.00", "3.0", "1"],
-        ["a-name-that-is-long…", "-", "2.0", "2"],
+        ["a-name-that-is-longer-than-the-…", "-", "2.0", "2"],
         ["third", "40.00", "1.0", "3"],
     ]
 
