@@ -8,17 +8,9 @@ from conftest import REPOSITORY
 LAYERS = (
     *(["errors"], ["config"], ["distributed"], ["space"], ["runs"], ["axes"], ["data"]),
     *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["proxies"]),
-    *(
-        ["training"],
-        ["interop"],
-        ["plots"],
-        ["loggers"],
-        ["callbacks"],
-        ["reports"],
-        ["cli"],
-        ["sweeps"],
-    ),
-    ["search", "retrain", "report", "workspace"],
+    *(["training"], ["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"]),
+    *(["ranking"], ["cli"], ["sweeps"]),
+    ["search", "retrain", "report", "rank", "workspace"],
     ["pipeline"],
 )
 """Packages and modules at the top of `ltnas`, from the lowest layer to the highest."""

@@ -70,6 +70,11 @@ def test_documented_command(command, tmp_path, searched, commands):
                 f"genotype={searched}" if word.startswith("genotype=runs") else word
                 for word in words
             ] + ["auxiliary=0", "cutout=0"]
+        if words[2] == "ltnas.rank":  # it knows no epochs
+            kept = [word for word in words[3:] if word.partition("=")[0] not in SIZES]
+            done = commands.run(words[2], [*kept, *TINY[:-2]], tmp_path)
+            assert done.returncode == 0, done.stderr
+            return
         if words[2] == "ltnas.pipeline":
             replaced = {word.partition("=")[0] for word in TRAINING}
             kept = [word for word in words[3:] if word.partition("=")[0] not in replaced]

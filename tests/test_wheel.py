@@ -61,6 +61,7 @@ def test_wheel_has_the_console_scripts(installed):
         "ltnas-search": "ltnas.cli.command:search",
         "ltnas-retrain": "ltnas.cli.command:retrain",
         "ltnas-pipeline": "ltnas.cli.command:pipeline",
+        "ltnas-rank": "ltnas.cli.command:rank",
         "ltnas-report": "ltnas.report:main",
     }
 

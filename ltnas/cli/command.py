@@ -10,33 +10,42 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ltnas import config as c
 from ltnas.cli.endings import end_with, ending_in_words, readers_may_leave
 from ltnas.cli.help import CONF, help_text
 from ltnas.cli.messages import refuse_file_without_schema, refuse_new_keys, refuse_run_folders
-from ltnas.cli.words import flags_first, task_words
+from ltnas.cli.words import flags_first, task_words, with_lists
 from ltnas.config.axes import AXES
-from ltnas.distributed.processes import by_srun, check_processes, rank
+from ltnas.distributed.processes import by_srun, check_processes
+from ltnas.distributed.processes import rank as rank_of
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.runs.fingerprint import is_one_run
 from ltnas.runs.once import once
 
 
 class Command(NamedTuple):
-    """A command: the schema of its configuration, and the function that takes it."""
+    """A command.
 
-    schema: type[c.Run]
+    Args:
+        schema: class of its configuration.
+        function: function that takes the configuration, and returns the folder of its results.
+        lists: keys whose values are lists, which may be typed with commas alone.
+    """
+
+    schema: type[c.Run] | type[c.RankConfig]
     function: str
+    lists: tuple[str, ...] = ()
 
 
 COMMANDS = {
     "search": Command(c.SearchConfig, "search"),
     "retrain": Command(c.RetrainConfig, "retrain"),
     "pipeline": Command(c.PipelineConfig, "run_pipeline"),
+    "rank": Command(c.RankConfig, "rank", lists=("genotype", "runs", "proxies")),
 }
 """Commands by the name of their module in `ltnas` and of their file in `conf/`."""
 
@@ -56,8 +65,13 @@ def pipeline() -> NoReturn:
     main("pipeline")
 
 
+def rank() -> NoReturn:
+    """Run the console script `ltnas-rank`."""
+    main("rank")
+
+
 def main(name: str) -> NoReturn:
-    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its run folder.
+    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its folder.
 
     User errors, of this package or of the composition, become one line on stderr and exit code 2.
     """
@@ -107,20 +121,26 @@ def _compose_and_run(name: str) -> None:
     # others use too, spinning made single steps thirty times slower.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_configs()
-    sys.argv[1:] = flags_first(sys.argv[1:])
+    command = COMMANDS[name]
+    sys.argv[1:] = flags_first(with_lists(sys.argv[1:], command.lists))
     refuse_run_folders(sys.argv[1:])
+    if not issubclass(command.schema, c.Run):
+        refuse_multirun(name, sys.argv[1:])
 
     failure: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=CONF, config_name=name)
     def task(cfg: DictConfig) -> None:
-        schema = COMMANDS[name].schema
+        schema = command.schema
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
             refuse_new_keys(schema, task_words())
             config = OmegaConf.to_object(cfg)
             if not isinstance(config, schema):
                 refuse_file_without_schema(HydraConfig.get().job.config_name, name)
+            if not isinstance(config, c.Run):
+                print(load_function(name)(config), flush=True)
+                return
             if multirun:
                 os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
                 refuse_processes(config.trainer)
@@ -135,12 +155,21 @@ def _compose_and_run(name: str) -> None:
         raise failure[0]
 
 
-def load_function(name: str) -> Callable[[c.Run], Path]:
+def load_function(name: str) -> Callable[[Any], Path]:
     """Import the module of a command, which takes seconds, and return its function."""
-    function: Callable[[c.Run], Path] = getattr(
+    function: Callable[[Any], Path] = getattr(
         importlib.import_module(f"ltnas.{name}"), COMMANDS[name].function
     )
     return function
+
+
+def refuse_multirun(name: str, words: Sequence[str]) -> None:
+    """Raise a `UserError` for a multirun of a command that makes no run folders."""
+    c.require(
+        not {"-m", "--multirun"} & set(words),
+        f"-m: ltnas.{name} takes many genotypes at once, and its results are compared with each "
+        "other; leave -m out, and write genotype=NAME,NAME",
+    )
 
 
 def refuse_processes(trainer: c.Trainer) -> None:
@@ -175,5 +204,5 @@ def execute(config: c.Run, command: Callable[[c.Run], Path], in_sweep: bool) -> 
     may_be_done = in_sweep and config.resume == "auto" and is_one_run(config)
     alone = may_be_done and config.trainer.processes == 1
     folder = once(config, command, data_checksum) if alone else command(config)
-    if rank(config.trainer.processes) == 0:
+    if rank_of(config.trainer.processes) == 0:
         print(folder, flush=True)

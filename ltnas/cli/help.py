@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 from ltnas.config.axes import AXES
+from ltnas.config.proxy import PROXY_MEANINGS
 
 HERE = Path(__file__).resolve().parents[1]
 
@@ -22,6 +23,7 @@ def help_text(name: str) -> str:
     from omegaconf import OmegaConf
 
     OmegaConf.register_new_resolver("ltnas.published", _published, replace=True)
+    OmegaConf.register_new_resolver("ltnas.proxies", _proxies, replace=True)
     OmegaConf.register_new_resolver("ltnas.choices", _choices, replace=True)
     return str(OmegaConf.load(Path(CONF) / f"{name}.yaml").hydra.help.template)
 
@@ -35,6 +37,11 @@ def _choices(group: str) -> str:
     return textwrap.fill(", ".join(names), 80, initial_indent=indent, subsequent_indent="    ")[
         len(indent) :
     ]
+
+
+def _proxies() -> str:
+    """Return the names of the proxies with what they measure, as lines of a help text."""
+    return "\n  ".join(f"{name:<15} {meaning}" for name, meaning in PROXY_MEANINGS.items())
 
 
 def _published() -> str:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ltnas import config as c
 from ltnas.cli.config_files import unreadable_file
 from ltnas.cli.quoting import may_be_structure, quoted_word
 from ltnas.errors import UserError
@@ -22,7 +21,7 @@ AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*)'")
 """First line of Hydra's message for a value with commas outside a multirun."""
 
 
-def refuse_new_keys(schema: type[c.Run], overrides: Sequence[str]) -> None:
+def refuse_new_keys(schema: type[object], overrides: Sequence[str]) -> None:
     """Raise a `UserError` for words that add or delete keys, which the schema does not allow."""
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]

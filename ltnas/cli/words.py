@@ -43,6 +43,23 @@ def _is_flag(word: str, flags: Sequence[str]) -> bool:
     return word in flags or (len(word) > 2 and any(flag.startswith(word) for flag in flags))
 
 
+def with_lists(words: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Return words in which the values of keys are lists in Hydra's grammar.
+
+    `genotype=a,b` becomes `genotype=[a,b]`, so that a list is typed like any other value.
+
+    Args:
+        words: words of a command line.
+        keys: keys whose values are lists.
+    """
+    return [_with_list(word) if word.partition("=")[0] in keys else word for word in words]
+
+
+def _with_list(word: str) -> str:
+    key, equals, value = word.partition("=")
+    return f"{key}=[{value}]" if equals and not value.startswith("[") else word
+
+
 def task_words() -> list[str]:
     """Return the words of the command line that set keys and choices of the present job."""
     from hydra.core.hydra_config import HydraConfig

@@ -24,6 +24,7 @@ from ltnas.config.perturbation import *
 from ltnas.config.pipeline import *
 from ltnas.config.progression import *
 from ltnas.config.proxy import *
+from ltnas.config.rank import *
 from ltnas.config.regulariser import *
 from ltnas.config.relaxation import *
 from ltnas.config.requirements import *

@@ -12,8 +12,8 @@ def fisher(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return the sum over channels c of 1/2 mean_n (sum_ij a_ncij * g_ncij)^2.
 
     a are the outputs of convolutions and linear layers, and g the gradients of the loss with
-    respect to them. Turner et al. (2020, equation 2) give the score of a channel; their sum as a
-    score of a network, and the layers, are of Abdelfattah et al. (2021).
+    respect to them. The score of a channel is that of Turner et al. (2020); the sum as
+    a score of a network, and the choice of layers, are of Abdelfattah et al. (2021).
 
     Args:
         network: network that maps images to logits.

@@ -15,8 +15,8 @@ IMAGES = 16
 def grasp(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return the sum over weights of -weight * (H g), with Hessian H and gradient g of the loss.
 
-    Equation 8 of GraSP (Wang et al. 2020) gives the score of a weight; their sum as a score of a
-    network is of Abdelfattah et al. (2021).
+    The score of a weight is that of GraSP (Wang et al. 2020); the sum as a score of a network is of
+    Abdelfattah et al. (2021).
 
     Args:
         network: network that maps images to logits.

@@ -24,8 +24,8 @@ def grad_norm(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
 def snip(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return the sum over weights of |weight * gradient of the loss|.
 
-    The score of a weight is equation 6 of SNIP (Lee et al. 2019) before its normalisation; their
-    sum as a score of a network is of Abdelfattah et al. (2021).
+    The score of a weight is that of SNIP (Lee et al. 2019) before it is divided by the sum of all;
+    the sum as a score of a network is of Abdelfattah et al. (2021).
 
     Args:
         network: network that maps images to logits.

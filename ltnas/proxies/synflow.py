@@ -16,7 +16,7 @@ def synflow(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return ln of the sum over weights of |weight * dR/dweight|, with R the sum of the logits.
 
     R is that of an image of ones, in a network of the absolute values of all parameters (Tanaka et
-    al. 2020, equation 2). Normalisations are left out and numbers are float64, as in the code of
+    al. 2020). Normalisations are left out and numbers are float64, as in the code of
     Abdelfattah et al. (2021); the logarithm is that of NASLib, since sums of deep networks differ
     by many orders of magnitude. It is minus infinity if no path leads from the image to a logit.
 

@@ -17,7 +17,7 @@ LINES, POINTS = 8, 8
 
 
 def te_nas_ntk(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
-    """Return -ln of the condition number of the neural tangent kernel (equations 3 and 4).
+    """Return -ln of the condition number of the neural tangent kernel (section 3.1).
 
     The kernel of two images is the product of the gradients of their logits' sums with respect to
     all weights; its condition number is the largest eigenvalue over the smallest. A network with a
@@ -47,11 +47,11 @@ def te_nas_regions(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return the mean number of linear regions that a line between two images passes through.
 
     A network of ReLUs is linear in each region of its inputs in which no input of a ReLU changes
-    its sign; more regions are a richer function (TE-NAS, section 3.2). TE-NAS counts the different
-    patterns of signs of 3000 tiny images in a network with a single channel. Wider networks have a
-    pattern of its own for each image, so that regions are counted along lines instead (Hanin and
-    Rolnick 2019): each change of a sign between neighbours of 8 points on a line is the boundary of
-    a region. An input that several ReLUs read changes its signs once.
+    its sign; more regions are a richer function (section 3.2). The code of TE-NAS counts the
+    different patterns of signs of images of 3 x 3 pixels in a network with few channels. In wider
+    networks each image has a pattern of its own, so that regions are counted along lines instead
+    (Hanin and Rolnick 2019): each change of a sign between neighbours of 8 points on a line is the
+    boundary of a region. An input that several ReLUs read changes its signs once.
 
     Args:
         network: network that maps images to logits.

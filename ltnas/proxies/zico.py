@@ -15,7 +15,7 @@ PARTS = 2
 def zico(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
     """Return the sum over layers of ln sum over weights of mean |g| / standard deviation of g.
 
-    g are the gradients of the loss on the two halves of the batch (Li et al. 2023, equation 17).
+    g are the gradients of the loss on the two halves of the batch (Li et al. 2023).
     Weights whose gradients do not differ are left out, and so are layers without any other.
 
     Args:

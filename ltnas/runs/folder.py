@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from ltnas.runs.locks import lock
 
 FAILURE = "failure.txt"
 """File with the error that ended the last process in a run folder."""
+
+MOMENT = re.compile(r"-\d{8}-\d{6}-\d+$")
+"""End of the name of a run folder: date, time and nanoseconds."""
 
 
 @dataclass
@@ -99,6 +103,14 @@ class RunFolder:
             partial.unlink(missing_ok=True)
         (self.path / FAILURE).unlink(missing_ok=True)  # the run continues
         return True
+
+
+def without_time(name: str) -> str:
+    """Return the name of a run folder without the moment at which it was made; others as they are.
+
+    Tables and pictures have no room for it.
+    """
+    return MOMENT.sub("", name)
 
 
 def is_run_folder(path: str | Path) -> bool:

@@ -9,6 +9,7 @@ from composed import settings
 from conftest import REPOSITORY
 from expected import IMBALANCES, RECIPES, RETRAIN_AXES, SCHEMES, SEARCH_AXES
 
+from ltnas.config import PROXY_NAMES
 from ltnas.space.genotype import published_names
 
 
@@ -17,7 +18,7 @@ def helps(tmp_path_factory):
     """The help text of the commands."""
     folder = tmp_path_factory.mktemp("help")
     texts = {}
-    for command in ("search", "retrain", "pipeline"):
+    for command in ("search", "retrain", "pipeline", "rank"):
         done = subprocess.run(
             [sys.executable, "-m", f"ltnas.{command}", "--help"],
             cwd=folder,
@@ -67,6 +68,17 @@ def test_keys_in_the_help_are_keys(helps, command):
     assert [key for key in found if not hasattr(config, key)] == []
 
 
+def test_help_of_the_ranking(helps):
+    text = helps["rank"]
+    assert "${" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    listed = text.partition("higher score is better\n")[2].partition("\n\n")[0]
+    assert tuple(line.split()[0] for line in listed.splitlines()) == PROXY_NAMES
+    keys = text.partition("\nKeys\n")[2].partition("and the keys of each group")[0].split()
+    assert set(keys) < set(vars(settings("rank", "random=1")))
+    assert len(keys) == 12
+
+
 def test_help_of_the_pipeline(helps):
     text = helps["pipeline"]
     assert "${" not in text
@@ -86,7 +98,7 @@ def test_help_lists_the_published_genotypes(helps):
     assert "darts_v2" in paragraph
 
 
-@pytest.mark.parametrize("command", ["search", "retrain", "pipeline"])
+@pytest.mark.parametrize("command", ["search", "retrain", "pipeline", "rank"])
 def test_help_does_not_load_torch(command):
     code = (
         "import sys, atexit\n"

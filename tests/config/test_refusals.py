@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import refused_axes
+import refused_rankings
 import refused_retraining
 import refused_runs
 import refused_steps
@@ -13,9 +14,13 @@ import refused_steps
 from ltnas import config as c
 from ltnas.errors import UserError
 
-REFUSED = (
-    refused_runs.REFUSED | refused_axes.REFUSED | refused_steps.REFUSED | refused_retraining.REFUSED
-)
+REFUSED = {
+    **refused_runs.REFUSED,
+    **refused_axes.REFUSED,
+    **refused_steps.REFUSED,
+    **refused_retraining.REFUSED,
+    **refused_rankings.REFUSED,
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltnas.runs.folder import run_folders
+from ltnas.runs.folder import run_folders, without_time
 
 
 @pytest.fixture
@@ -36,3 +36,10 @@ def test_links_to_runs_elsewhere_are_followed(runs, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "linked").symlink_to(runs / "sweep")
     assert list(run_folders(tmp_path / "other")) == [tmp_path / "other" / "linked" / "b"]
+
+
+def test_names_without_time():
+    assert without_time("search-darts-exp0.1-s0-20261128-140757-341205947") == (
+        "search-darts-exp0.1-s0"
+    )
+    assert without_time("darts_v2") == "darts_v2"

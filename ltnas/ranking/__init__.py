@@ -1,0 +1,1 @@
+"""Rankings of genotypes by zero-shot proxies, and their agreement with accuracies."""
