@@ -24,7 +24,7 @@ from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import Evaluated, SearchConfig
+from ltnas.config import Evaluated, SearchConfig, ZeroShot
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -34,7 +34,7 @@ from ltnas.runs.atomic import atomically
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
-from ltnas.space.edge_masks import edge_masks
+from ltnas.space.edge_masks import Mask, Masks
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import KINDS, check_image_size, edges
 from ltnas.training.evaluated_selection import selection_by_measuring
@@ -42,6 +42,7 @@ from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
 from ltnas.training.staged_search import StagedSearch
 from ltnas.training.trainer import build_trainer, choose_accelerator, fit
+from ltnas.training.zero_shot import space_of_search
 
 
 def search(config: SearchConfig) -> Path:
@@ -61,20 +62,23 @@ def search(config: SearchConfig) -> Path:
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
+        if isinstance(config.progression, ZeroShot):
+            console.print(f"pruning the space by zero-shot scores ({config.progression.scoring})")
+        masks = space_of_search(config, long_tail, folder)
         if config.selection.reads_weights:
-            _train_supernet(config, accelerator, long_tail, folder=folder, console=console)
+            _train_supernet(config, accelerator, long_tail, masks, folder=folder, console=console)
         else:
-            _select_without_training(config, long_tail, folder)
+            _select_without_training(config, long_tail, masks, folder)
     return folder.path
 
 
-def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
+def _select_without_training(
+    config: SearchConfig, long_tail: LongTail, masks: Masks, folder: RunFolder
+) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
     mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
-    genotype, notes = select(
-        config.selection, mixing, space.operations, config.seed, masks=edge_masks(space)
-    )
+    genotype, notes = select(config.selection, mixing, space.operations, config.seed, masks=masks)
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)
@@ -84,6 +88,7 @@ def _train_supernet(
     config: SearchConfig,
     accelerator: str,
     long_tail: LongTail,
+    masks: dict[str, Mask],
     *,
     folder: RunFolder,
     console: Console,
@@ -93,7 +98,7 @@ def _train_supernet(
     watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
     progress = ProgressLine(console, config.scheme, history, config.epochs)
     with open_logger(config, folder, "search") as logger:
-        staged = StagedSearch(config, accelerator, long_tail)
+        staged = StagedSearch(config, accelerator, long_tail, masks)
         for stage in staged.stages:
             module = staged.module(stage)
             checkpoint = folder.checkpoint_of(stage.number, len(staged.stages))

@@ -77,7 +77,7 @@ def search_stages(config: c.SearchConfig) -> list[SearchStage]:
         )
     ]
     match progression:
-        case c.NoProgression():
+        case c.NoProgression() | c.ZeroShot():
             return stages
         case c.Deepen():
             return [

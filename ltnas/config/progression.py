@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ltnas.config.requirements import require
+from ltnas.config.proxy import PROXY_NAMES
+from ltnas.config.requirements import require, require_choice
+
+SCORINGS = ("leave_one_out", "marginal", "saliency")
+"""Scores of an operation in zero-shot pruning."""
+GRANULARITIES = ("edge_operation", "operation")
+"""What is kept or dropped together in zero-shot pruning."""
 
 
 @dataclass
@@ -111,8 +117,56 @@ class Widen(Staged):
         )
 
 
+@dataclass
+class ZeroShot(Progression):
+    """One stage, without the operations that zero-shot scores find dispensable before it.
+
+    Half Search Space (Rumiantsev and Coates 2025, arXiv 2505.13586). Their abstract says neither
+    which proxies nor which rule they take: all constants are our choice.
+    """
+
+    scoring: str = "leave_one_out"
+    """Score of an operation: `leave_one_out`, what the proxy of the network of all operations loses
+    without it; `marginal`, the mean proxy of random architectures that have it; `saliency`, its
+    effect on the output of a network of absolute weights, which needs no proxy."""
+    proxy: str = "nwot"
+    """Zero-shot proxy of a network."""
+    granularity: str = "edge_operation"
+    """`edge_operation`: each edge keeps operations of its own; `operation`: all edges of a kind of
+    cell keep the same."""
+    keep: float = 0.5
+    """Share of the operations of an edge that are kept."""
+    repeats: int = 3
+    """Number of scores of each operation, with other weights and images, which are compared by
+    their ranks."""
+    samples: int = 100
+    """Number of random architectures of each repeat, for `marginal`."""
+    images: int = 32
+    """Number of images of a repeat, equally many of each class."""
+    channels: int = 4
+    """Channels of the first cell of the networks that are scored."""
+    cells: int = 3
+    """Number of cells of the networks that are scored."""
+
+    def __post_init__(self) -> None:
+        require_choice("progression.scoring", self.scoring, SCORINGS)
+        require_choice("progression.proxy", self.proxy, PROXY_NAMES)
+        require_choice("progression.granularity", self.granularity, GRANULARITIES)
+        require(0 < self.keep <= 1, f"progression.keep={self.keep} must lie in (0, 1]")
+        for key in ("repeats", "samples", "channels"):
+            require(
+                getattr(self, key) >= 1, f"progression.{key}={getattr(self, key)} must be 1 or more"
+            )
+        require(
+            self.cells >= 3,
+            f"progression.cells={self.cells} must be 3 or more: fewer cells are not of both kinds",
+        )
+        require(self.images >= 4, f"progression.images={self.images} must be 4 or more images")
+
+
 PROGRESSIONS: dict[str, type[Progression]] = {
     "none": NoProgression,
     "deepen": Deepen,
     "widen": Widen,
+    "zero_shot": ZeroShot,
 }

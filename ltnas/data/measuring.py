@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from ltnas.data.long_tail import LongTail
 from ltnas.data.stream import Batch
-from ltnas.data.subset import Indices, subset_indices
+from ltnas.data.subset import Indices
 
 
 def measuring_batches(
@@ -34,18 +34,20 @@ def measuring_batches(
     ]
 
 
-def balanced_part(labels: Indices, positions: Indices, images: int, seed: int) -> Indices:
-    """Return positions with as equally many images of each class as there are, in random order.
+def balanced_positions(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Draw positions of images, equally many of each class as far as the classes have them.
+
+    In rounds, of which each takes one image of every class that has any left, in random order. So
+    the first images of the batch, and its parts, are about balanced too.
 
     Args:
-        labels: class numbers of the training images, int64 [N].
-        positions: positions among the training images to choose from.
-        images: number of images; fewer if classes have fewer than their share.
-        seed: seed of the draw.
+        labels: class numbers of all images, int64 [N].
+        size: number of images to draw; no image is drawn twice, so that at most N are.
+        generator: source of all random numbers.
     """
-    own = labels[positions]
-    present = np.unique(own)
-    share = -(-images // len(present))
-    counts = [min(share, int(count)) for count in np.bincount(own, minlength=int(labels.max()) + 1)]
-    chosen = positions[subset_indices(own, counts, seed)]
-    return np.random.RandomState(seed).permutation(chosen)[: max(images, 2)]
+    order = torch.randperm(len(labels), generator=generator)
+    by_class = order[labels[order].argsort(stable=True)]
+    # Round of each image, [N]: its place among those of its class.
+    rounds = torch.cat([torch.arange(count) for count in labels.bincount()])
+    ties = torch.rand(len(labels), generator=generator, dtype=torch.float64)
+    return by_class[(rounds + ties).argsort()[:size]]

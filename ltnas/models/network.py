@@ -212,6 +212,7 @@ class Network(BranchedModel):
 
         # The order of construction is the order of random draws, and so part of what a seed means.
         self.cells = nn.ModuleList(make(plan) for plan in plans)
+        self.kinds = [kind(plan.reduction) for plan in plans]
         self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
         self.drop_path = DropPath()
         # Channels of the output of each cell.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ltnas.data.long_tail import LongTail
+from ltnas.data.measuring import balanced_positions
 from ltnas.data.seeds import generator
 
 
@@ -43,25 +44,6 @@ class ProxyBatch:
     def to(self, device: torch.device) -> ProxyBatch:
         """Return the batch on a device."""
         return ProxyBatch(self.images.to(device), self.labels.to(device), self.classes)
-
-
-def balanced_positions(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Draw positions of images, equally many of each class as far as the classes have them.
-
-    In rounds, of which each takes one image of every class that has any left, in random order. So
-    the first images of the batch, and its parts, are about balanced too.
-
-    Args:
-        labels: class numbers of all images, int64 [N].
-        size: number of images to draw; no image is drawn twice, so that at most N are.
-        generator: source of all random numbers.
-    """
-    order = torch.randperm(len(labels), generator=generator)
-    by_class = order[labels[order].argsort(stable=True)]
-    # Round of each image, [N]: its place among those of its class.
-    rounds = torch.cat([torch.arange(count) for count in labels.bincount()])
-    ties = torch.rand(len(labels), generator=generator, dtype=torch.float64)
-    return by_class[(rounds + ties).argsort()[:size]]
 
 
 def natural_positions(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from ltnas.axes.selection import random_genotype
 from ltnas.config import RankConfig, Space, require
 from ltnas.data.test_sets import headline
 from ltnas.reports.runs import NOT_OF_A_GROUP, Run, find_runs
 from ltnas.runs.user_paths import expanded
+from ltnas.space.drawing import random_genotype
 from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import FILE, Genotype, is_published, load_genotype, published_names
 

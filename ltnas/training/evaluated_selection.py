@@ -15,7 +15,8 @@ from ltnas import config as c
 from ltnas.axes.evolution import regularised_evolution
 from ltnas.axes.removal import Decision, select_by_removal
 from ltnas.data.long_tail import LongTail
-from ltnas.data.measuring import balanced_part, measuring_batches
+from ltnas.data.measuring import balanced_positions, measuring_batches
+from ltnas.data.seeds import generator
 from ltnas.data.stream import Batch
 from ltnas.models.restriction import restricted
 from ltnas.space.drawing import draw_genotype, mutated_genotype
@@ -43,15 +44,13 @@ def selection_by_measuring(
     selection = config.selection
     assert isinstance(selection, c.Evaluated)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
-    labels = long_tail.train.labels.numpy()
     _, half = halves(config, long_tail)
     seed = config.data.subset_seed
+    labels = long_tail.train.labels[torch.from_numpy(half)]
+    drawn = balanced_positions(labels, selection.images, generator(seed))
     few, everything = (
         measuring_batches(long_tail, positions, size=config.batch_size, device=device)
-        for positions in (
-            balanced_part(labels, half, selection.images, seed),
-            np.random.RandomState(seed).permutation(half),
-        )
+        for positions in (half[drawn.numpy()], np.random.RandomState(seed).permutation(half))
     )
     module.cpu()
     shared = SharedWeights(module.network, device, autocast(accelerator, config.precision))
@@ -72,14 +71,14 @@ def select_by_measuring(
     """
     supernet = shared.network.supernet
     space = (supernet.operation_names, supernet.nodes, supernet.masks)
-    generator = random.Random(seed)
+    draws = random.Random(seed)
 
     @cache
     def fitness(genotype: Genotype) -> Quality:
         return shared.of_genotype(genotype, few)
 
     def draw() -> Genotype:
-        return draw_genotype(*space, generator)
+        return draw_genotype(*space, draws)
 
     match config:
         case c.Sampled():
@@ -89,14 +88,14 @@ def select_by_measuring(
             measured = regularised_evolution(
                 fitness,
                 draw,
-                lambda parent: mutated_genotype(parent, *space, generator),
+                lambda parent: mutated_genotype(parent, *space, draws),
                 evaluations=config.candidates,
                 population=config.population,
                 tournament=config.tournament,
-                generator=generator,
+                generator=draws,
             )
         case c.Removal():
-            return _by_removal(shared, few, generator)
+            return _by_removal(shared, few, draws)
         case _:
             raise TypeError(f"{config} is not a selection that measures architectures")
     return _best(measured, config.finalists, lambda found: shared.of_genotype(found, all_images))
@@ -131,7 +130,7 @@ def _best(
 
 
 def _by_removal(
-    shared: SharedWeights, few: list[Batch], generator: random.Random
+    shared: SharedWeights, few: list[Batch], draws: random.Random
 ) -> tuple[Genotype, Records]:
     """Return genotype and records of a selection by removal."""
     network, supernet = shared.network, shared.network.supernet
@@ -141,7 +140,7 @@ def _by_removal(
         return shared.of_mixing(copy, mixing, few)
 
     genotype, decisions = select_by_removal(
-        network.expected_weights(), supernet.operation_names, supernet.nodes, fitness, generator
+        network.expected_weights(), supernet.operation_names, supernet.nodes, fitness, draws
     )
     return genotype, [record for decision in decisions for record in _decision_records(decision)]
 

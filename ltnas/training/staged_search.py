@@ -10,7 +10,7 @@ from torch import Tensor
 from ltnas.axes.progression import SearchStage, keep_strongest, search_stages
 from ltnas.config import SearchConfig
 from ltnas.data.long_tail import LongTail
-from ltnas.space.edge_masks import edge_masks
+from ltnas.space.edge_masks import Masks, edge_masks
 from ltnas.space.layout import edges
 from ltnas.training.inheritance import inherit_weights, inherited_states
 from ltnas.training.learner import Learner
@@ -25,6 +25,8 @@ class StagedSearch:
         config: configuration of the search.
         accelerator: `gpu` or `cpu`.
         long_tail: images.
+        masks: operations that each edge has at first, by kind of cell; None: those of the
+            configured space.
 
     Attributes:
         stages: the stages.
@@ -32,12 +34,18 @@ class StagedSearch:
             with their strengths, in plain types.
     """
 
-    def __init__(self, config: SearchConfig, accelerator: str, long_tail: LongTail) -> None:
+    def __init__(
+        self,
+        config: SearchConfig,
+        accelerator: str,
+        long_tail: LongTail,
+        masks: Masks | None = None,
+    ) -> None:
         self.config, self.accelerator, self.long_tail = config, accelerator, long_tail
         self.stages = search_stages(config)
         self.records: list[dict[str, Any]] = []
         self._operations = tuple(config.space.operations)
-        self._masks = edge_masks(config.space)
+        self._masks = dict(masks or edge_masks(config.space))
         self._before: tuple[Learner, list[torch.optim.Optimizer]] | None = None
         self._strengths: dict[str, Tensor] | None = None
 

@@ -5,32 +5,7 @@ import torch
 from composed import composed
 
 from ltnas.data.long_tail import load_long_tail
-from ltnas.data.measuring import balanced_part, measuring_batches
-
-
-def test_all_classes_have_the_same_number_of_images_as_far_as_they_go():
-    labels = np.repeat([0, 1, 2], [50, 20, 3])
-    positions = np.arange(0, 73)
-    found = balanced_part(labels, positions, 30, 0)
-    assert np.bincount(labels[found]).tolist() == [10, 10, 3]
-    assert len(set(found.tolist())) == len(found)
-    assert found.tolist() == balanced_part(labels, positions, 30, 0).tolist()
-    assert found.tolist() != balanced_part(labels, positions, 30, 1).tolist()
-
-
-def test_images_come_from_the_given_positions_and_not_by_class():
-    labels = np.repeat([0, 1], [40, 40])
-    positions = np.arange(0, 80, 2)
-    found = balanced_part(labels, positions, 20, 0)
-    assert len(found) == 20
-    assert set(found.tolist()) <= set(positions.tolist())
-    assert np.bincount(labels[found]).tolist() == [10, 10]
-    assert labels[found].tolist() != sorted(labels[found].tolist())
-
-
-def test_a_class_that_the_positions_lack_has_no_images():
-    labels = np.array([0, 0, 2, 2, 1])
-    assert sorted(balanced_part(labels, np.arange(4), 4, 0).tolist()) == [0, 1, 2, 3]
+from ltnas.data.measuring import measuring_batches
 
 
 def test_batches_are_standardised_and_of_equal_size():

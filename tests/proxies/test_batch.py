@@ -8,8 +8,9 @@ import torch
 from ltnas import config as c
 from ltnas.config import BATCHES
 from ltnas.data.long_tail import load_long_tail
+from ltnas.data.measuring import balanced_positions
 from ltnas.data.seeds import generator
-from ltnas.proxies.batch import POSITIONS, balanced_positions, draw_batch, natural_positions
+from ltnas.proxies.batch import POSITIONS, draw_batch, natural_positions
 
 LABELS = torch.tensor([0] * 50 + [1] * 10 + [2] * 2)
 
