@@ -24,9 +24,7 @@ from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import (
-    SearchConfig,
-)
+from ltnas.config import SearchConfig, StackedCells
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -38,7 +36,7 @@ from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
 from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
-from ltnas.space.layout import KINDS, check_image_size, edges
+from ltnas.space.layout import check_image_size, edges
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
 from ltnas.training.staged_search import StagedSearch
@@ -72,7 +70,9 @@ def search(config: SearchConfig) -> Path:
 def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
-    mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
+    mixing = dict.fromkeys(
+        StackedCells.kinds, torch.zeros(len(edges(space.nodes)), len(space.operations))
+    )
     genotype, notes = select(
         config.selection, mixing, space.operations, config.seed, masks=edge_masks(space)
     )

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ltnas import config as c
 from ltnas.axes.gradients import Average, gradients
 from ltnas.axes.relaxations import Tensors
-from ltnas.space.layout import KINDS
 
 MixingLoss = Callable[[Tensors], Tensor]
 """Training loss as a function of the mixing weights by kind of cell, each [edges, operations]."""
@@ -193,7 +192,11 @@ class AdversarialPerturbation(Perturbation):
 
 
 def build_perturbation(
-    config: c.Perturbation, edges: int, operations: int, sums_to_one: bool
+    config: c.Perturbation,
+    edges: int,
+    operations: int,
+    sums_to_one: bool,
+    kinds: Iterable[str] = c.StackedCells.kinds,
 ) -> Perturbation | None:
     """Build the module of a value on the perturbation axis; None if nothing is perturbed.
 
@@ -202,11 +205,12 @@ def build_perturbation(
         edges: number of edges of a cell.
         operations: number of candidate operations.
         sums_to_one: True if the relaxation's weights of an edge sum to one.
+        kinds: kinds of cell of the macro-network.
 
     Raises:
         TypeError: the value is not on the axis.
     """
-    shape = (KINDS, edges, operations)
+    shape = (kinds, edges, operations)
     first, last = config.first_epsilon, config.epsilon
     match config:
         case c.NoPerturbation():

@@ -14,7 +14,7 @@ from ltnas import config as c
 from ltnas.axes.masks import masked
 from ltnas.space.edge_masks import Mask, Masks, full_mask
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 
 def nodes_of(weights: Tensor) -> int:
@@ -158,7 +158,11 @@ def with_few_skips(
 
 
 def random_genotype(
-    operations: Sequence[str], nodes: int, seed: int, masks: Masks | None = None
+    operations: Sequence[str],
+    nodes: int,
+    seed: int,
+    masks: Masks | None = None,
+    macro: str = "cells",
 ) -> Genotype:
     """Draw two edges into each node, and on each an operation that it has, uniformly.
 
@@ -167,9 +171,10 @@ def random_genotype(
         nodes: number of intermediate nodes of a cell.
         seed: seed of the draw.
         masks: operations that each edge has, by kind of cell; None: all.
+        macro: name of the macro-network.
     """
     generator = random.Random(seed)
-    masks = masks or dict.fromkeys(KINDS, full_mask(nodes, len(operations)))
+    masks = masks or dict.fromkeys(c.MACROS[macro].kinds, full_mask(nodes, len(operations)))
 
     def draw(mask: Mask) -> CellGenotype:
         names = {
@@ -185,7 +190,7 @@ def random_genotype(
         )
 
     # Normal cell first: the order of draws is part of what a seed means.
-    return Genotype(*(draw(masks[kind]) for kind in KINDS))
+    return Genotype({kind: draw(mask) for kind, mask in masks.items()}, macro)
 
 
 def select(
@@ -195,6 +200,7 @@ def select(
     seed: int,
     *,
     masks: Masks | None = None,
+    macro: str = "cells",
 ) -> tuple[Genotype, list[str]]:
     """Return the genotype of mixing weights, and notes on what a reader must know about it.
 
@@ -207,14 +213,16 @@ def select(
         operations: names of the candidate operations.
         seed: seed of the run, for a selection that draws.
         masks: operations that each edge has, by kind of cell; None: all.
+        macro: name of the macro-network.
     """
     if isinstance(config, c.RandomDraw):
-        return random_genotype(operations, nodes_of(weights[KINDS[0]]), seed, masks), []
+        any_weights = next(iter(weights.values()))
+        return random_genotype(operations, nodes_of(any_weights), seed, masks, macro), []
     notes: list[str] = []
     cells = {}
-    for kind in KINDS:
+    for kind, of_kind in weights.items():
         # [edges, operations]; the choice is made on the CPU, since it reads single numbers.
-        values = weights[kind].detach().cpu()
+        values = of_kind.detach().cpu()
         # Minus infinity is below every weight and every threshold, so masked operations lose.
         values = masked(values, None if masks is None else torch.tensor(masks[kind]))
         choose = partial(_select_edges, config, operations=operations)
@@ -231,7 +239,7 @@ def select(
             )
             chosen = top2(values, operations)
         cells[kind] = cell_genotype(chosen)
-    return Genotype(**cells), notes
+    return Genotype(cells, macro), notes
 
 
 def _select_edges(config: c.Selection, weights: Tensor, operations: Sequence[str]) -> list[Edge]:

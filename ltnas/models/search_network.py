@@ -16,9 +16,10 @@ from ltnas.models.branches import BranchedModel, Trunk
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import MakeClassifier
 from ltnas.models.sources import EdgeWeights
+from ltnas.models.stacked_supernet import StackedSupernet
 from ltnas.models.supernet import Supernet
 from ltnas.space.edge_masks import Masks
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 
 class SearchNetwork(BranchedModel):
@@ -244,7 +245,7 @@ def build_search_network(
         classifier: makes a classifier from the size of features and the number of classes.
         branch_depth: see `Supernet`.
     """
-    supernet = Supernet(
+    supernet = StackedSupernet(
         design=design,
         channels=channels,
         cells=cells,
@@ -256,11 +257,11 @@ def build_search_network(
     # The order of drawing is part of what a seed means: supernet, classifier, architecture, edges.
     head = classifier(features, classes)
     rows = len(edges(design.nodes))
-    kinds = KINDS if relaxation.has_parameters else ()
+    kinds = tuple(supernet.masks) if relaxation.has_parameters else ()
     architecture = initial_parameters(initial_deviation, kinds, rows, len(design.operations))
     edge_parameters = None
     if edge_deviation is not None:
-        edge_parameters = initial_parameters(edge_deviation, KINDS, rows)
+        edge_parameters = initial_parameters(edge_deviation, tuple(supernet.masks), rows)
     return SearchNetwork(
         supernet,
         head,

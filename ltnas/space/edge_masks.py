@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from ltnas.config import Space
-from ltnas.space.layout import KINDS, edges
+from ltnas.config import Space, StackedCells
+from ltnas.space.layout import edges
 
 Mask = tuple[tuple[bool, ...], ...]
 """True for the candidate operations that exist, [edges][operations]."""
@@ -23,12 +23,19 @@ def full_mask(nodes: int, operations: int) -> Mask:
     return ((True,) * operations,) * len(edges(nodes))
 
 
-def edge_masks(space: Space) -> dict[str, Mask]:
-    """Return the mask of each kind of cell of a space."""
-    listed = dict(zip(KINDS, (space.normal_edges, space.reduce_edges), strict=True))
-    return {
-        kind: full_mask(space.nodes, len(space.operations))
-        if names is None
-        else tuple(tuple(name in edge for name in space.operations) for edge in names)
-        for kind, names in listed.items()
-    }
+def edge_masks(space: Space, kinds: Iterable[str] = StackedCells.kinds) -> dict[str, Mask]:
+    """Return the mask of each kind of cell of a space.
+
+    Args:
+        space: search space.
+        kinds: kinds of cell of the macro-network.
+    """
+    listed = {"normal": space.normal_edges, "reduce": space.reduce_edges}
+    return {kind: _edge_mask(space, listed.get(kind)) for kind in kinds}
+
+
+def _edge_mask(space: Space, listed: list[list[str]] | None) -> Mask:
+    """Return the mask of a cell whose edges have listed operations; None: all of the space."""
+    if listed is None:
+        return full_mask(space.nodes, len(space.operations))
+    return tuple(tuple(name in edge for name in space.operations) for edge in listed)

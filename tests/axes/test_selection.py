@@ -56,7 +56,7 @@ def test_all_equal_gives_max_pool_from_both_inputs():
         Top2(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS, 0
     )
     assert notes == []
-    for cell in (genotype.normal, genotype.reduce):
+    for cell in (genotype.cell("normal"), genotype.cell("reduce")):
         assert [(edge.operation, edge.source) for edge in cell.edges] == [
             ("max_pool_3x3", 0),
             ("max_pool_3x3", 1),
@@ -100,8 +100,8 @@ def test_an_emptied_cell_falls_back_and_says_so(rule):
     weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.5)}
     weights["reduce"][0, 4] = 0.9
     genotype, notes = select(rule, weights, OPERATIONS, 0)
-    assert genotype.reduce.edges == (Edge("sep_conv_3x3", 2, 0),)
-    assert len(genotype.normal.edges) == 8
+    assert genotype.cell("reduce").edges == (Edge("sep_conv_3x3", 2, 0),)
+    assert len(genotype.cell("normal").edges) == 8
     assert len(notes) == 1
     assert "normal cell" in notes[0]
     assert "0.500" in notes[0]
@@ -112,7 +112,7 @@ def test_edges_that_reach_no_output_count_as_an_empty_cell():
     weights["normal"][4, 4] = 0.9  # 2 -> 3 alone: nothing leads to 2
     genotype, notes = select(ThresholdSparse(), weights, OPERATIONS, 0)
     assert len(notes) == 1
-    assert len(genotype.normal.edges) == 8
+    assert len(genotype.cell("normal").edges) == 8
 
 
 def test_random_depends_on_the_seed_and_on_no_weights():
@@ -131,16 +131,18 @@ def test_random_genotype_is_a_function_of_the_seed():
 
 def test_random_genotype_is_uniform():
     drawn = [random_genotype(OPERATIONS, 4, seed) for seed in range(400)]
-    operations = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    operations = Counter(edge.operation for g in drawn for edge in g.cell("normal").edges)
     assert set(operations) == set(OPERATIONS) - {"none"}
     expected = 400 * 8 / 7
     chi_square = sum((n - expected) ** 2 / expected for n in operations.values())
     assert chi_square < 22.5  # 6 degrees of freedom, p = 0.001
-    sources = Counter(edge.source for g in drawn for edge in g.normal.edges if edge.node == 5)
+    sources = Counter(
+        edge.source for g in drawn for edge in g.cell("normal").edges if edge.node == 5
+    )
     assert sum((n - 160) ** 2 / 160 for n in sources.values()) < 18.5  # 4 degrees, p = 0.001
     for genotype in drawn[:20]:
         for node in (2, 3, 4, 5):
-            incoming = [edge.source for edge in genotype.reduce.edges if edge.node == node]
+            incoming = [edge.source for edge in genotype.cell("reduce").edges if edge.node == node]
             assert len(set(incoming)) == 2
             assert max(incoming) < node
 
@@ -197,10 +199,10 @@ def test_a_random_genotype_is_uniform_over_the_operations_of_each_edge():
     only_two = ((*[False] * 4, True, True, False, False),) * 14
     masks = {"normal": only_two, "reduce": full_mask(4, 8)}
     drawn = [random_genotype(OPERATIONS, 4, seed, masks) for seed in range(200)]
-    counts = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    counts = Counter(edge.operation for g in drawn for edge in g.cell("normal").edges)
     assert set(counts) == {"sep_conv_3x3", "sep_conv_5x5"}
     assert abs(counts["sep_conv_3x3"] - 800) < 66  # 3.3 standard deviations of 1600 tosses
-    others = {edge.operation for g in drawn for edge in g.reduce.edges}
+    others = {edge.operation for g in drawn for edge in g.cell("reduce").edges}
     assert others == set(OPERATIONS) - {"none"}
 
 
@@ -234,13 +236,13 @@ def test_every_edge_is_kept_unless_none_is_strongest():
 def test_the_weakest_skip_connections_of_the_normal_cell_are_replaced():
     both = {"normal": WEIGHTS, "reduce": WEIGHTS}
     free, _ = select(Top2(), both, NAMES, 0)
-    assert free.normal.share("skip_connect") == 1
+    assert free.cell("normal").share("skip_connect") == 1
     limited, _ = select(Top2(most_skips=2), both, NAMES, 0)
     # First the one of weight 0.2 (1 -> 2) becomes a convolution, then that of 0.45 (2 -> 3).
-    assert set(limited.normal.edges) == {
+    assert set(limited.cell("normal").edges) == {
         *(Edge("skip_connect", 2, 0), Edge("sep_conv_3x3", 2, 1)),
         *(Edge("skip_connect", 3, 0), Edge("sep_conv_3x3", 3, 2)),
     }
-    assert limited.reduce == free.reduce
+    assert limited.cell("reduce") == free.cell("reduce")
     none, _ = select(Top2(most_skips=0), both, NAMES, 0)
-    assert none.normal.share("skip_connect") == 0
+    assert none.cell("normal").share("skip_connect") == 0

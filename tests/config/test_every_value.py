@@ -27,6 +27,7 @@ from ltnas.models.classifiers import make_classifier
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import supernet_costs
 from ltnas.space.genotype import load_genotype
+from ltnas.space.layout import cell_plans
 
 CLASSES = 4
 COUNTS = torch.tensor([8.0, 6.0, 3.0, 1.0])
@@ -140,7 +141,8 @@ def augmented(value):
 
 
 def regularised(value):
-    costs = supernet_costs(OPERATIONS, 2, channels=4, cells=3, image_size=8, partial_channels=1)
+    plans = cell_plans(4, 3, {"normal": 2, "reduce": 2}, stem=12, stem_before=12)
+    costs = supernet_costs(OPERATIONS, 2, plans=plans, image_size=8, partial_channels=1)
     term = build_regulariser(value, costs)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     masks = EdgeMasks(dict.fromkeys(kinds, ((True,),)))

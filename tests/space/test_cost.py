@@ -8,6 +8,7 @@ from ltnas.config.space import KNOWN_OPERATIONS, OPERATIONS
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import MixingWeights
 from ltnas.space.cost import operation_cost, supernet_costs
+from ltnas.space.layout import cell_plans
 
 C, SIDE = 8, 4
 
@@ -64,7 +65,8 @@ def test_an_unknown_operation_is_refused():
 
 
 def test_costs_of_all_cells():
-    found = supernet_costs(OPERATIONS, 2, channels=16, cells=8, image_size=32, partial_channels=4)
+    plans = cell_plans(16, 8, {"normal": 2, "reduce": 2}, stem=48, stem_before=48)
+    found = supernet_costs(OPERATIONS, 2, plans=plans, image_size=32, partial_channels=4)
     assert [len(found[kind]) for kind in ("normal", "reduce")] == [6, 2]
     column = OPERATIONS.index("sep_conv_3x3")
     # Widths 16, 32 and 64, of which operations see a quarter.

@@ -55,14 +55,16 @@ def cells(draw):
 @settings(deadline=None)  # a busy machine may be slow
 @given(cells(), cells())
 def test_json_keeps_everything(normal, reduce):
-    written = json.dumps(Genotype(normal, reduce).to_json())
-    assert parse_genotype(json.loads(written), "here") == Genotype(normal, reduce)
+    written = json.dumps(Genotype({"normal": normal, "reduce": reduce}).to_json())
+    assert parse_genotype(json.loads(written), "here") == Genotype(
+        {"normal": normal, "reduce": reduce}
+    )
 
 
 def test_the_form_of_the_json():
     normal = CellGenotype((Edge("skip_connect", 3, 1), Edge("none", 2, 0)), (3, 2))
     reduce = CellGenotype((Edge("max_pool_3x3", 2, 1),), (2,))
-    assert Genotype(normal, reduce).to_json() == {
+    assert Genotype({"normal": normal, "reduce": reduce}).to_json() == {
         "normal": {"edges": [["skip_connect", 3, 1], ["none", 2, 0]], "concat": [3, 2]},
         "reduce": {"edges": [["max_pool_3x3", 2, 1]], "concat": [2]},
     }
@@ -71,7 +73,7 @@ def test_the_form_of_the_json():
 def test_without_a_concat_every_fed_node_is_output():
     edges = [["none", 4, 0], ["none", 2, 0], ["none", 4, 2]]
     data = {"normal": {"edges": edges}, "reduce": CELL}
-    assert parse_genotype(data, "here").normal.concat == (2, 4)
+    assert parse_genotype(data, "here").cell("normal").concat == (2, 4)
 
 
 def test_a_cell_of_edges_is_in_the_order_of_nodes_and_no_more():
@@ -82,8 +84,8 @@ def test_a_cell_of_edges_is_in_the_order_of_nodes_and_no_more():
 
 def test_cells_by_kind_and_operations_of_both():
     loaded = load_genotype("darts_v2")[0]
-    assert loaded.cell("normal") is loaded.normal
-    assert loaded.cell("reduce") is loaded.reduce
+    assert loaded.cells["normal"] is loaded.cell("normal")
+    assert loaded.cells["reduce"] is loaded.cell("reduce")
     assert loaded.count("skip_connect") == 2 + 3
     assert loaded.count("max_pool_3x3", "avg_pool_3x3") == 5
     assert loaded.count(*KNOWN_OPERATIONS) == 16
@@ -172,8 +174,8 @@ def test_all_published_genotypes_load():
 def test_a_published_genotype_of_another_network_is_refused_and_not_offered(name):
     assert name not in published_names()
     assert error(load_genotype, name) == (
-        f"genotype={name} is made for the broad network, which is not offered: take a genotype of "
-        "DARTS cells"
+        f"genotype={name} is made for the macro-network 'broad', which is not known: its macro "
+        "must be one of cells"
     )
 
 
@@ -265,7 +267,7 @@ def test_a_broken_file_is_named(run_folder):
 
 def test_a_file_for_another_network(run_folder):
     path = run_folder / "genotype.json"
-    path.write_text(json.dumps({**genotype(), "macro": "darts"}))
+    path.write_text(json.dumps({**genotype(), "macro": "cells"}))
     load_genotype(str(run_folder))
     path.write_text(json.dumps({**genotype(), "macro": "broad"}))
-    assert "is made for the broad network" in error(load_genotype, str(run_folder))
+    assert "is made for the macro-network 'broad'" in error(load_genotype, str(run_folder))

@@ -147,7 +147,7 @@ def test_imagenet_networks_have_the_parameters_of_the_authors_code(name):
 def test_snas_normalises_its_pools_and_we_do_not(name, official, pools):
     """A scale and a shift for each of the 72 and 144 channels of the two reduction cells."""
     model = shapes(name, 36, 20, 10)
-    reduce = load_genotype(name)[0].reduce
+    reduce = load_genotype(name)[0].cell("reduce")
     assert sum("pool" in edge.operation for edge in reduce.edges) == pools
     counts = parameter_counts(model)
     assert counts["parameters"] + pools * 2 * (72 + 144) == official
@@ -175,7 +175,7 @@ def test_every_published_network_is_counted_here():
 
 def test_darts_v2_is_literal():
     genotype = load_genotype("darts_v2")[0]
-    assert genotype.normal.edges == (
+    assert genotype.cell("normal").edges == (
         Edge("sep_conv_3x3", 2, 0),
         Edge("sep_conv_3x3", 2, 1),
         Edge("sep_conv_3x3", 3, 0),
@@ -185,7 +185,7 @@ def test_darts_v2_is_literal():
         Edge("skip_connect", 5, 0),
         Edge("dil_conv_3x3", 5, 2),
     )
-    assert genotype.reduce.edges == (
+    assert genotype.cell("reduce").edges == (
         Edge("max_pool_3x3", 2, 0),
         Edge("max_pool_3x3", 2, 1),
         Edge("skip_connect", 3, 2),
@@ -195,19 +195,19 @@ def test_darts_v2_is_literal():
         Edge("skip_connect", 5, 2),
         Edge("max_pool_3x3", 5, 1),
     )
-    assert genotype.normal.concat == genotype.reduce.concat == (2, 3, 4, 5)
+    assert genotype.cell("normal").concat == genotype.cell("reduce").concat == (2, 3, 4, 5)
 
 
 def test_fairdarts_a_is_literal():
     genotype = load_genotype("fairdarts_a")[0]
-    assert genotype.normal.edges == (
+    assert genotype.cell("normal").edges == (
         Edge("sep_conv_3x3", 2, 0),
         Edge("sep_conv_5x5", 2, 1),
         Edge("max_pool_3x3", 4, 0),
         Edge("sep_conv_3x3", 5, 0),
     )
-    assert genotype.normal.concat == (2, 4, 5)  # node 3 has no input
-    assert genotype.reduce.edges == (
+    assert genotype.cell("normal").concat == (2, 4, 5)  # node 3 has no input
+    assert genotype.cell("reduce").edges == (
         Edge("max_pool_3x3", 2, 0),
         Edge("avg_pool_3x3", 2, 1),
         Edge("avg_pool_3x3", 3, 0),
@@ -217,12 +217,12 @@ def test_fairdarts_a_is_literal():
         Edge("skip_connect", 5, 0),
         Edge("skip_connect", 5, 1),
     )
-    assert genotype.reduce.concat == (2, 3, 4, 5)
+    assert genotype.cell("reduce").concat == (2, 3, 4, 5)
 
 
 def test_gdas_is_the_copy_of_fairdarts():
     """The authors' later literal ends with source 1; no count can tell the two apart."""
-    assert load_genotype("gdas_v1")[0].reduce.edges[-1] == Edge("sep_conv_5x5", 5, 2)
+    assert load_genotype("gdas_v1")[0].cell("reduce").edges[-1] == Edge("sep_conv_5x5", 5, 2)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,6 @@ def test_gdas_is_the_copy_of_fairdarts():
 )
 def test_every_node_has_two_inputs_but_in_fairdarts(name):
     genotype = load_genotype(name)[0]
-    for cell in (genotype.normal, genotype.reduce):
+    for cell in (genotype.cell("normal"), genotype.cell("reduce")):
         assert [edge.node for edge in cell.edges] == [2, 2, 3, 3, 4, 4, 5, 5]
         assert cell.concat == (2, 3, 4, 5)
