@@ -24,7 +24,8 @@ from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import SearchConfig, StackedCells
+from ltnas.config import SearchConfig
+from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -55,7 +56,13 @@ def search(config: SearchConfig) -> Path:
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
-    check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
+    check_image_size(
+        long_tail.image_size,
+        config.cells,
+        auxiliary=False,
+        stem="cifar",
+        macro=choices(config)["macro"],
+    )
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
@@ -70,11 +77,15 @@ def search(config: SearchConfig) -> Path:
 def _select_without_training(config: SearchConfig, long_tail: LongTail, folder: RunFolder) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
-    mixing = dict.fromkeys(
-        StackedCells.kinds, torch.zeros(len(edges(space.nodes)), len(space.operations))
-    )
+    unread = torch.zeros(len(edges(space.nodes)), len(space.operations))
+    kinds = config.macro.kinds
     genotype, notes = select(
-        config.selection, mixing, space.operations, config.seed, masks=edge_masks(space)
+        config.selection,
+        dict.fromkeys(kinds, unread),
+        space.operations,
+        config.seed,
+        masks=edge_masks(space, kinds),
+        macro=choices(config)["macro"],
     )
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})

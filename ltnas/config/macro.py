@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ltnas.config.requirements import require
+
 
 @dataclass
 class Macro:
@@ -21,4 +23,24 @@ class StackedCells(Macro):
     kinds: ClassVar[tuple[str, ...]] = ("normal", "reduce")
 
 
-MACROS: dict[str, type[Macro]] = {"cells": StackedCells}
+@dataclass
+class BroadCells(Macro):
+    """Two blocks of convolution cells, then enhancement cells (B-DARTS, arXiv 2009.08886).
+
+    `cells` is the number of convolution cells. The last of each block, a broad cell, halves the
+    size; all of them are normal cells.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("normal", "enhancement")
+    # Of the authors' search network; their discrete networks have 2.
+    enhancement_cells: int = 1
+    """Number of enhancement cells."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.enhancement_cells >= 1,
+            f"macro.enhancement_cells={self.enhancement_cells} must be 1 or more",
+        )
+
+
+MACROS: dict[str, type[Macro]] = {"cells": StackedCells, "broad": BroadCells}

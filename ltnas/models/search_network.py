@@ -12,11 +12,12 @@ from ltnas.axes.auxiliary_skip import AuxiliarySkip
 from ltnas.axes.edges import normalised_edges
 from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.relaxations import Relaxation, initial_parameters
+from ltnas.config import Macro, StackedCells
 from ltnas.models.branches import BranchedModel, Trunk
+from ltnas.models.build_supernet import build_supernet
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import MakeClassifier
 from ltnas.models.sources import EdgeWeights
-from ltnas.models.stacked_supernet import StackedSupernet
 from ltnas.models.supernet import Supernet
 from ltnas.space.edge_masks import Masks
 from ltnas.space.layout import edges
@@ -227,13 +228,14 @@ def build_search_network(
     checkpointed: bool = False,
     classifier: MakeClassifier = nn.Linear,
     branch_depth: int | None = None,
+    macro: Macro | None = None,
 ) -> SearchNetwork:
     """Build a search network with weights drawn from torch's generator.
 
     Args:
         design: what the edges of the supernet have.
         channels: channels of the first cell.
-        cells: number of cells in the stack.
+        cells: number of cells; of convolution cells in a broad supernet.
         classes: number of classes.
         relaxation: maps architecture parameters to mixing weights.
         initial_deviation: standard deviation of the initial architecture parameters.
@@ -244,8 +246,10 @@ def build_search_network(
         checkpointed: see `Supernet`.
         classifier: makes a classifier from the size of features and the number of classes.
         branch_depth: see `Supernet`.
+        macro: value on the macro axis; None: stacked cells.
     """
-    supernet = StackedSupernet(
+    supernet = build_supernet(
+        macro or StackedCells(),
         design=design,
         channels=channels,
         cells=cells,

@@ -49,7 +49,7 @@ class Genotype:
 
     Args:
         cells: cells by kind, such as `normal` and `reduce`.
-        macro: name of the macro-network.
+        macro: name of the macro-network, `cells` or `broad`.
     """
 
     cells: Mapping[str, CellGenotype]
@@ -71,7 +71,7 @@ class Genotype:
     def to_json(self) -> dict[str, Any]:
         """Return `{normal: {edges: [[operation, node, source], ...], concat: [...]}, reduce: ...}`.
 
-        A genotype of another macro-network than stacked cells has its name, too.
+        A genotype of another macro-network than stacked cells has its name, too: `macro: broad`.
         `parse_genotype` is the inverse.
         """
         named = {} if self.macro == "cells" else {"macro": self.macro}
@@ -161,11 +161,8 @@ def is_published(name: str) -> bool:
 
 
 def published_names() -> list[str]:
-    """Return the names of published genotypes that can be trained, for `genotype=NAME`."""
-    contents = {
-        name: json.loads(file.read_text("utf-8")) for name, file in _published_files().items()
-    }
-    return sorted(name for name, data in contents.items() if data.get("macro", "cells") in MACROS)
+    """Return the names of all published genotypes, for `genotype=NAME`."""
+    return sorted(_published_files())
 
 
 def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:

@@ -99,6 +99,8 @@ def _halvings(cells: int, macro: str) -> int:
     match macro:
         case "cells":
             return len(reductions(cells))
+        case "broad":
+            return 2  # one broad cell in each of its two blocks
         case _:
             raise ValueError(f"{macro} is not a macro-network")
 
@@ -110,7 +112,7 @@ def check_image_size(
 
     Args:
         size: side of the images, pixels.
-        cells: number of cells in the stack.
+        cells: number of cells, in a broad network of convolution cells.
         auxiliary: True if there is an auxiliary classifier.
         stem: `cifar` or `imagenet`.
         macro: name of the macro-network.

@@ -77,14 +77,17 @@ def build_search(
         channels=config.channels,
         cells=stage.cells,
         classes=len(long_tail.classes),
-        relaxation=build_relaxation(config.relaxation, edges=rows, operations=columns),
+        relaxation=build_relaxation(
+            config.relaxation, edges=rows, operations=columns, kinds=config.macro.kinds
+        ),
         initial_deviation=config.relaxation.initial_deviation,
         edge_deviation=edge_deviation(config.edges),
         auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
-        masks=masks or edge_masks(config.space),
+        masks=masks or edge_masks(config.space, config.macro.kinds),
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),
+        macro=config.macro,
     )
     learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
     learner.to(memory_format=torch.channels_last)
@@ -114,6 +117,7 @@ def build_search(
             rows,
             columns,
             config.relaxation.sums_to_one,
+            kinds=config.macro.kinds,
         ),
         stopping=build_operation_stopping(config.operation_stopping, learner),
         measure=build_measure(config.relaxation, long_tail.image_size),

@@ -124,6 +124,15 @@ def test_random_depends_on_the_seed_and_on_no_weights():
     assert Top2.reads_weights
 
 
+def test_a_genotype_has_the_kinds_of_its_macro_network_in_their_order():
+    kinds = ("normal", "enhancement")
+    weights = {kind: torch.rand(14, 8) for kind in kinds}
+    for selection in (Top2(), RandomDraw()):
+        genotype, _ = select(selection, weights, OPERATIONS, 3, macro="broad")
+        assert genotype.macro == "broad"
+        assert tuple(genotype.cells) == kinds
+
+
 def test_random_genotype_is_a_function_of_the_seed():
     assert random_genotype(OPERATIONS, 4, 3) == random_genotype(OPERATIONS, 4, 3)
     assert len({random_genotype(OPERATIONS, 4, seed) for seed in range(50)}) == 50

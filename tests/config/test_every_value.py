@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 from modules import batches, search_module
+from networks import search_network
 
 from ltnas import config as c
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
@@ -175,7 +176,13 @@ def selected(value):
     return str(genotype)
 
 
+def supernets(value):
+    """Names of the tensors of a supernet."""
+    return tuple(search_network(channels=2, nodes=1, macro=value).state_dict())
+
+
 BUILT = {
+    "macro": supernets,
     "relaxation": relaxed,
     "edges": edge_deviation,
     "auxiliary_skip": auxiliary_skips,

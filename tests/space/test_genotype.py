@@ -70,6 +70,22 @@ def test_the_form_of_the_json():
     }
 
 
+ONE_EDGE = CellGenotype((Edge("skip_connect", 2, 0),), (2,))
+BROAD = Genotype({"normal": ONE_EDGE, "enhancement": ONE_EDGE}, macro="broad")
+
+
+def test_json_names_another_macro_network():
+    written = BROAD.to_json()
+    assert list(written) == ["macro", "normal", "enhancement"]
+    assert written["macro"] == "broad"
+    assert parse_genotype(json.loads(json.dumps(written)), "here") == BROAD
+
+
+def test_equal_genotypes_have_equal_hashes():
+    both = [Genotype({"normal": ONE_EDGE, "reduce": ONE_EDGE}) for _ in range(2)]
+    assert len({*both, BROAD}) == 2
+
+
 def test_without_a_concat_every_fed_node_is_output():
     edges = [["none", 4, 0], ["none", 2, 0], ["none", 4, 2]]
     data = {"normal": {"edges": edges}, "reduce": CELL}
@@ -162,7 +178,7 @@ def test_an_output_node_has_an_input(node):
 
 def test_all_published_genotypes_load():
     names = published_names()
-    assert len(names) == 24
+    assert len(names) == 26
     assert names == sorted(names)
     for name in names:
         genotype, data = load_genotype(name)
@@ -171,12 +187,11 @@ def test_all_published_genotypes_load():
 
 
 @pytest.mark.parametrize("name", ["bnasv2_clr_v1", "bnasv2_clr_v2"])
-def test_a_published_genotype_of_another_network_is_refused_and_not_offered(name):
-    assert name not in published_names()
-    assert error(load_genotype, name) == (
-        f"genotype={name} is made for the macro-network 'broad', which is not known: its macro "
-        "must be one of cells"
-    )
+def test_published_genotypes_of_broad_networks(name):
+    loaded = load_genotype(name)[0]
+    assert loaded.macro == "broad"
+    assert list(loaded.cells) == ["normal", "enhancement"]
+    assert len(loaded.cell("enhancement").edges) == 8
 
 
 def test_a_published_name_may_be_written_as_its_authors_do():
@@ -206,7 +221,7 @@ def test_a_path_may_begin_at_home(run_folder, monkeypatch):
 def no_genotype(where, path, reason):
     return (
         f"genotype={where} has no genotype ({path}: {reason}): give a run folder of ltnas.search, "
-        "a genotype.json, or one of darts_minus_0, "
+        "a genotype.json, or one of bnasv2_clr_v1, "
     )
 
 
@@ -265,9 +280,19 @@ def test_a_broken_file_is_named(run_folder):
     assert message.startswith(f"genotype={run_folder}, normal cell: operation 'conv' is not known")
 
 
-def test_a_file_for_another_network(run_folder):
-    path = run_folder / "genotype.json"
-    path.write_text(json.dumps({**genotype(), "macro": "cells"}))
-    load_genotype(str(run_folder))
-    path.write_text(json.dumps({**genotype(), "macro": "broad"}))
-    assert "is made for the macro-network 'broad'" in error(load_genotype, str(run_folder))
+@pytest.mark.parametrize("macro", ["darts", "", None, 3, ["broad"]])
+def test_an_unknown_macro_network(macro):
+    assert error(parse_genotype, {**genotype(), "macro": macro}, "here") == (
+        f"here is made for the macro-network {macro!r}, which is not known: its macro must be one "
+        "of cells, broad"
+    )
+
+
+def test_a_broad_genotype_needs_its_own_cells():
+    assert error(parse_genotype, {**genotype(), "macro": "broad"}, "here") == (
+        "here is no genotype: it needs the keys normal and enhancement"
+    )
+
+
+def test_a_genotype_may_name_stacked_cells():
+    assert parse_genotype({**genotype(), "macro": "cells"}, "here").macro == "cells"

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from ltnas.config import RetrainConfig
+from ltnas.models.build import describe_network, described_network
 from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.network import Network
 from ltnas.space.genotype import Edge, load_genotype, published_names
@@ -32,6 +34,12 @@ CIFAR = {
     "fairdarts_f": (3_151_054, 497_614_464),
     "fairdarts_g": (2_899_054, 453_376_224),
     "gdas_v1": (3_368_782, 519_428_736),
+}
+
+# The same with 48 channels, 6 convolution cells and 2 enhancement cells.
+BROAD = {
+    "bnasv2_clr_v1": (3_338_074, 504_273_696),
+    "bnasv2_clr_v2": (3_174_874, 467_139_360),
 }
 
 # The same with 48 channels, 14 cells, 1000 classes and images of 224 x 224.
@@ -98,6 +106,17 @@ def test_cifar_networks_have_the_counts_of_the_authors_code(name):
     model = network(name, 36, 20, 10)
     assert parameter_counts(model) == {"parameters": parameters, "auxiliary_parameters": 476_426}
     assert counted_macs(model, 32) == macs
+
+
+@pytest.mark.parametrize("name", BROAD)
+def test_broad_networks_have_the_counts_of_the_authors_code(name):
+    parameters, macs = BROAD[name]
+    config = RetrainConfig(genotype=name, channels=48, cells=6, auxiliary=0.0)
+    description = describe_network(config, load_genotype(name)[0])
+    with torch.device("meta"):
+        model = described_network(description, 10, name)
+    assert parameter_counts(model) == {"parameters": parameters, "auxiliary_parameters": 0}
+    assert multiply_accumulates(model, 32) == macs
 
 
 @pytest.mark.parametrize("name", IMAGENET)
@@ -169,7 +188,7 @@ def test_a_small_auxiliary_classifier_is_counted_apart():
 
 
 def test_every_published_network_is_counted_here():
-    counted = {*CIFAR, "snas_mild", "snas_moderate", "snas_aggressive"}
+    counted = {*CIFAR, *BROAD, "snas_mild", "snas_moderate", "snas_aggressive"}
     assert set(published_names()) == counted
 
 
