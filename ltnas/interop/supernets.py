@@ -1,4 +1,4 @@
-"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS- and DrNAS.
+"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS-, DrNAS and BNAS-v2.
 
 The computation is the same. The names of tensors differ, and a few rules translate them; the
 supernet also stacks the weights of several edges that are separate tensors in published code.
@@ -6,7 +6,7 @@ supernet also stacks the weights of several edges that are separate tensors in p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -43,7 +43,8 @@ def load_official_supernet(
     """Return the search network of a checkpoint, on the CPU, in training mode.
 
     The checkpoint is one of a search on CIFAR by quark0/darts, yuhuixu1993/PC-DARTS,
-    Meituan-AutoML/DARTS- (space `s5`) or xiangning-chen/DrNAS (before operations are dropped).
+    Meituan-AutoML/DARTS- (space `s5`), xiangning-chen/DrNAS (before operations are dropped) or
+    zixiangding/BNASv2, whose enhancement cells have the name of reduction cells.
 
     In training the mixing weights of DrNAS are samples, which `network.relaxation.draw` draws anew,
     and in evaluation they are means, where the original draws samples, too. Other mixing weights
@@ -56,12 +57,14 @@ def load_official_supernet(
             them in its state dict.
         alphas_reduce: architecture parameters of reduction cells, as those of normal cells.
         channels: number of channels of the first cell (`C` in the original code).
-        cells: number of cells (`layers` in the original code).
+        cells: number of cells (`layers` in the original code); 2 for BNAS-v2.
         num_classes: number of classes of the classifier.
-        scheme: `darts`, `pc_darts`, `darts_minus` or `drnas`.
-        partial_channels: K of PC-DARTS (None: 4) and DrNAS (None: 6, its first stage).
-        betas_normal: edge parameters of the normal cells of PC-DARTS, [14], before the softmax.
-        betas_reduce: edge parameters of the reduction cells of PC-DARTS, [14].
+        scheme: `darts`, `pc_darts`, `darts_minus`, `drnas`, or for BNAS-v2 `b_darts` (with
+            confident learning rates) or `b_pc_darts` (with partial channels).
+        partial_channels: K of PC-DARTS and BNAS-v2 (None: 4) and DrNAS (None: 6, its first stage).
+        betas_normal: edge parameters of normal cells, [14], before the softmax, of PC-DARTS and of
+            BNAS-v2 with partial channels.
+        betas_reduce: edge parameters of reduction cells, [14], as those of normal cells.
         auxiliary_strength: weight that the auxiliary skip connections of DARTS- have now.
 
     Raises:
@@ -70,6 +73,11 @@ def load_official_supernet(
     require_choice("scheme", scheme, tuple(SCHEMES))
     check_counts(channels, cells, num_classes)
     official = SCHEMES[scheme]
+    require(
+        official.cells in (None, cells),
+        f"cells={cells}, but search networks of {official.title} have {official.cells} convolution "
+        f"cells: give cells={official.cells}",
+    )
     design = official.design(channels, partial_channels)
     alphas = {"normal": alphas_normal, "reduce": alphas_reduce}
     betas = {"normal": betas_normal, "reduce": betas_reduce}
@@ -91,9 +99,7 @@ def load_official_supernet(
 
     share = "" if design.partial_channels == 1 else f"partial_channels={design.partial_channels}, "
     settings = f"channels={channels}, {share}cells={cells} and num_classes={num_classes}"
-    named = {f"architecture.{kind}": values for kind, values in alphas.items()}
-    named |= {f"edge_parameters.{k}": values for k, values in betas.items() if values is not None}
-    parameters = {name: values.detach() for name, values in named.items()}
+    parameters = _architecture(official.macro.kinds, alphas, betas)
     filled(network, state_dict, settings, official_names, parameters)
     # Buffers that no checkpoint has: the weight of the auxiliary skip, the noise of samples.
     network.set_epoch(0, 1)
@@ -118,11 +124,38 @@ def _network(
             channels=channels,
             cells=cells,
             classes=classes,
-            relaxation=build_relaxation(official.relaxation, EDGES, len(official.operations)),
+            relaxation=build_relaxation(
+                official.relaxation,
+                EDGES,
+                len(official.operations),
+                kinds=official.macro.kinds,
+            ),
             initial_deviation=0.0,
             edge_deviation=0.0 if official.edge_parameters else None,
             auxiliary_skip=auxiliary_skip,
+            macro=official.macro,
         )
+
+
+def _architecture(
+    kinds: Sequence[str],
+    alphas: Mapping[str, Tensor],
+    betas: Mapping[str, Tensor | None],
+) -> dict[str, Tensor]:
+    """Return the parameters of the architecture by their names in a search network.
+
+    Args:
+        kinds: kinds of cell, in the order of the parameters.
+        alphas: parameters of operations by their names in published code.
+        betas: parameters of edges by their names in published code.
+    """
+    named = {
+        f"architecture.{kind}": values for kind, values in zip(kinds, alphas.values(), strict=True)
+    }
+    for kind, values in zip(kinds, betas.values(), strict=True):
+        if values is not None:
+            named[f"edge_parameters.{kind}"] = values
+    return {name: values.detach() for name, values in named.items()}
 
 
 def _check_parameters(
