@@ -23,10 +23,13 @@ SCHEMES = {
     "gdas": {"relaxation": "hard_gumbel", "selection": "pooled"},
     "snas": {"relaxation": "gumbel", "gradient": "single_level", "selection": "every_edge"},
     "msr_darts": {"relaxation": "stable_rank", "weight_norm": "spectral", "gradient": "none"},
+    "b_darts": {"macro": "broad", "schedule": "confident"},
+    "b_pc_darts": {"macro": "broad", "edges": "normalised"},
 }
 """What each scheme has other than DARTS."""
 
 DARTS = {
+    "macro": "cells",
     "relaxation": "softmax",
     "edges": "plain",
     "auxiliary_skip": "none",
