@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks import harness
 from ltnas import config as c
 from ltnas.data.stream import Batch
-from ltnas.models import network
+from ltnas.models import cell
 from ltnas.models.network import Network
 from ltnas.models.rectified import RectifiedConvNorm
 from ltnas.objectives.build import build_objective
@@ -64,7 +64,7 @@ def plain_step(
 ) -> None:
     """Take a training step as train.py of the original code does."""
     with (
-        mock.patch.object(network, "run_operation", operate_plainly),
+        mock.patch.object(cell, "run_operation", operate_plainly),
         mock.patch.object(RectifiedConvNorm, "forward", rectified_plainly),
     ):
         optimiser.zero_grad()

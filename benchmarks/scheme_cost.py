@@ -30,7 +30,7 @@ from ltnas.training.search_parts import build_data, build_search
 
 DEFAULTS = {
     "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl,pc_darts,darts_minus,drnas,"
-    "p_darts,gdas,snas",
+    "p_darts,gdas,snas,b_darts,b_pc_darts",
     "batch": "16",
     "repeats": "5",
     "out": "",

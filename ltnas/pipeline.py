@@ -12,13 +12,14 @@ from pathlib import Path
 
 from ltnas.cli.words import compose_beside, task_words, words_of
 from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
+from ltnas.config.axis import choices
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
 from ltnas.data.long_tail import data_checksum, load_long_tail
+from ltnas.retrain import check_sizes as check_training_sizes
 from ltnas.retrain import retrain
 from ltnas.runs.once import once
 from ltnas.search import search
-from ltnas.space.layout import check_image_size
 
 PREFIX = "retrain."
 PENDING = "pending"
@@ -54,7 +55,7 @@ def pipeline(searching: SearchConfig, training: RetrainConfig | None) -> Path:
 def check_sizes(searching: SearchConfig, training: RetrainConfig) -> None:
     """Raise a `UserError` if images are too small for the training, before hours of searching."""
     size = load_long_tail(searching.data, searching.imbalance).image_size
-    check_image_size(size, training.cells, training.auxiliary > 0, training.stem)
+    check_training_sizes(training, choices(searching)["macro"], size)
 
 
 def training_of(config: PipelineConfig, words: list[str]) -> RetrainConfig:

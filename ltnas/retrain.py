@@ -24,7 +24,13 @@ from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_results
-from ltnas.config import ResNet32, RetrainConfig, SearchedNetwork, TwoBranches
+from ltnas.config import (
+    ResNet32,
+    RetrainConfig,
+    SearchedNetwork,
+    TwoBranches,
+    require_two_blocks,
+)
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
@@ -66,7 +72,7 @@ def retrain(config: RetrainConfig) -> Path:
     genotype, scheme = _load(config)
     long_tail = load_long_tail(config.data, config.imbalance)
     if genotype is not None:
-        check_image_size(long_tail.image_size, config.cells, config.auxiliary > 0, config.stem)
+        check_sizes(config, genotype.macro, long_tail.image_size)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
@@ -117,6 +123,19 @@ def retrain(config: RetrainConfig) -> Path:
                 _print_result(console, config, long_tail, metrics)
                 publish(config, logger, folder, config.genotype)
     return folder.path
+
+
+def check_sizes(config: RetrainConfig, macro: str, image_size: int) -> None:
+    """Raise a `UserError` for a network that cannot be built, or not for images of this size.
+
+    Args:
+        config: configuration of the training.
+        macro: name of the genotype's macro-network.
+        image_size: side of the images, pixels.
+    """
+    if macro == "broad":
+        require_two_blocks(config.cells)
+    check_image_size(image_size, config.cells, config.auxiliary > 0, config.stem, macro)
 
 
 def _load(config: RetrainConfig) -> tuple[Genotype | None, str]:

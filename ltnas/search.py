@@ -25,6 +25,7 @@ from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
 from ltnas.config import Evaluated, SearchConfig, ZeroShot
+from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -36,7 +37,7 @@ from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
 from ltnas.space.edge_masks import Mask, Masks
 from ltnas.space.genotype import Genotype, parse_genotype
-from ltnas.space.layout import KINDS, check_image_size, edges
+from ltnas.space.layout import check_image_size, edges
 from ltnas.training.evaluated_selection import selection_by_measuring
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
@@ -57,7 +58,13 @@ def search(config: SearchConfig) -> Path:
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
-    check_image_size(long_tail.image_size, config.cells, auxiliary=False, stem="cifar")
+    check_image_size(
+        long_tail.image_size,
+        config.cells,
+        auxiliary=False,
+        stem="cifar",
+        macro=choices(config)["macro"],
+    )
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
@@ -77,8 +84,15 @@ def _select_without_training(
 ) -> None:
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
-    mixing = dict.fromkeys(KINDS, torch.zeros(len(edges(space.nodes)), len(space.operations)))
-    genotype, notes = select(config.selection, mixing, space.operations, config.seed, masks=masks)
+    unread = torch.zeros(len(edges(space.nodes)), len(space.operations))
+    genotype, notes = select(
+        config.selection,
+        dict.fromkeys(config.macro.kinds, unread),
+        space.operations,
+        config.seed,
+        masks=masks,
+        macro=choices(config)["macro"],
+    )
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)

@@ -15,8 +15,9 @@ SECTIONS: dict[str, list[list[str]]] = {
     "Long-tailed test set": [["accuracy"], ["many", "medium", "few"], ["calibration_error"]],
     "Training": [["loss"], ["accuracy"], ["learning_rate"]],
     "Architecture": [
-        *(["loss"], ["entropy_normal", "entropy_reduce"], ["skip_share_normal"]),
-        *(["largest_eigenvalue"], ["discretisation_distance"], ["collapsed"]),
+        *(["loss"], ["entropy_normal", "entropy_reduce", "entropy_enhancement"]),
+        *(["skip_share_normal"], ["largest_eigenvalue"]),
+        *(["discretisation_distance"], ["collapsed"]),
     ],
     "Cost": [["seconds"], ["peak_memory_gib"]],
 }

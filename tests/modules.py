@@ -82,7 +82,11 @@ def search_module(
         regularise=build_regulariser(
             regulariser or c.NoRegulariser(),
             supernet_costs(
-                c.OPERATIONS, nodes, channels=channels, cells=3, image_size=8, partial_channels=1
+                c.OPERATIONS,
+                nodes,
+                plans=network.supernet.plans,
+                image_size=8,
+                partial_channels=1,
             ),
         ),
         gradient=gradient or c.FirstOrder(),

@@ -82,6 +82,23 @@ class Cell(nn.Module):
         return 2 if self.reduction and source < 2 else 1
 
 
+class FinalCell(Cell):
+    """Cell of a discrete network, of pairs of an operation and its source, two for each node."""
+
+    def __init__(self, c_pp, c_p, c, reduction, after_reduction, pairs, concat):
+        super().__init__(c_pp, c_p, c, reduction, after_reduction, affine=True)
+        self.pairs, self.concat, self.width = pairs, concat, c * len(concat)
+        for name, source in pairs:
+            self._ops.append(OPS[name](c, self.stride(source), True))
+
+    def forward(self, s0, s1):
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
+        for i in range(0, len(self.pairs), 2):
+            (_, a), (_, b) = self.pairs[i : i + 2]
+            states.append(self._ops[i](states[a]) + self._ops[i + 1](states[b]))
+        return torch.cat([states[i] for i in self.concat], 1)
+
+
 def is_reduction(index, layers):
     return index == layers // 3 or index == 2 * layers // 3
 

@@ -218,7 +218,9 @@ def pooling_alike(network):
     """Make the pooling statistics of all edges that start at the same state equal."""
     first = {}
     for name, buffer in network.named_buffers():
-        match = re.match(r"(cells\.\d+\._ops\.)(\d+)(\._ops\.\d+\.(?:op\.)?1\..*)", name)
+        match = re.match(
+            r"((?:conv_|en_)?cells\.\d+\._ops\.)(\d+)(\._ops\.\d+\.(?:op\.)?1\..*)", name
+        )
         if match:
             cell, row, rest = match.groups()
             buffer.copy_(first.setdefault((cell, SOURCES[int(row)], rest), buffer))

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ltnas.axes.relaxations import Relaxation
+from ltnas.config import StackedCells
 from ltnas.models.operations import operation
-from ltnas.space.layout import KINDS, CellPlan, cell_plans, edges, kind
+from ltnas.space.layout import CellPlan, cell_plans, edges
 
 ARCHITECTURE = "architecture."
 """What the names of architecture parameters begin with."""
@@ -125,14 +126,17 @@ class Supernet(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
         )
-        plans = cell_plans(channels, cells, dict.fromkeys(KINDS, nodes), stem, stem)
+        plans = cell_plans(channels, cells, dict.fromkeys(StackedCells.kinds, nodes), stem, stem)
         self.cells = nn.ModuleList(SupernetCell(plan, operations, nodes) for plan in plans)
-        self.kinds = [kind(plan.reduction) for plan in plans]
+        self.kinds = [plan.kind for plan in plans]
         self.feature_size = plans[-1].channels * nodes
         self.classifier = nn.Linear(self.feature_size, classes)
         shape = len(edges(nodes)), len(operations)
         self.architecture = nn.ParameterDict(
-            {name: nn.Parameter(initial_deviation * torch.randn(shape)) for name in KINDS}
+            {
+                name: nn.Parameter(initial_deviation * torch.randn(shape))
+                for name in StackedCells.kinds
+            }
         )
 
     def architecture_parameters(self) -> dict[str, Tensor]:

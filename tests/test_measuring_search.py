@@ -31,7 +31,7 @@ def test_the_genotype_is_the_one_that_was_measured(scheme, tmp_path, no_pictures
     if scheme == "darts_pt":
         # The last decisions are those on the edges of a node.
         kept = [r for r in records[-10:] if r["kept"] and r["cell"] == "normal"]
-        found = [(edge.operation, edge.node, edge.source) for edge in genotype.normal.edges]
+        found = [(edge.operation, edge.node, edge.source) for edge in genotype.cell("normal").edges]
         assert set(found) == {(r["operation"], r["node"], r["source"]) for r in kept}
         return
     assert len(records) == 4

@@ -528,7 +528,7 @@ def test_a_genotype_with_noise_is_trained(tmp_path):
     (_, first), (_, again) = (retrained(tmp_path / name, *words) for name in "ab")
     for name in ("history.csv", "network.safetensors"):
         assert (first / name).read_bytes() == (again / name).read_bytes()
-    assert load_genotype(str(first))[0].normal.share("noise") == 0.75
+    assert load_genotype(str(first))[0].cell("normal").share("noise") == 0.75
     # Without noise: what it draws has no weights, and takes no multiplications.
     cell["edges"] = [["sep_conv_3x3", 2, 1], ["none", 3, 2], ["none", 3, 0]]
     file.write_text(json.dumps({"normal": cell, "reduce": cell}))

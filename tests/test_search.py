@@ -152,7 +152,7 @@ def test_genotype_is_one(runs, scheme):
         "imbalance": "exp0.1",
         "seed": 0,
     }
-    for cell in (genotype.normal, genotype.reduce):
+    for cell in (genotype.cell("normal"), genotype.cell("reduce")):
         assert [edge.node for edge in cell.edges] == [2, 2, 3, 3]
         assert cell.concat == (2, 3)
         assert all(edge.operation != "none" for edge in cell.edges)

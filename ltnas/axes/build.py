@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ltnas import config as c
 from ltnas.axes.dirichlet import Dirichlet
 from ltnas.axes.gumbel import Gumbel, HardGumbel
 from ltnas.axes.relaxations import Relaxation, Sigmoid, Softmax
 from ltnas.axes.stable_rank import StableRank
-from ltnas.space.layout import KINDS
 
 
-def build_relaxation(config: c.Relaxation, edges: int, operations: int) -> Relaxation:
+def build_relaxation(
+    config: c.Relaxation,
+    edges: int,
+    operations: int,
+    kinds: Sequence[str] = c.StackedCells.kinds,
+) -> Relaxation:
     """Build the module of a value on the relaxation axis.
 
     Args:
         config: value on the axis.
         edges: number of edges of a cell.
         operations: number of candidate operations.
+        kinds: kinds of cell of the macro-network.
 
     Raises:
         TypeError: the value is not on the axis.
@@ -27,10 +34,10 @@ def build_relaxation(config: c.Relaxation, edges: int, operations: int) -> Relax
         case c.Sigmoid():
             return Sigmoid()
         case c.Dirichlet():
-            return Dirichlet(KINDS, edges, operations)
+            return Dirichlet(kinds, edges, operations)
         case c.HardGumbel():
             return HardGumbel(
-                KINDS,
+                kinds,
                 edges,
                 operations,
                 first=config.first_temperature,
@@ -39,9 +46,9 @@ def build_relaxation(config: c.Relaxation, edges: int, operations: int) -> Relax
             )
         case c.Gumbel():
             first, last = config.first_temperature, config.last_temperature
-            return Gumbel(KINDS, edges, operations, first=first, last=last)
+            return Gumbel(kinds, edges, operations, first=first, last=last)
         case c.StableRank():
-            return StableRank(KINDS, edges, operations, config.temperature)
+            return StableRank(kinds, edges, operations, config.temperature)
         case _:
             raise TypeError(f"{config} is not a value on the relaxation axis")
 

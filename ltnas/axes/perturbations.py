@@ -6,7 +6,7 @@ architecture parameters (SmoothDARTS, arXiv 2002.05283, section 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,6 @@ from ltnas import config as c
 from ltnas.axes.gradients import Average, gradients
 from ltnas.axes.noise import Noise
 from ltnas.axes.relaxations import Tensors
-from ltnas.space.layout import KINDS
 
 MixingLoss = Callable[[Tensors], Tensor]
 """Training loss as a function of the mixing weights by kind of cell, each [edges, operations]."""
@@ -185,7 +184,11 @@ class AdversarialPerturbation(Perturbation):
 
 
 def build_perturbation(
-    config: c.Perturbation, edges: int, operations: int, sums_to_one: bool
+    config: c.Perturbation,
+    edges: int,
+    operations: int,
+    sums_to_one: bool,
+    kinds: Iterable[str] = c.StackedCells.kinds,
 ) -> Perturbation | None:
     """Build the module of a value on the perturbation axis; None if nothing is perturbed.
 
@@ -194,11 +197,12 @@ def build_perturbation(
         edges: number of edges of a cell.
         operations: number of candidate operations.
         sums_to_one: True if the relaxation's weights of an edge sum to one.
+        kinds: kinds of cell of the macro-network.
 
     Raises:
         TypeError: the value is not on the axis.
     """
-    noise = Noise(KINDS, (edges, operations), fill_uniform)
+    noise = Noise(kinds, (edges, operations), fill_uniform)
     reach = Reach(config.first_epsilon, config.epsilon, sums_to_one)
     match config:
         case c.NoPerturbation():

@@ -60,7 +60,7 @@ class ExpectedCost(nn.Module):
         super().__init__()
         self.weight = weight
         # A short stack of cells may have one kind alone.
-        self.kinds = [kind for kind, cells in costs.items() if cells]
+        self.kinds = tuple(costs)
         assert self.kinds
         for kind in self.kinds:
             # [cells, edges, operations, 3]; not saved, as the configuration gives them again.

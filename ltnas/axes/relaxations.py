@@ -85,5 +85,6 @@ def initial_parameters(deviation: float, kinds: tuple[str, ...], *shape: int) ->
     """
     return nn.ParameterDict(
         # The order of the kinds is the order of random draws, and so part of what a seed means.
-        {kind: nn.Parameter(deviation * torch.randn(shape)) for kind in kinds}
+        # Pairs, because the names of a plain dictionary would be sorted.
+        [(kind, nn.Parameter(deviation * torch.randn(shape))) for kind in kinds]
     )

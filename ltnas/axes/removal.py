@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ltnas.space.genotype import Edge, Genotype, cell_genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 Fitness = Callable[[dict[str, Tensor]], Any]
 """Returns what a supernet with such mixing weights is compared by; the larger, the better."""
@@ -42,6 +42,7 @@ def select_by_removal(
     nodes: int,
     fitness: Fitness,
     generator: random.Random,
+    macro: str = "cells",
 ) -> tuple[Genotype, list[Decision]]:
     """Return the genotype of a supernet, and the decisions that led to it.
 
@@ -57,6 +58,7 @@ def select_by_removal(
         nodes: number of intermediate nodes of a cell.
         fitness: measures the supernet with given mixing weights.
         generator: draws the order of the decisions.
+        macro: name of the macro-network.
     """
     weights, layout, decisions = dict(mixing), edges(nodes), []
     of_edges = [(kind, row) for kind in mixing for row in range(len(layout))]
@@ -82,7 +84,13 @@ def select_by_removal(
             weights = _changed(weights, kind, row, nothing)
         named = {names[row]: loss for row, loss in losses.items()}
         decisions.append(Decision(kind, node, named, [names[row] for row in kept_rows]))
-    return _genotype(decisions[len(of_edges) :]), decisions
+    chosen: dict[str, list[Edge]] = {kind: [] for kind in mixing}
+    for decision in decisions[len(of_edges) :]:
+        chosen[decision.kind] += [
+            Edge(operation, decision.node, source) for source, operation in decision.kept
+        ]
+    cells = {kind: cell_genotype(found) for kind, found in chosen.items()}
+    return Genotype(cells, macro), decisions
 
 
 def _without_operations(
@@ -99,16 +107,6 @@ def _changed(weights: dict[str, Tensor], kind: str, row: int, values: Tensor) ->
     changed = weights[kind].clone()
     changed[row] = values
     return weights | {kind: changed}
-
-
-def _genotype(decisions: Sequence[Decision]) -> Genotype:
-    """Return the genotype of the decisions on the edges of all nodes."""
-    chosen: dict[str, list[Edge]] = {kind: [] for kind in KINDS}
-    for decision in decisions:
-        chosen[decision.kind] += [
-            Edge(operation, decision.node, source) for source, operation in decision.kept
-        ]
-    return Genotype(**{kind: cell_genotype(found) for kind, found in chosen.items()})
 
 
 def without(row: Tensor, column: int) -> Tensor:

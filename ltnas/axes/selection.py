@@ -14,7 +14,7 @@ from ltnas.axes.masks import masked
 from ltnas.space.drawing import random_genotype
 from ltnas.space.edge_masks import Masks
 from ltnas.space.genotype import Edge, Genotype, cell_genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 
 def nodes_of(weights: Tensor) -> int:
@@ -164,6 +164,7 @@ def select(
     seed: int,
     *,
     masks: Masks | None = None,
+    macro: str = "cells",
 ) -> tuple[Genotype, list[str]]:
     """Return the genotype of mixing weights, and notes on what a reader must know about it.
 
@@ -176,14 +177,16 @@ def select(
         operations: names of the candidate operations.
         seed: seed of the run, for a selection that draws.
         masks: operations that each edge has, by kind of cell; None: all.
+        macro: name of the macro-network.
     """
     if isinstance(config, c.RandomDraw):
-        return random_genotype(operations, nodes_of(weights[KINDS[0]]), seed, masks), []
+        any_weights = next(iter(weights.values()))
+        return random_genotype(operations, nodes_of(any_weights), seed, masks, macro), []
     notes: list[str] = []
     cells = {}
-    for kind in KINDS:
+    for kind, of_kind in weights.items():
         # [edges, operations]; the choice is made on the CPU, since it reads single numbers.
-        values = weights[kind].detach().cpu()
+        values = of_kind.detach().cpu()
         # Minus infinity is below every weight and every threshold, so masked operations lose.
         values = masked(values, None if masks is None else torch.tensor(masks[kind]))
         choose = partial(_select_edges, config, operations=operations)
@@ -200,7 +203,7 @@ def select(
             )
             chosen = top2(values, operations)
         cells[kind] = cell_genotype(chosen)
-    return Genotype(**cells), notes
+    return Genotype(cells, macro), notes
 
 
 def _select_edges(config: c.Selection, weights: Tensor, operations: Sequence[str]) -> list[Edge]:

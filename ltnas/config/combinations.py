@@ -10,6 +10,15 @@ from ltnas.config.requirements import require
 from ltnas.config.sampler import ReversedSampler, Sampler
 
 
+def require_two_blocks(cells: int) -> None:
+    """Raise a `UserError` unless the convolution cells are enough for a broad network."""
+    require(
+        cells >= 2,
+        f"cells={cells} in a broad network: each of its two blocks needs a convolution cell; take "
+        "cells=2 or more",
+    )
+
+
 def require_two_views(mix: Mix, objective: Objective) -> None:
     """Raise a `UserError` unless a mix of two views and an objective of two views come together."""
     require(

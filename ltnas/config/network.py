@@ -14,7 +14,10 @@ class NetworkChoice:
 
 @dataclass
 class SearchedNetwork(NetworkChoice):
-    """The network of `genotype`, with `channels`, `cells`, `stem`, `drop_path` and `auxiliary`."""
+    """The network of `genotype`, with `channels`, `cells`, `stem`, `drop_path` and `auxiliary`.
+
+    That of a broad genotype has `enhancement_cells`, too.
+    """
 
 
 @dataclass

@@ -75,6 +75,8 @@ class RetrainConfig(Run):
     epochs: int = 150
     channels: int = 36
     cells: int = 20
+    enhancement_cells: int = 2
+    """Number of enhancement cells of a broad network, which has `cells` convolution cells."""
     weights: WeightOptimiser = field(
         default_factory=lambda: WeightOptimiser(final_learning_rate=0.0)
     )
@@ -109,6 +111,10 @@ class RetrainConfig(Run):
         self._check_second_stage()
         require(self.sharpness >= 0, f"sharpness={self.sharpness} must be 0 or more: a radius")
         require(0 <= self.averaging < 1, f"averaging={self.averaging} must lie in [0, 1)")
+        require(
+            self.enhancement_cells >= 1,
+            f"enhancement_cells={self.enhancement_cells} must be 1 or more",
+        )
         require_choice("stem", self.stem, ("cifar", "imagenet"))
         require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
         require(

@@ -8,9 +8,14 @@ from ltnas.config.auxiliary_skip import AUXILIARY_SKIPS, AuxiliarySkip
 from ltnas.config.axis import axis, choices
 from ltnas.config.branches import BRANCHES, Branches
 from ltnas.config.classifier import CLASSIFIERS, Classifier
-from ltnas.config.combinations import require_cosines, require_one_stream
+from ltnas.config.combinations import (
+    require_cosines,
+    require_one_stream,
+    require_two_blocks,
+)
 from ltnas.config.edges import EDGES, Edges
 from ltnas.config.gradient import GRADIENTS, Gradient
+from ltnas.config.macro import MACROS, BroadCells, Macro
 from ltnas.config.objective import (
     ARCHITECTURE_OBJECTIVES,
     OBJECTIVES,
@@ -79,6 +84,7 @@ class SearchConfig(Run):
     scheme: str = "darts"
     """Name of the scheme, for tables and folder names."""
     space: Space = field(default_factory=Space)
+    macro: Macro = axis(MACROS, "cells")
     relaxation: Relaxation = axis(RELAXATIONS, "softmax")
     edges: Edges = axis(EDGES, "plain")
     auxiliary_skip: AuxiliarySkip = axis(AUXILIARY_SKIPS, "none")
@@ -125,6 +131,7 @@ class SearchConfig(Run):
             f"selection={names['selection']} with relaxation={names['relaxation']}: weights that "
             "sum to one rarely reach a threshold; take relaxation=sigmoid or selection=top2",
         )
+        self._check_macro()
         self._check_mixing_weights(names)
         self._check_stages(names)
         self._check_measured(names)
@@ -152,6 +159,17 @@ class SearchConfig(Run):
             "selection=sampled or selection=evolution",
         )
         require_one_stream(self.branches, self.rebalancing_sampler, self.objective)
+
+    def _check_macro(self) -> None:
+        """Raise a `UserError` for sizes and a space that do not fit the macro-network."""
+        if not isinstance(self.macro, BroadCells):
+            return
+        require_two_blocks(self.cells)
+        require(
+            self.space.reduce_edges is None,
+            "space.reduce_edges with macro=broad, which has no reduction cells: take "
+            "space.reduce_edges=null, or macro=cells",
+        )
 
     def _check_stages(self, names: dict[str, str]) -> None:
         """Raise a `UserError` for stages of a search that do not fit the other settings.

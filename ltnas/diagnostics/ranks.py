@@ -13,7 +13,7 @@ from ltnas import config as c
 from ltnas.models.sources import Source
 from ltnas.models.stacked import Convolutions
 from ltnas.models.supernet import Supernet, SupernetCell
-from ltnas.space.layout import edges
+from ltnas.space.layout import CellPlan, edges
 
 Measure = Callable[[Supernet], dict[str, Tensor]]
 """Returns a number for each candidate operation by kind of cell, [edges, operations]."""
@@ -46,16 +46,16 @@ def ranks_of_cells(supernet: Supernet, image_size: int | None = None) -> dict[st
             ranks of the matrices.
     """
     found: dict[str, list[Tensor]] = {kind: [] for kind in supernet.kinds}
-    places = zip(supernet.kinds, _sides(supernet.kinds, image_size), strict=True)
+    places = zip(supernet.plans, _sides(supernet.plans, image_size), strict=True)
     cells = [(*place, cell) for place, cell in zip(places, supernet.cells, strict=True)]
     if supernet.rebalancing_cell is not None:  # in the place of the last cell
         cells.append((*cells[-1][:2], supernet.rebalancing_cell))
-    for kind, side, cell in cells:
+    for plan, side, cell in cells:
         assert isinstance(cell, SupernetCell)
         ranks = _cell_ranks(cell, len(supernet.operation_names), supernet.nodes)
         if side is not None:
-            ranks = ranks * published_areas(kind, side, supernet.nodes).to(ranks)[:, None]
-        found[kind].append(ranks)
+            ranks = ranks * published_areas(plan.reduction, side, supernet.nodes).to(ranks)[:, None]
+        found[plan.kind].append(ranks)
     return {kind: torch.stack(ranks) for kind, ranks in found.items()}
 
 
@@ -79,17 +79,17 @@ def _cell_ranks(cell: SupernetCell, operations: int, nodes: int) -> Tensor:
     return ranks
 
 
-def _sides(kinds: Sequence[str], image_size: int | None) -> list[int | None]:
+def _sides(plans: Sequence[CellPlan], image_size: int | None) -> list[int | None]:
     """Return the side of the inputs of each cell, pixels; None for each if that of images is."""
     sides, side = [], image_size
-    for kind in kinds:
+    for plan in plans:
         sides.append(side)
-        if side is not None and kind == "reduce":
+        if side is not None and plan.reduction:
             side //= 2
     return sides
 
 
-def published_areas(kind: str, side: int, nodes: int) -> Tensor:
+def published_areas(reduction: bool, side: int, nodes: int) -> Tensor:
     """Return the factor of the published code for the ranks of each edge, [edges].
 
     It is the number of pixels of the output: the map of a 1x1 convolution has each singular value
@@ -97,11 +97,11 @@ def published_areas(kind: str, side: int, nodes: int) -> Tensor:
     of a reduction cell, four times their number.
 
     Args:
-        kind: kind of the cell.
+        reduction: True for a cell that halves the size.
         side: side of the cell's inputs, pixels.
         nodes: number of intermediate nodes.
     """
-    halved = side // 2 if kind == "reduce" else side
+    halved = side // 2 if reduction else side
     areas = [float((halved if source < 2 else side) ** 2) for _, source in edges(nodes)]
     return torch.tensor(areas)
 

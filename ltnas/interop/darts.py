@@ -1,4 +1,4 @@
-"""Loading of discrete networks of the original DARTS code (quark0/darts).
+"""Loading of discrete networks of the original code of DARTS and of BNAS-v2.
 
 The computation is the same. The names of tensors differ, and a few rules translate them.
 """
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from ltnas.interop.genotypes import any_genotype
-from ltnas.interop.names import bare, official_name
+from ltnas.interop.names import DARTS, bare, broad_rules, official_name
 from ltnas.interop.tensors import check_counts, filled
+from ltnas.models.broad_network import BroadNetwork
+from ltnas.models.build import build_searched_network
 from ltnas.models.network import Network
 
 
@@ -24,21 +26,26 @@ def load_official_network(
     cells: int,
     num_classes: int,
     auxiliary: bool,
-) -> Network:
+    *,
+    enhancement_cells: int = 2,
+) -> Network | BroadNetwork:
     """Return the discrete network of a checkpoint, on the CPU, in training mode.
 
     The names of the stem decide if it is a network for CIFAR or for ImageNet.
 
     Args:
-        state_dict: state dict of the original evaluation network; the dtype of its weights is
-            kept.
+        state_dict: state dict of the original evaluation network (quark0/darts, or zixiangding/
+            BNASv2 for a broad genotype); the dtype of its weights is kept.
         genotype: genotype of the cells: a `Genotype`; a published name, file or run folder; or
             the original code's genotype, an object, dict or tuple of normal, normal_concat,
             reduce and reduce_concat, each cell as pairs (operation, source), two for each node.
+            One of BNAS-v2 must be a `Genotype`, a published name, a file or a run folder.
         channels: number of channels of the first cell (`C` in the original code).
-        cells: number of cells (`layers` in the original code).
+        cells: number of cells (`layers` in the original code), for BNAS-v2 of convolution cells.
         num_classes: number of classes of the classifier.
         auxiliary: True if the checkpoint holds an auxiliary classifier.
+        enhancement_cells: number of enhancement cells of BNAS-v2 (`en_layers` in the original
+            code).
 
     Raises:
         UserError: the checkpoint or the genotype does not fit; the message names the first key
@@ -54,11 +61,19 @@ def load_official_network(
     imagenet = any(bare(name).startswith("stem0.") for name in state_dict)
     stem, official_stem = ("imagenet", "stem0") if imagenet else ("cifar", "stem")
     with torch.device("meta"):
-        network = Network(
-            cell_genotypes, channels, cells, num_classes, auxiliary=auxiliary, stem=stem
+        network = build_searched_network(
+            cell_genotypes,
+            channels=channels,
+            cells=cells,
+            enhancement_cells=enhancement_cells,
+            classes=num_classes,
+            auxiliary=auxiliary,
+            stem=stem,
         )
+    broad = cell_genotypes.macro == "broad"
+    rules = broad_rules(cells, enhancement_cells) if broad else DARTS
 
     def official_names(name: str) -> list[str]:
-        return [re.sub(r"^stem\.", f"{official_stem}.", official_name(name))]
+        return [re.sub(r"^stem\.", f"{official_stem}.", official_name(name, rules))]
 
     return filled(network, state_dict, settings, official_names)

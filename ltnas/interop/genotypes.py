@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ltnas.config import require
+from ltnas.config import StackedCells, require
 from ltnas.errors import UserError
 from ltnas.space.genotype import CellGenotype, Genotype, load_genotype, parse_genotype
-from ltnas.space.layout import KINDS
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 """Fields of the original code's genotype, in its order."""
@@ -21,7 +20,7 @@ def any_genotype(genotype: object) -> Genotype:
         genotype = load_genotype(str(genotype))[0]
     if not isinstance(genotype, Genotype):
         genotype = _parse_official(genotype)
-    return Genotype(*(_by_node(genotype.cell(kind)) for kind in KINDS))
+    return Genotype({kind: _by_node(cell) for kind, cell in genotype.cells.items()}, genotype.macro)
 
 
 def _by_node(cell: CellGenotype) -> CellGenotype:
@@ -34,7 +33,7 @@ def _parse_official(genotype: object) -> Genotype:
     fields = _official_fields(genotype)
     data = {
         kind: {"edges": _official_edges(fields[kind]), "concat": list(fields[f"{kind}_concat"])}
-        for kind in KINDS
+        for kind in StackedCells.kinds
     }
     return parse_genotype(data, "genotype")
 

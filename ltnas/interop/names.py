@@ -29,6 +29,28 @@ _UNDIVIDED = r"^(cells\.\d+\._ops\.\d+\._ops\..+\.weight)$"
 MSR_DARTS: Rules = (*_EDGES, (_LAYERS, r"\1op."), (_UNDIVIDED, r"\1_orig"))
 
 
+def broad_rules(cells: int, enhancement_cells: int) -> Rules:
+    """Return the rules of the networks of BNAS-v2 (zixiangding/BNASv2).
+
+    Args:
+        cells: number of convolution cells.
+        enhancement_cells: number of enhancement cells.
+    """
+    # Embeddings are a 1x1 convolution, and reductions in the order in which blocks need them.
+    return (
+        *DARTS,
+        *((rf"^cells\.{cells + n}\.", f"en_cells.{n}.") for n in range(enhancement_cells)),
+        (r"^cells\.", "conv_cells."),
+        (r"^scales\.(\d)\.0\.", r"restricted_convs_gap.\1.op."),
+        (r"^scales\.0\.1\.", "reduction_convs_gap.0."),
+        (r"^scales\.0\.2\.", "reduction_convs_gap.1."),
+        (r"^scales\.1\.1\.", "reduction_convs_gap.2."),
+        (r"^bridges\.(\d)\.0\.", r"restricted_convs_en.\1.op."),
+        (r"^bridges\.0\.1\.", "reduction_convs_en.0."),
+        (r"^enhanced\.(\d+)\.0\.", r"restricted_ens_gap.\1.op."),
+    )
+
+
 def bare(name: str) -> str:
     """Return the name of a tensor without the prefix that DataParallel adds."""
     return name.removeprefix("module.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ltnas import config as c
-from ltnas.interop.names import DARTS, DARTS_MINUS, DRNAS, MSR_DARTS, Rules
+from ltnas.interop.names import DARTS, DARTS_MINUS, DRNAS, MSR_DARTS, Rules, broad_rules
 from ltnas.models.cell_design import CellDesign
 
 NODES = 4
@@ -27,6 +27,8 @@ class OfficialSupernet:
         spectral: True if the convolutions of candidate operations are divided by their largest
             singular values, and the ranks of their weights take the place of parameters.
         rules: names of its tensors.
+        macro: how its cells are put together.
+        cells: number of cells that it has in all searches; None: it differs.
     """
 
     title: str
@@ -37,6 +39,8 @@ class OfficialSupernet:
     auxiliary_skip: bool = False
     spectral: bool = False
     rules: Rules = DARTS
+    macro: c.Macro = field(default_factory=c.StackedCells)
+    cells: int | None = None
 
     def design(self, channels: int, partial_channels: int | None) -> CellDesign:
         """Return the design of its cells.
@@ -70,6 +74,15 @@ class OfficialSupernet:
         )
 
 
+BROAD_CELLS = 2
+"""Number of convolution cells of the search networks of BNAS-v2; their code runs with no other."""
+_BROAD = OfficialSupernet(
+    "BNAS-v2",
+    macro=c.BroadCells(enhancement_cells=1),
+    cells=BROAD_CELLS,
+    rules=broad_rules(BROAD_CELLS, enhancement_cells=1),
+)
+
 SCHEMES = {
     "darts": OfficialSupernet("DARTS"),
     "pc_darts": OfficialSupernet("PC-DARTS", partial_channels=4, edge_parameters=True),
@@ -88,5 +101,7 @@ SCHEMES = {
         spectral=True,
         rules=MSR_DARTS,
     ),
+    "b_darts": _BROAD,
+    "b_pc_darts": replace(_BROAD, title="BNAS-v2-PC", partial_channels=4, edge_parameters=True),
 }
 """Search networks by the names of the schemes."""

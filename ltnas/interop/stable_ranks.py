@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ltnas.axes.stable_rank import StableRankOfCells
-from ltnas.config import require
+from ltnas.config import StackedCells, require
 from ltnas.interop.names import bare
-from ltnas.space.layout import kind, reductions
+from ltnas.space.layout import reductions
 
 _ESTIMATES = (".weight_u", ".weight_v", ".weight_sigma")
 _INPUT = "cells.0._ops.0._ops.0.op.1.weight_v"
@@ -34,7 +34,7 @@ def build_rank_relaxation(
         operations: number of candidate operations.
         temperature: what ranks are divided by.
     """
-    counts = Counter(kind(index in reductions(cells)) for index in range(cells))
+    counts = Counter(StackedCells.kinds[index in reductions(cells)] for index in range(cells))
     return StableRankOfCells(counts, edges, operations, temperature)
 
 

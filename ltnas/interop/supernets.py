@@ -1,4 +1,4 @@
-"""Loading of search networks of published code: DARTS, PC-DARTS, DARTS-, DrNAS and MSR-DARTS.
+"""Loading of search networks of published code: DARTS and its successors, and BNAS-v2.
 
 The computation is the same. The names of tensors differ, and a few rules translate them; the
 supernet also stacks the weights of several edges that are separate tensors in published code.
@@ -6,7 +6,7 @@ supernet also stacks the weights of several edges that are separate tensors in p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -47,7 +47,8 @@ def load_official_supernet(
 
     The checkpoint is one of a search on CIFAR by quark0/darts, yuhuixu1993/PC-DARTS,
     Meituan-AutoML/DARTS- (space `s5`), xiangning-chen/DrNAS (before operations are dropped) or
-    mtaecchhi/msrdarts.
+    mtaecchhi/msrdarts and zixiangding/BNASv2, whose enhancement cells have the name of reduction
+    cells.
 
     In training the mixing weights of DrNAS are samples, which `network.relaxation.draw` draws anew,
     and in evaluation they are means, where the original draws samples, too. Other mixing weights
@@ -68,12 +69,14 @@ def load_official_supernet(
             them in its state dict. None for MSR-DARTS, which has no parameters.
         alphas_reduce: architecture parameters of reduction cells, as those of normal cells.
         channels: number of channels of the first cell (`C` in the original code).
-        cells: number of cells (`layers` in the original code).
+        cells: number of cells (`layers` in the original code); 2 for BNAS-v2.
         num_classes: number of classes of the classifier.
-        scheme: `darts`, `pc_darts`, `darts_minus`, `drnas` or `msr_darts`.
-        partial_channels: K of PC-DARTS (None: 4) and DrNAS (None: 6, its first stage).
-        betas_normal: edge parameters of the normal cells of PC-DARTS, [14], before the softmax.
-        betas_reduce: edge parameters of the reduction cells of PC-DARTS, [14].
+        scheme: `darts`, `pc_darts`, `darts_minus`, `drnas`, `msr_darts`, or for BNAS-v2 `b_darts`
+            (with confident learning rates) or `b_pc_darts` (with partial channels).
+        partial_channels: K of PC-DARTS and BNAS-v2 (None: 4) and DrNAS (None: 6, its first stage).
+        betas_normal: edge parameters of normal cells, [14], before the softmax, of PC-DARTS and of
+            BNAS-v2 with partial channels.
+        betas_reduce: edge parameters of reduction cells, [14], as those of normal cells.
         auxiliary_strength: weight that the auxiliary skip connections of DARTS- have now.
 
     Raises:
@@ -82,6 +85,11 @@ def load_official_supernet(
     require_choice("scheme", scheme, tuple(SCHEMES))
     check_counts(channels, cells, num_classes)
     official = SCHEMES[scheme]
+    require(
+        official.cells in (None, cells),
+        f"cells={cells}, but search networks of {official.title} have {official.cells} convolution "
+        f"cells: give cells={official.cells}",
+    )
     design = official.design(channels, partial_channels)
     alphas = {"normal": alphas_normal, "reduce": alphas_reduce}
     betas = {"normal": betas_normal, "reduce": betas_reduce}
@@ -103,9 +111,7 @@ def load_official_supernet(
 
     share = "" if design.partial_channels == 1 else f"partial_channels={design.partial_channels}, "
     settings = f"channels={channels}, {share}cells={cells} and num_classes={num_classes}"
-    given = {f"architecture.{kind}": values for kind, values in alphas.items()}
-    given |= {f"edge_parameters.{kind}": values for kind, values in betas.items()}
-    parameters = {name: values.detach() for name, values in given.items() if values is not None}
+    parameters = _architecture(official.macro.kinds, alphas, betas)
     if official.spectral:
         side, state_dict = image_side(state_dict, channels, cells), without_estimates(state_dict)
         # Replaced by measurements of the weights, once these are there.
@@ -141,6 +147,7 @@ def _network(
             initial_deviation=0.0,
             edge_deviation=0.0 if official.edge_parameters else None,
             auxiliary_skip=auxiliary_skip,
+            macro=official.macro,
         )
 
 
@@ -151,7 +158,27 @@ def _relaxation(official: OfficialSupernet, cells: int) -> Relaxation:
         case c.StableRank(temperature=temperature):
             return build_rank_relaxation(cells, EDGES, operations, temperature)
         case other:
-            return build_relaxation(other, EDGES, operations)
+            return build_relaxation(other, EDGES, operations, kinds=official.macro.kinds)
+
+
+def _architecture(
+    kinds: Sequence[str],
+    alphas: Mapping[str, Tensor | None],
+    betas: Mapping[str, Tensor | None],
+) -> dict[str, Tensor]:
+    """Return the parameters of the architecture by their names in a search network.
+
+    Args:
+        kinds: kinds of cell, in the order of the parameters.
+        alphas: parameters of operations by their names in published code; None: there are none.
+        betas: parameters of edges by their names in published code; None: there are none.
+    """
+    named = {}
+    for group, given in (("architecture", alphas), ("edge_parameters", betas)):
+        for kind, values in zip(kinds, given.values(), strict=True):
+            if values is not None:
+                named[f"{group}.{kind}"] = values.detach()
+    return named
 
 
 def _check_parameters(

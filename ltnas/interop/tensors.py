@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ltnas.config import require
 from ltnas.interop.names import bare
-from ltnas.models.network import Network
-from ltnas.models.search_network import SearchNetwork
+from ltnas.models.branches import BranchedModel
 from ltnas.models.sources import MixingWeights
 from ltnas.models.stacking import plain_shape, stack
 
-Model = TypeVar("Model", Network, SearchNetwork)
+Model = TypeVar("Model", bound=BranchedModel)
 
 COUNTER = "num_batches_tracked"
 """Buffer of batch normalisation that checkpoints older than PyTorch 0.4.1 lack; no output depends

@@ -12,13 +12,15 @@ from ltnas.axes.auxiliary_skip import AuxiliarySkip
 from ltnas.axes.edges import normalised_edges
 from ltnas.axes.masks import EdgeMasks
 from ltnas.axes.relaxations import Relaxation, initial_parameters
+from ltnas.config import Macro, StackedCells
 from ltnas.models.branches import BranchedModel, Trunk
+from ltnas.models.build_supernet import build_supernet
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import MakeClassifier
 from ltnas.models.sources import EdgeWeights
 from ltnas.models.supernet import Supernet
 from ltnas.space.edge_masks import Masks
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 
 class SearchNetwork(BranchedModel):
@@ -227,13 +229,14 @@ def build_search_network(
     checkpointed: bool = False,
     classifier: MakeClassifier = nn.Linear,
     branch_depth: int | None = None,
+    macro: Macro | None = None,
 ) -> SearchNetwork:
     """Build a search network with weights drawn from torch's generator.
 
     Args:
         design: what the edges of the supernet have.
         channels: channels of the first cell.
-        cells: number of cells in the stack.
+        cells: number of cells; of convolution cells in a broad supernet.
         classes: number of classes.
         relaxation: maps architecture parameters to mixing weights.
         initial_deviation: standard deviation of the initial architecture parameters.
@@ -244,8 +247,10 @@ def build_search_network(
         checkpointed: see `Supernet`.
         classifier: makes a classifier from the size of features and the number of classes.
         branch_depth: see `Supernet`.
+        macro: value on the macro axis; None: stacked cells.
     """
-    supernet = Supernet(
+    supernet = build_supernet(
+        macro or StackedCells(),
         design=design,
         channels=channels,
         cells=cells,
@@ -257,11 +262,11 @@ def build_search_network(
     # The order of drawing is part of what a seed means: supernet, classifier, architecture, edges.
     head = classifier(features, classes)
     rows = len(edges(design.nodes))
-    kinds = KINDS if relaxation.has_parameters else ()
+    kinds = tuple(supernet.masks) if relaxation.has_parameters else ()
     architecture = initial_parameters(initial_deviation, kinds, rows, len(design.operations))
     edge_parameters = None
     if edge_deviation is not None:
-        edge_parameters = initial_parameters(edge_deviation, KINDS, rows)
+        edge_parameters = initial_parameters(edge_deviation, tuple(supernet.masks), rows)
     return SearchNetwork(
         supernet,
         head,

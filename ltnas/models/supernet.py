@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from ltnas.models.operations import preprocess_before, preprocess_previous
 from ltnas.models.sources import EdgeWeights, MixingWeights
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.space.edge_masks import Mask, Masks, full_mask
-from ltnas.space.layout import KINDS, CellPlan, cell_plans, kind
+from ltnas.space.layout import CellPlan
 
 
 class SupernetCell(nn.Module):
@@ -68,12 +69,13 @@ class SupernetCell(nn.Module):
 
 
 class Supernet(nn.Module):
-    """All architectures of the space in one network (DARTS, section 2.2), up to its last state.
+    """All architectures of a space in one network, up to its last state (DARTS, section 2.2).
+
+    It is the base of the supernets, which differ in how their cells are put together.
 
     Args:
+        kinds: kinds of cell, each with its own mixing weights.
         design: what the edges of its cells have.
-        channels: channels of the first cell.
-        cells: number of cells in the stack.
         masks: candidate operations that each edge has, by kind of cell; None: all operations.
         checkpointed: True to compute each cell again in the backward pass instead of keeping its
             activations: less memory for more time.
@@ -81,11 +83,22 @@ class Supernet(nn.Module):
             None: one branch.
     """
 
+    macro: ClassVar[str]
+    """Name of its value on the macro axis."""
+    cells: nn.ModuleList
+    """Cells in the order in which they are computed."""
+    plans: list[CellPlan]
+    """Plan of each cell."""
+    rebalancing_cell: SupernetCell | None
+    """Last cell of the second branch; None if the branches share the last cell."""
+    state_channels: int
+    """Channels of the last state."""
+
     def __init__(
         self,
+        kinds: Sequence[str],
         design: CellDesign,
-        channels: int,
-        cells: int,
+        *,
         masks: Masks | None = None,
         checkpointed: bool = False,
         branch_depth: int | None = None,
@@ -94,48 +107,34 @@ class Supernet(nn.Module):
         self.design = design
         self.operation_names, self.nodes = design.operations, design.nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
-        self.channels = channels
-        self.masks = masks or dict.fromkeys(KINDS, full_mask(self.nodes, len(design.operations)))
+        self.masks = masks or dict.fromkeys(kinds, full_mask(self.nodes, len(design.operations)))
         """Candidate operations that each edge has, by kind of cell."""
-        stem = 3 * channels  # channels of the stem
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, 3, padding=1, bias=False), nn.BatchNorm2d(stem)
-        )
-        plans = cell_plans(
-            channels=channels,
-            cells=cells,
-            widths=dict.fromkeys(KINDS, self.nodes),
-            stem=stem,
-            stem_before=stem,
-        )
 
-        def make(plan: CellPlan) -> SupernetCell:
-            return SupernetCell(plan, design, self.masks[kind(plan.reduction)])
+    @property
+    def kinds(self) -> list[str]:
+        """Kind of each cell."""
+        return [plan.kind for plan in self.plans]
 
-        self.cells = nn.ModuleList(make(plan) for plan in plans)
-        # After the cells: the order of construction is the order of random draws.
-        self.rebalancing_cell = make(plans[-1]) if branch_depth == 1 else None
-        self.kinds = [kind(plan.reduction) for plan in plans]
-        self.state_channels = plans[-1].channels * self.nodes
-        """Channels of the last state."""
+    def make_cell(self, plan: CellPlan) -> SupernetCell:
+        """Build a cell with weights drawn from torch's generator."""
+        return SupernetCell(plan, self.design, self.masks[plan.kind])
+
+    def last_cell(self, branch: int) -> SupernetCell:
+        """Return the last cell of a branch, which at branch depth 0 is the same for both."""
+        cell = (self.rebalancing_cell if branch else None) or self.cells[-1]
+        assert isinstance(cell, SupernetCell)
+        return cell
 
     def with_masks(self, masks: Masks) -> Supernet:
         """Return a new supernet of the same size whose edges have the operations of the masks."""
-        return Supernet(
-            design=self.design,
-            channels=self.channels,
-            cells=len(self.cells),
-            masks=masks,
-            checkpointed=self.checkpointed,
-            branch_depth=self.branch_depth,
-        )
+        raise NotImplementedError
 
     def compilable(self) -> Iterable[nn.Module]:
         """Return the cells, each of which is compiled by itself."""
         return (module for module in self.modules() if isinstance(module, SupernetCell))
 
     def trunk(self, images: Tensor, mixing: Mapping[str, EdgeWeights]) -> Trunk:
-        """Compute everything before the last cell.
+        """Compute what the branches share.
 
         Args:
             images: [B, 3, H, W].
@@ -143,26 +142,18 @@ class Supernet(nn.Module):
                 kind, [cells, edges, columns].
 
         Returns:
-            The last two states, and the mixing weights of the last cell.
+            What `tail` needs.
         """
-        *weights, last = _weights_of_cells(self.kinds, mixing)
-        before = previous = self.stem(images)  # [B, 3 * channels, H, W]
-        for cell, own in zip(self.cells, weights, strict=False):
-            assert isinstance(cell, SupernetCell)
-            before, previous = previous, self._cell(cell, before, previous, own)
-        return before, previous, last
+        raise NotImplementedError
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
-        """Compute the last cell of a branch, [B, state_channels, H', W']."""
-        # At branch depth 0 both branches use the last cell.
-        rebalancing = self.rebalancing_cell if branch else None
-        cell = rebalancing or self.cells[-1]
-        assert isinstance(cell, SupernetCell)
-        return self._cell(cell, *trunk)
+        """Compute the last state of a branch, [B, state_channels, H', W']."""
+        raise NotImplementedError
 
-    def _cell(
+    def run_cell(
         self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: EdgeWeights
     ) -> Tensor:
+        """Compute a cell, and plan to compute it again in the backward pass if that is wanted."""
         out: Tensor
         if self.checkpointed and torch.is_grad_enabled():
             # The second forward pass happens within the backward pass. By then a `functional_call`
@@ -181,7 +172,7 @@ class Supernet(nn.Module):
         return out
 
 
-def _weights_of_cells(kinds: Sequence[str], mixing: Mapping[str, EdgeWeights]) -> list[EdgeWeights]:
+def weights_of_cells(kinds: Sequence[str], mixing: Mapping[str, EdgeWeights]) -> list[EdgeWeights]:
     """Return the mixing weights of each cell.
 
     Args:
@@ -193,3 +184,10 @@ def _weights_of_cells(kinds: Sequence[str], mixing: Mapping[str, EdgeWeights]) -
         kind: iter(weights.values) for kind, weights in mixing.items() if weights.values.dim() == 3
     }
     return [EdgeWeights(next(own[kind])) if kind in own else mixing[kind] for kind in kinds]
+
+
+def supernet_stem(channels: int) -> nn.Module:
+    """Return a stem with 3 * channels outputs, [B, 3, H, W] to [B, 3 * channels, H, W]."""
+    return nn.Sequential(
+        nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
+    )

@@ -1,4 +1,4 @@
-"""Drawing of a genotype: its normal cell and its reduction cell as directed graphs."""
+"""Drawing of a genotype: its cells of each kind as directed graphs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from ltnas.plots.figure import FAINT, INK, OPERATION_COLOURS, new_figure, operat
 from ltnas.runs.folder import RunFolder
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, parse_genotype
 
-TITLES = {"normal": "normal cell", "reduce": "reduction cell"}
+TITLES = {
+    "normal": "normal cell",
+    "reduce": "reduction cell",
+    "enhancement": "enhancement cell",
+}
+"""Title of each kind of cell."""
 
 
 def plot_cells(folder: RunFolder) -> None:
@@ -20,12 +25,12 @@ def plot_cells(folder: RunFolder) -> None:
 
 
 def draw(genotype: Genotype) -> Any:  # noqa: ANN401 - matplotlib has no types
-    """Return a figure with the normal cell above the reduction cell and a legend of operations."""
+    """Return a figure with a cell of each kind in a row and a legend of operations."""
     figure = new_figure(9, 8.6)
-    top, bottom = figure.subplots(2, 1)
-    for axes, kind in ((top, "normal"), (bottom, "reduce")):
-        _draw_cell(axes, genotype.cell(kind), TITLES[kind])
-    used = {edge.operation for kind in TITLES for edge in genotype.cell(kind).edges}
+    panels = figure.subplots(len(genotype.cells), 1)
+    for axes, (kind, cell) in zip(panels, genotype.cells.items(), strict=True):
+        _draw_cell(axes, cell, TITLES[kind])
+    used = {edge.operation for cell in genotype.cells.values() for edge in cell.edges}
     operation_legend(figure, [name for name in OPERATION_COLOURS if name in used])
     return figure
 

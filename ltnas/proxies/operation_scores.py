@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ltnas.models.network import Cell, Network
+from ltnas.models.branches import BranchedModel
+from ltnas.models.build import build_searched_network
+from ltnas.models.cell import Cell
 from ltnas.proxies.batch import ProxyBatch
 from ltnas.proxies.prepared import gradients, prepared
 from ltnas.proxies.synflow import remove_normalisations
@@ -18,7 +20,7 @@ from ltnas.proxies.table import Proxy
 from ltnas.space.drawing import draw_genotype
 from ltnas.space.edge_masks import Masks
 from ltnas.space.genotype import Edge, Genotype, cell_genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 Place = tuple[str, Edge]
 """Kind of cell, and an operation on an edge of it."""
@@ -37,6 +39,7 @@ class ProbedSpace:
         channels: channels of the first cell.
         cells: number of cells.
         classes: number of classes.
+        macro: name of the macro-network.
     """
 
     operations: tuple[str, ...]
@@ -45,14 +48,15 @@ class ProbedSpace:
     channels: int
     cells: int
     classes: int
+    macro: str
 
     @property
     def places(self) -> list[Place]:
         """All candidate operations of all edges, without `none`."""
         return [
             (kind, Edge(name, node, source))
-            for kind in KINDS
-            for (node, source), row in zip(edges(self.nodes), self.masks[kind], strict=True)
+            for kind, mask in self.masks.items()
+            for (node, source), row in zip(edges(self.nodes), mask, strict=True)
             for name, there in zip(self.operations, row, strict=True)
             if there and name != "none"
         ]
@@ -60,23 +64,24 @@ class ProbedSpace:
     @property
     def everything(self) -> Genotype:
         """The genotype that has all candidate operations: nodes sum all that enters them."""
-        return Genotype(
-            **{
-                kind: cell_genotype([edge for own, edge in self.places if own == kind])
-                for kind in KINDS
-            }
-        )
+        cells = {
+            kind: cell_genotype([edge for own, edge in self.places if own == kind])
+            for kind in self.masks
+        }
+        return Genotype(cells, self.macro)
 
-    def network(self, genotype: Genotype, seed: int) -> Network:
+    def network(self, genotype: Genotype, seed: int) -> BranchedModel:
         """Return a network of a genotype with initial weights drawn from a seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Network(
-                genotype=genotype,
+            return build_searched_network(
+                genotype,
                 channels=self.channels,
                 cells=self.cells,
+                enhancement_cells=1,
                 classes=self.classes,
                 auxiliary=False,
+                stem="cifar",
             )
 
 
@@ -93,9 +98,8 @@ def leave_one_out(space: ProbedSpace, batch: ProxyBatch, proxy: Proxy, seed: int
 
 def cells_of(network: nn.Module, kind: str) -> list[Cell]:
     """Return the cells of a kind."""
-    assert isinstance(network, Network)
-    pairs = zip(network.cells, network.kinds, strict=True)
-    return [cell for cell, own in pairs if own == kind and isinstance(cell, Cell)]
+    found = [module for module in network.modules() if isinstance(module, Cell)]
+    return [cell for cell in found if cell.kind == kind]
 
 
 class left_out:
@@ -107,7 +111,7 @@ class left_out:
         edge: the operation.
     """
 
-    def __init__(self, network: Network, kind: str, edge: Edge) -> None:
+    def __init__(self, network: nn.Module, kind: str, edge: Edge) -> None:
         self.cells = cells_of(network, kind)
         self.edge = edge
 
@@ -141,10 +145,10 @@ def marginal(
     generator = random.Random(seed)
     found: dict[Place, list[float]] = defaultdict(list)
     for number in range(samples):
-        genotype = draw_genotype(space.operations, space.nodes, space.masks, generator)
+        genotype = draw_genotype(space.operations, space.nodes, space.masks, generator, space.macro)
         score = proxy(space.network(genotype, seed * samples + number), batch, seed)
-        for kind in KINDS:
-            for edge in genotype.cell(kind).edges:
+        for kind, cell in genotype.cells.items():
+            for edge in cell.edges:
                 found[kind, edge].append(score)
     means = {place: sum(values) / len(values) for place, values in found.items()}
     return {place: means.get(place, min(means.values())) for place in space.places}
@@ -167,7 +171,7 @@ def saliency(space: ProbedSpace, batch: ProxyBatch, seed: int) -> Scores:
         gates = {
             place: torch.ones((), dtype=torch.float64, requires_grad=True) for place in space.places
         }
-        for kind in KINDS:
+        for kind in space.masks:
             for cell in cells_of(probe, kind):
                 for edge, operation in zip(cell.edges, cell.operations, strict=True):
                     operation.register_forward_hook(_multiplied(gates[kind, edge]))

@@ -6,6 +6,7 @@ import html
 import json
 from collections import Counter, defaultdict
 
+from ltnas.config import StackedCells
 from ltnas.data.test_sets import BALANCED, headline
 from ltnas.errors import UserError
 from ltnas.reports import figures, published
@@ -163,16 +164,18 @@ def contents(rows: list[Row]) -> str:
 def operations(run: Run) -> list[str]:
     """Return the counted operations of the normal and of the reduction cell, as text.
 
-    The list is empty if the run has no readable genotype.
+    The list is empty if the run has no readable genotype, or one of other cells.
     """
     path = run.folder / "genotype.json"
     try:
         genotype = parse_genotype(json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, UserError):
         return []
+    if genotype.macro != "cells":
+        return []
     counts = (
         Counter(edge.operation.replace("_", " ") for edge in genotype.cell(kind).edges)
-        for kind in ("normal", "reduce")
+        for kind in StackedCells.kinds
     )
     return [
         ", ".join(f"{number} {name}" for name, number in sorted(numbers.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ltnas.space.layout import KINDS, edges, kind, reductions
+from ltnas.space.layout import CellPlan, edges
 
 
 class Cost(NamedTuple):
@@ -89,8 +89,7 @@ def supernet_costs(
     operations: Sequence[str],
     nodes: int,
     *,
-    channels: int,
-    cells: int,
+    plans: Sequence[CellPlan],
     image_size: int,
     partial_channels: int,
 ) -> dict[str, list[list[list[Cost]]]]:
@@ -99,22 +98,20 @@ def supernet_costs(
     Args:
         operations: candidate operations, in the order of the mixing weights' columns.
         nodes: number of intermediate nodes of a cell.
-        channels: channels of the first cell.
-        cells: number of cells in the stack.
+        plans: plans of the cells, in the order in which they are computed.
         image_size: side of the images, pixels.
         partial_channels: K; operations see 1/K of the channels.
 
     Returns:
-        Costs by kind of cell, [cells of the kind][edges][operations].
+        Costs by kind of the cells that there are, [cells of the kind][edges][operations].
     """
-    found: dict[str, list[list[list[Cost]]]] = {name: [] for name in KINDS}
+    found: dict[str, list[list[list[Cost]]]] = {}
     side = image_size
-    for cell in range(cells):
-        reduction = cell in reductions(cells)
-        channels, side = (channels * 2, side // 2) if reduction else (channels, side)
-        strides = [2 if reduction and source < 2 else 1 for _, source in edges(nodes)]
-        width = channels // partial_channels
-        found[kind(reduction)].append(
+    for plan in plans:
+        side = side // 2 if plan.reduction else side
+        strides = [2 if plan.reduction and source < 2 else 1 for _, source in edges(nodes)]
+        width = plan.channels // partial_channels
+        found.setdefault(plan.kind, []).append(
             [
                 [operation_cost(name, width, side, stride) for name in operations]
                 for stride in strides

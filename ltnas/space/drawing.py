@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from ltnas.config import MACROS
 from ltnas.space.edge_masks import Mask, Masks, full_mask
 from ltnas.space.genotype import CellGenotype, Edge, Genotype, cell_genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 
 def edge_operations(
@@ -29,7 +30,11 @@ def edge_operations(
 
 
 def draw_genotype(
-    operations: Sequence[str], nodes: int, masks: Masks, generator: random.Random
+    operations: Sequence[str],
+    nodes: int,
+    masks: Masks,
+    generator: random.Random,
+    macro: str = "cells",
 ) -> Genotype:
     """Draw two edges into each node, and on each an operation that it has, uniformly.
 
@@ -38,6 +43,7 @@ def draw_genotype(
         nodes: number of intermediate nodes of a cell.
         masks: operations that each edge has, by kind of cell.
         generator: draws.
+        macro: name of the macro-network.
     """
 
     def draw(mask: Mask) -> CellGenotype:
@@ -51,11 +57,15 @@ def draw_genotype(
         )
 
     # Normal cell first: the order of draws is part of what a seed means.
-    return Genotype(*(draw(masks[kind]) for kind in KINDS))
+    return Genotype({kind: draw(mask) for kind, mask in masks.items()}, macro)
 
 
 def random_genotype(
-    operations: Sequence[str], nodes: int, seed: int, masks: Masks | None = None
+    operations: Sequence[str],
+    nodes: int,
+    seed: int,
+    masks: Masks | None = None,
+    macro: str = "cells",
 ) -> Genotype:
     """Return the first genotype that `draw_genotype` draws with a seed.
 
@@ -64,9 +74,10 @@ def random_genotype(
         nodes: number of intermediate nodes of a cell.
         seed: seed of the draw.
         masks: operations that each edge has, by kind of cell; None: all.
+        macro: name of the macro-network.
     """
-    masks = masks or dict.fromkeys(KINDS, full_mask(nodes, len(operations)))
-    return draw_genotype(operations, nodes, masks, random.Random(seed))
+    masks = masks or dict.fromkeys(MACROS[macro].kinds, full_mask(nodes, len(operations)))
+    return draw_genotype(operations, nodes, masks, random.Random(seed), macro)
 
 
 def mutated_genotype(
@@ -89,7 +100,7 @@ def mutated_genotype(
         masks: operations that each edge has, by kind of cell.
         generator: draws.
     """
-    kind = generator.choice(KINDS)
+    kind = generator.choice(list(genotype.cells))
     cell = genotype.cell(kind)
     names = edge_operations(operations, nodes, masks[kind])
     position = generator.randrange(len(cell.edges))
@@ -109,4 +120,4 @@ def mutated_genotype(
     changed = [*cell.edges[:position], new, *cell.edges[position + 1 :]]
     # By source within a node, as cells are drawn, so that equal cells are equal genotypes.
     ordered = cell_genotype(sorted(changed, key=lambda edge: (edge.node, edge.source)))
-    return Genotype(**{name: genotype.cell(name) for name in KINDS} | {kind: ordered})
+    return Genotype({**genotype.cells, kind: ordered}, genotype.macro)

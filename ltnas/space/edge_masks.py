@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ltnas.config import Space
+from ltnas.config import Space, StackedCells
 from ltnas.space.genotype import CellGenotype, Genotype
-from ltnas.space.layout import KINDS, edges
+from ltnas.space.layout import edges
 
 Mask = tuple[tuple[bool, ...], ...]
 """True for the candidate operations that exist, [edges][operations]."""
@@ -24,15 +24,22 @@ def full_mask(nodes: int, operations: int) -> Mask:
     return ((True,) * operations,) * len(edges(nodes))
 
 
-def edge_masks(space: Space) -> dict[str, Mask]:
-    """Return the mask of each kind of cell of a space."""
-    listed = dict(zip(KINDS, (space.normal_edges, space.reduce_edges), strict=True))
-    return {
-        kind: full_mask(space.nodes, len(space.operations))
-        if names is None
-        else tuple(tuple(name in edge for name in space.operations) for edge in names)
-        for kind, names in listed.items()
-    }
+def edge_masks(space: Space, kinds: Iterable[str] = StackedCells.kinds) -> dict[str, Mask]:
+    """Return the mask of each kind of cell of a space.
+
+    Args:
+        space: search space.
+        kinds: kinds of cell of the macro-network.
+    """
+    listed = {"normal": space.normal_edges, "reduce": space.reduce_edges}
+    return {kind: _edge_mask(space, listed.get(kind)) for kind in kinds}
+
+
+def _edge_mask(space: Space, listed: list[list[str]] | None) -> Mask:
+    """Return the mask of a cell whose edges have listed operations; None: all of the space."""
+    if listed is None:
+        return full_mask(space.nodes, len(space.operations))
+    return tuple(tuple(name in edge for name in space.operations) for edge in listed)
 
 
 def cell_mask(cell: CellGenotype, nodes: int, operations: Sequence[str]) -> Mask:
@@ -52,4 +59,4 @@ def cell_mask(cell: CellGenotype, nodes: int, operations: Sequence[str]) -> Mask
 
 def genotype_masks(genotype: Genotype, nodes: int, operations: Sequence[str]) -> dict[str, Mask]:
     """Return `cell_mask` of each kind of cell."""
-    return {kind: cell_mask(genotype.cell(kind), nodes, operations) for kind in KINDS}
+    return {kind: cell_mask(cell, nodes, operations) for kind, cell in genotype.cells.items()}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ltnas.config import KNOWN_OPERATIONS
+from ltnas.config import KNOWN_OPERATIONS, MACROS
 from ltnas.errors import UserError
-from ltnas.space.layout import KINDS
 
 FILE = "genotype.json"
 """Name of the genotype's file in a run folder."""
@@ -46,31 +45,39 @@ class CellGenotype:
 
 @dataclass(frozen=True)
 class Genotype:
-    """A normal and a reduction cell."""
+    """A discrete cell of each kind that the macro-network has.
 
-    normal: CellGenotype
-    reduce: CellGenotype
+    Args:
+        cells: cells by kind, such as `normal` and `reduce`.
+        macro: name of the macro-network, `cells` or `broad`.
+    """
+
+    cells: Mapping[str, CellGenotype]
+    macro: str = "cells"
+
+    def __hash__(self) -> int:
+        """Return a hash of the cells and of the macro-network."""
+        return hash((self.macro, *self.cells.items()))
 
     def cell(self, kind: str) -> CellGenotype:
-        """Return the cell of a kind, `normal` or `reduce`."""
-        return self.normal if kind == "normal" else self.reduce
+        """Return the cell of a kind."""
+        return self.cells[kind]
 
     def count(self, *operations: str) -> int:
-        """Return the number of edges of the two cells that have one of the operations."""
-        edges = (*self.normal.edges, *self.reduce.edges)
+        """Return the number of edges of all cells that have one of the operations."""
+        edges = (edge for cell in self.cells.values() for edge in cell.edges)
         return sum(edge.operation in operations for edge in edges)
 
     def to_json(self) -> dict[str, Any]:
         """Return `{normal: {edges: [[operation, node, source], ...], concat: [...]}, reduce: ...}`.
 
+        A genotype of another macro-network than stacked cells has its name, too: `macro: broad`.
         `parse_genotype` is the inverse.
         """
-        return {
-            kind: {
-                "edges": [list(edge) for edge in self.cell(kind).edges],
-                "concat": list(self.cell(kind).concat),
-            }
-            for kind in KINDS
+        named = {} if self.macro == "cells" else {"macro": self.macro}
+        return named | {
+            kind: {"edges": [list(edge) for edge in cell.edges], "concat": list(cell.concat)}
+            for kind, cell in self.cells.items()
         }
 
 
@@ -86,16 +93,23 @@ def parse_genotype(data: object, where: str) -> Genotype:
 
     Args:
         data: decoded JSON in the form of `Genotype.to_json`; a missing `concat` means all nodes
-            with an input.
+            with an input, and a missing `macro` stacked cells.
         where: where the data comes from, with which error messages begin.
 
     Raises:
         UserError: the data is not a valid genotype.
     """
-    if not isinstance(data, dict) or not set(KINDS) <= set(data):
-        raise UserError(f"{where} is no genotype: it needs the keys normal and reduce")
-    cells = {kind: _parse_cell(data[kind], f"{where}, {kind} cell") for kind in KINDS}
-    return Genotype(**cells)
+    macro = data.get("macro", "cells") if isinstance(data, dict) else "cells"
+    if not isinstance(macro, str) or macro not in MACROS:
+        raise UserError(
+            f"{where} is made for the macro-network {macro!r}, which is not known: its macro must "
+            f"be one of {', '.join(MACROS)}"
+        )
+    kinds = MACROS[macro].kinds
+    if not isinstance(data, dict) or not set(kinds) <= set(data):
+        raise UserError(f"{where} is no genotype: it needs the keys {' and '.join(kinds)}")
+    cells = {kind: _parse_cell(data[kind], f"{where}, {kind} cell") for kind in kinds}
+    return Genotype(cells, macro)
 
 
 def _parse_cell(data: object, where: str) -> CellGenotype:
@@ -147,17 +161,8 @@ def is_published(name: str) -> bool:
 
 
 def published_names() -> list[str]:
-    """Return the names of published genotypes that can be trained, for `genotype=NAME`."""
-    return sorted(
-        name
-        for name, file in _published_files().items()
-        if _macro(json.loads(file.read_text(encoding="utf-8"))) == "darts"
-    )
-
-
-def _macro(data: dict[str, Any]) -> object:
-    """Return the macro-network that a genotype is made for."""
-    return data.get("macro", "darts")
+    """Return the names of all published genotypes, for `genotype=NAME`."""
+    return sorted(_published_files())
 
 
 def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
@@ -170,7 +175,7 @@ def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
         The genotype and the whole content of its file.
 
     Raises:
-        UserError: there is no such genotype, or it is damaged or made for another macro-network.
+        UserError: there is no such genotype, or it is damaged.
     """
     where = str(where)
     published = _published_files().get(where.lower())
@@ -179,13 +184,7 @@ def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"genotype={where} is no JSON ({error}): give a genotype.json") from error
-    genotype = parse_genotype(data, f"genotype={where}")
-    if _macro(data) != "darts":
-        raise UserError(
-            f"genotype={where} is made for the {data['macro']} network, which is not offered: "
-            "take a genotype of DARTS cells"
-        )
-    return genotype, data
+    return parse_genotype(data, f"genotype={where}"), data
 
 
 def _read(where: str) -> str:

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from ltnas.errors import UserError
 
-KINDS = ("normal", "reduce")
-"""Kinds of cell, each with its own architecture parameters."""
-
 
 def edges(nodes: int) -> list[tuple[int, int]]:
     """Return all edges (node, source) of a cell, in the order of the architecture parameters' rows.
@@ -33,22 +30,18 @@ def reductions(cells: int) -> set[int]:
     return {cells // 3, 2 * cells // 3}
 
 
-def kind(reduction: bool) -> str:
-    """Return the kind of a cell."""
-    return KINDS[reduction]
-
-
 @dataclass(frozen=True)
 class CellPlan:
-    """Width of a cell and of its inputs.
+    """Kind and width of a cell, and widths of its inputs.
 
     Args:
         channels: channels of each node.
         before_previous: channels of the output of the cell before the previous one.
         previous: channels of the output of the previous cell.
-        reduction: True for a reduction cell.
-        follows_reduction: True if the previous cell is a reduction cell, so that the output of the
+        reduction: True for a cell that halves the size.
+        follows_reduction: True if the previous cell halves the size, so that the output of the
             cell before it has twice the size.
+        kind: kind of the cell, by which it has its architecture parameters or its genotype.
     """
 
     channels: int
@@ -56,6 +49,7 @@ class CellPlan:
     previous: int
     reduction: bool
     follows_reduction: bool
+    kind: str
 
 
 def cell_plans(
@@ -66,7 +60,7 @@ def cell_plans(
     stem_before: int,
     stem_reduces: bool = False,
 ) -> list[CellPlan]:
-    """Return the plan of every cell.
+    """Return the plan of every cell of a stack of normal and reduction cells.
 
     Args:
         channels: channels of the first cell.
@@ -81,6 +75,7 @@ def cell_plans(
     before, previous, reduced = stem_before, stem, stem_reduces
     for index in range(cells):
         reduction = index in reductions(cells)
+        kind = "reduce" if reduction else "normal"
         channels *= 2 if reduction else 1
         plan = CellPlan(
             channels=channels,
@@ -88,9 +83,10 @@ def cell_plans(
             previous=previous,
             reduction=reduction,
             follows_reduction=reduced,
+            kind=kind,
         )
         plans.append(plan)
-        before, previous, reduced = previous, channels * widths[kind(reduction)], reduction
+        before, previous, reduced = previous, channels * widths[kind], reduction
     return plans
 
 
@@ -98,21 +94,35 @@ AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
 """Side of the smallest state that the auxiliary classifier of DARTS can pool, pixels, by stem."""
 
 
-def check_image_size(size: int, cells: int, auxiliary: bool, stem: str) -> None:
+def _halvings(cells: int, macro: str) -> int:
+    """Return how often the cells of a network halve the size of its states."""
+    match macro:
+        case "cells":
+            return len(reductions(cells))
+        case "broad":
+            return 2  # one broad cell in each of its two blocks
+        case _:
+            raise ValueError(f"{macro} is not a macro-network")
+
+
+def check_image_size(
+    size: int, cells: int, auxiliary: bool, stem: str, macro: str = "cells"
+) -> None:
     """Check that a network can process images of a size.
 
     Args:
         size: side of the images, pixels.
-        cells: number of cells in the stack.
+        cells: number of cells, in a broad network of convolution cells.
         auxiliary: True if there is an auxiliary classifier.
         stem: `cifar` or `imagenet`.
+        macro: name of the macro-network.
 
     Raises:
         UserError: the images are too small for the reductions or for the auxiliary classifier, or
             their size is not a multiple of what the reductions divide it by.
     """
     # Each reduction halves the size, and the ImageNet stem halves it three times.
-    divisor = 2 ** len(reductions(cells)) * (8 if stem == "imagenet" else 1)
+    divisor = 2 ** _halvings(cells, macro) * (8 if stem == "imagenet" else 1)
     if size % divisor or size < 2 * divisor:
         raise UserError(
             f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "

@@ -37,11 +37,17 @@ def read_architecture(network: SearchNetwork, selection: c.Selection, seed: int)
         selection: value on the selection axis.
         seed: seed of the run, for a selection that draws.
     """
-    names = network.supernet.operation_names
+    supernet = network.supernet
     # Measuring architectures after each epoch would take longer than the epoch; the strongest
     # operations are a preview.
-    rule = c.Top2() if selection.evaluates else selection
-    genotype, notes = select(rule, network.strengths(), names, seed, masks=network.supernet.masks)
+    genotype, notes = select(
+        c.Top2() if selection.evaluates else selection,
+        network.strengths(),
+        supernet.operation_names,
+        seed,
+        masks=supernet.masks,
+        macro=supernet.macro,
+    )
     edges = {kind: values.detach().cpu() for kind, values in network.edge_weights().items()}
     return Architecture(network.expected_weights(), edges, genotype, notes)
 
@@ -62,6 +68,6 @@ def architecture_numbers(
         **{f"entropy_{kind}": entropy(values) for kind, values in mixing.items()},
         "skip_connections": genotype.count("skip_connect"),
         "parametric_operations": genotype.count(*PARAMETRIC),
-        "skip_share_normal": genotype.normal.share("skip_connect"),
+        "skip_share_normal": genotype.cell("normal").share("skip_connect"),
         "discretisation_distance": distance(mixing, genotype, operations, nodes, masks=masks),
     }

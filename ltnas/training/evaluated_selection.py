@@ -78,7 +78,7 @@ def select_by_measuring(
         return shared.of_genotype(genotype, few)
 
     def draw() -> Genotype:
-        return draw_genotype(*space, draws)
+        return draw_genotype(*space, draws, supernet.macro)
 
     match config:
         case c.Sampled():
@@ -140,7 +140,12 @@ def _by_removal(
         return shared.of_mixing(copy, mixing, few)
 
     genotype, decisions = select_by_removal(
-        network.expected_weights(), supernet.operation_names, supernet.nodes, fitness, draws
+        network.expected_weights(),
+        supernet.operation_names,
+        supernet.nodes,
+        fitness,
+        draws,
+        macro=supernet.macro,
     )
     return genotype, [record for decision in decisions for record in _decision_records(decision)]
 

@@ -33,6 +33,7 @@ from ltnas.models.build import branch_depth
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import make_classifier
 from ltnas.models.search_network import build_search_network
+from ltnas.models.supernet import Supernet
 from ltnas.objectives import Objective as ObjectiveModule
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import Cost, supernet_costs
@@ -76,14 +77,17 @@ def build_search(
         channels=config.channels,
         cells=stage.cells,
         classes=len(long_tail.classes),
-        relaxation=build_relaxation(config.relaxation, edges=rows, operations=columns),
+        relaxation=build_relaxation(
+            config.relaxation, edges=rows, operations=columns, kinds=config.macro.kinds
+        ),
         initial_deviation=config.relaxation.initial_deviation,
         edge_deviation=edge_deviation(config.edges),
         auxiliary_skip=build_auxiliary_skip(config.auxiliary_skip),
-        masks=masks or edge_masks(config.space),
+        masks=masks or edge_masks(config.space, config.macro.kinds),
         checkpointed=config.checkpoint_cells,
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),
+        macro=config.macro,
     )
     learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
     learner.to(memory_format=torch.channels_last)
@@ -94,7 +98,7 @@ def build_search(
     return SearchModule(
         learner=learner,
         regularise=build_regulariser(
-            config.regulariser, _costs(config, stage, long_tail.image_size)
+            config.regulariser, _costs(network.supernet, long_tail.image_size)
         ),
         gradient=config.gradient,
         schedule=config.schedule,
@@ -109,7 +113,11 @@ def build_search(
         autocast=autocast(accelerator, config.precision),
         # The operations that are executed change from step to step, which no recording can follow.
         perturbation=build_perturbation(
-            config.perturbation, rows, columns, config.relaxation.sums_to_one
+            config.perturbation,
+            rows,
+            columns,
+            config.relaxation.sums_to_one,
+            kinds=config.macro.kinds,
         ),
         stopping=build_operation_stopping(config.operation_stopping, learner),
         measure=build_measure(config.relaxation, long_tail.image_size),
@@ -130,17 +138,14 @@ def cell_design(config: SearchConfig, stage: SearchStage) -> CellDesign:
     )
 
 
-def _costs(
-    config: SearchConfig, stage: SearchStage, image_size: int
-) -> dict[str, list[list[list[Cost]]]]:
-    """Return the costs of the operations of a stage's supernet, see `supernet_costs`."""
+def _costs(supernet: Supernet, image_size: int) -> dict[str, list[list[list[Cost]]]]:
+    """Return the costs of a supernet's operations, see `supernet_costs`."""
     return supernet_costs(
-        config.space.operations,
-        config.space.nodes,
-        channels=config.channels,
-        cells=stage.cells,
+        supernet.operation_names,
+        supernet.nodes,
+        plans=supernet.plans,
         image_size=image_size,
-        partial_channels=stage.partial_channels,
+        partial_channels=supernet.design.partial_channels,
     )
 
 

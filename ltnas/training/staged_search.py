@@ -45,7 +45,7 @@ class StagedSearch:
         self.stages = search_stages(config)
         self.records: list[dict[str, Any]] = []
         self._operations = tuple(config.space.operations)
-        self._masks = dict(masks or edge_masks(config.space))
+        self._masks = dict(masks or edge_masks(config.space, config.macro.kinds))
         self._before: tuple[Learner, list[torch.optim.Optimizer]] | None = None
         self._strengths: dict[str, Tensor] | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ltnas import config as c
+from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail
 from ltnas.data.seeds import derived_seed
 from ltnas.proxies.batch import ProxyBatch, draw_batch
@@ -40,7 +41,7 @@ def space_of_search(
         long_tail: images.
         folder: run folder.
     """
-    masks = edge_masks(config.space)
+    masks = edge_masks(config.space, config.macro.kinds)
     if not isinstance(config.progression, c.ZeroShot):
         return masks
     if (folder.path / PRUNING_FILE).exists():
@@ -68,6 +69,7 @@ def prune(config: c.SearchConfig, long_tail: LongTail, masks: Masks) -> Pruning:
         channels=settings.channels,
         cells=settings.cells,
         classes=len(long_tail.classes),
+        macro=choices(config)["macro"],
     )
     seeds = [derived_seed(config.seed, repeat) % 2**32 for repeat in range(settings.repeats)]
     repeats = [

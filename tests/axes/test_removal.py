@@ -35,14 +35,14 @@ def test_the_most_valuable_operation_and_edges_are_kept():
     for seed in range(5):  # the order does not matter to a sum
         genotype, decisions = select_by_removal(mixing, NAMES, NODES, additive, random.Random(seed))
         # Best operation of each edge: 3, 5, 7, 3, 6; node 3 keeps the edges with 7 and 6.
-        assert genotype.normal.edges == (
+        assert genotype.cell("normal").edges == (
             Edge("max_pool_3x3", 2, 0),
             Edge("skip_connect", 2, 1),
             Edge("sep_conv_3x3", 3, 0),
             Edge("skip_connect", 3, 2),
         )
         # Of equal edges the first are kept.
-        assert [edge.source for edge in genotype.reduce.edges] == [0, 1, 0, 1]
+        assert [edge.source for edge in genotype.cell("reduce").edges] == [0, 1, 0, 1]
         assert len(decisions) == 2 * (5 + 2)
 
 

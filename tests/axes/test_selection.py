@@ -55,7 +55,7 @@ def test_all_equal_gives_max_pool_from_both_inputs():
         Top2(), dict.fromkeys(("normal", "reduce"), torch.zeros(14, 8)), OPERATIONS, 0
     )
     assert notes == []
-    for cell in (genotype.normal, genotype.reduce):
+    for cell in (genotype.cell("normal"), genotype.cell("reduce")):
         assert [(edge.operation, edge.source) for edge in cell.edges] == [
             ("max_pool_3x3", 0),
             ("max_pool_3x3", 1),
@@ -99,8 +99,8 @@ def test_an_emptied_cell_falls_back_and_says_so(rule):
     weights = {"normal": torch.full((14, 8), 0.5), "reduce": torch.full((14, 8), 0.5)}
     weights["reduce"][0, 4] = 0.9
     genotype, notes = select(rule, weights, OPERATIONS, 0)
-    assert genotype.reduce.edges == (Edge("sep_conv_3x3", 2, 0),)
-    assert len(genotype.normal.edges) == 8
+    assert genotype.cell("reduce").edges == (Edge("sep_conv_3x3", 2, 0),)
+    assert len(genotype.cell("normal").edges) == 8
     assert len(notes) == 1
     assert "normal cell" in notes[0]
     assert "0.500" in notes[0]
@@ -111,7 +111,7 @@ def test_edges_that_reach_no_output_count_as_an_empty_cell():
     weights["normal"][4, 4] = 0.9  # 2 -> 3 alone: nothing leads to 2
     genotype, notes = select(ThresholdSparse(), weights, OPERATIONS, 0)
     assert len(notes) == 1
-    assert len(genotype.normal.edges) == 8
+    assert len(genotype.cell("normal").edges) == 8
 
 
 def test_random_depends_on_the_seed_and_on_no_weights():
@@ -121,6 +121,15 @@ def test_random_depends_on_the_seed_and_on_no_weights():
     assert notes == []
     assert not RandomDraw.reads_weights
     assert Top2.reads_weights
+
+
+def test_a_genotype_has_the_kinds_of_its_macro_network_in_their_order():
+    kinds = ("normal", "enhancement")
+    weights = {kind: torch.rand(14, 8) for kind in kinds}
+    for selection in (Top2(), RandomDraw()):
+        genotype, _ = select(selection, weights, OPERATIONS, 3, macro="broad")
+        assert genotype.macro == "broad"
+        assert tuple(genotype.cells) == kinds
 
 
 # --- masks --------------------------------------------------------------------------------------
@@ -201,13 +210,13 @@ def test_every_edge_is_kept_unless_none_is_strongest():
 def test_the_weakest_skip_connections_of_the_normal_cell_are_replaced():
     both = {"normal": WEIGHTS, "reduce": WEIGHTS}
     free, _ = select(Top2(), both, NAMES, 0)
-    assert free.normal.share("skip_connect") == 1
+    assert free.cell("normal").share("skip_connect") == 1
     limited, _ = select(Top2(most_skips=2), both, NAMES, 0)
     # First the one of weight 0.2 (1 -> 2) becomes a convolution, then that of 0.45 (2 -> 3).
-    assert set(limited.normal.edges) == {
+    assert set(limited.cell("normal").edges) == {
         *(Edge("skip_connect", 2, 0), Edge("sep_conv_3x3", 2, 1)),
         *(Edge("skip_connect", 3, 0), Edge("sep_conv_3x3", 3, 2)),
     }
-    assert limited.reduce == free.reduce
+    assert limited.cell("reduce") == free.cell("reduce")
     none, _ = select(Top2(most_skips=0), both, NAMES, 0)
-    assert none.normal.share("skip_connect") == 0
+    assert none.cell("normal").share("skip_connect") == 0

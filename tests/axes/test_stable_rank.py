@@ -69,7 +69,7 @@ def test_selection_takes_the_smallest_ranks():
         Edge("dil_conv_3x3", 3, 0),
         Edge("dil_conv_5x5", 3, 2),
     }
-    assert set(genotype.normal.edges) == set(genotype.reduce.edges) == wanted
+    assert set(genotype.cell("normal").edges) == set(genotype.cell("reduce").edges) == wanted
     assert notes == []
 
 

@@ -30,10 +30,13 @@ SCHEMES = {
         "selection": "sampled",
     },
     "evolution": {"relaxation": "hard_gumbel", "gradient": "none", "selection": "evolution"},
+    "b_darts": {"macro": "broad", "schedule": "confident"},
+    "b_pc_darts": {"macro": "broad", "edges": "normalised"},
 }
 """What each scheme has other than DARTS."""
 
 DARTS = {
+    "macro": "cells",
     "relaxation": "softmax",
     "edges": "plain",
     "auxiliary_skip": "none",

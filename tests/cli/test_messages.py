@@ -13,12 +13,12 @@ from ltnas.errors import UserError
 def test_unknown_scheme_with_the_near_miss():
     message = refusal("search", "scheme=fairdart")
     assert message.startswith("scheme=fairdart is not known: did you mean scheme=fairdarts?")
-    assert "choose one of darts, darts_2nd, darts_bbn, darts_minus, darts_pt, drnas," in message
+    assert "choose one of b_darts, b_pc_darts, darts, darts_2nd, darts_bbn, darts_minus," in message
 
 
 def test_unknown_scheme_like_nothing():
     message = refusal("search", "scheme=xyz")
-    assert message.startswith("scheme=xyz is not known: choose one of darts,")
+    assert message.startswith("scheme=xyz is not known: choose one of b_darts,")
     assert "did you mean" not in message
 
 

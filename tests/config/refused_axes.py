@@ -125,6 +125,24 @@ REFUSED = {
         "regulariser=dirichlet_divergence with relaxation=softmax",
         "take relaxation=dirichlet",
     ),
+    # broad networks
+    "enhancement cells": (
+        lambda: c.BroadCells(enhancement_cells=0),
+        "macro.enhancement_cells=0",
+        "1 or more",
+    ),
+    "a block without cells": (
+        lambda: c.SearchConfig(cells=1, macro=c.BroadCells()),
+        "cells=1 in a broad network",
+        "take cells=2 or more",
+    ),
+    "edges of cells that a broad network lacks": (
+        lambda: c.SearchConfig(
+            space=c.Space(nodes=1, reduce_edges=[["skip_connect"]] * 2), macro=c.BroadCells()
+        ),
+        "space.reduce_edges with macro=broad",
+        "take space.reduce_edges=null, or macro=cells",
+    ),
     # mixing weights that are measured
     "parameters of ranks": (
         lambda: c.StableRank(initial_deviation=0.1),

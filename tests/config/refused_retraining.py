@@ -4,6 +4,11 @@ from ltnas import config as c
 
 REFUSED = {
     # retraining
+    "enhancement cells of a training": (
+        lambda: c.RetrainConfig(genotype="a", enhancement_cells=0),
+        "enhancement_cells=0",
+        "1 or more",
+    ),
     "genotype": (lambda: c.RetrainConfig(), "genotype is missing", "genotype=darts_v2"),
     "stem": (lambda: c.RetrainConfig(genotype="a", stem="vgg"), "stem=vgg", "cifar, imagenet"),
     "pretrain": (

@@ -29,6 +29,7 @@ from ltnas.models.classifiers import make_classifier
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import supernet_costs
 from ltnas.space.genotype import load_genotype
+from ltnas.space.layout import cell_plans
 from ltnas.training.evaluated_selection import select_by_measuring
 from ltnas.training.shared_weights import SharedWeights
 
@@ -144,7 +145,8 @@ def augmented(value):
 
 
 def regularised(value):
-    costs = supernet_costs(OPERATIONS, 2, channels=4, cells=3, image_size=8, partial_channels=1)
+    plans = cell_plans(4, 3, {"normal": 2, "reduce": 2}, stem=12, stem_before=12)
+    costs = supernet_costs(OPERATIONS, 2, plans=plans, image_size=8, partial_channels=1)
     term = build_regulariser(value, costs)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     masks = EdgeMasks(dict.fromkeys(kinds, ((True,),)))
@@ -193,7 +195,13 @@ def selected(value):
     return str(genotype)
 
 
+def supernets(value):
+    """Names of the tensors of a supernet."""
+    return tuple(search_network(channels=2, nodes=1, macro=value).state_dict())
+
+
 BUILT = {
+    "macro": supernets,
     "relaxation": relaxed,
     "edges": edge_deviation,
     "auxiliary_skip": auxiliary_skips,

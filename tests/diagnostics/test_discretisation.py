@@ -23,7 +23,7 @@ def one_hot(cell):
 
 def test_distance_is_zero_if_the_weights_are_the_genotype():
     mixing = {"normal": one_hot(CELL), "reduce": one_hot(CELL)}
-    assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == 0
+    assert distance(mixing, Genotype({"normal": CELL, "reduce": CELL}), OPERATIONS, 2) == 0
 
 
 def test_distance_counts_only_the_operations_of_a_mask():
@@ -34,14 +34,14 @@ def test_distance_counts_only_the_operations_of_a_mask():
     everything = ((True, True, True),) * 5
     found = distance(
         mixing,
-        Genotype(CELL, CELL),
+        Genotype({"normal": CELL, "reduce": CELL}),
         OPERATIONS,
         2,
         masks={"normal": without_none, "reduce": everything},
     )
     assert found == pytest.approx((0.6 / 10 + 0) / 2)
     everywhere = {"normal": everything, "reduce": everything}
-    genotype = Genotype(CELL, CELL)
+    genotype = Genotype({"normal": CELL, "reduce": CELL})
     unmasked = distance(mixing, genotype, OPERATIONS, 2)
     assert distance(mixing, genotype, OPERATIONS, 2, masks=everywhere) == unmasked
 
@@ -52,4 +52,6 @@ def test_distance_counts_every_weight_of_both_cells():
     normal[3, 0] = 0.3  # dropped: 0.3 more than zero
     mixing = {"normal": normal, "reduce": one_hot(CELL)}
     expected = (0.6 + 0.3) / (15 + 15)
-    assert distance(mixing, Genotype(CELL, CELL), OPERATIONS, 2) == pytest.approx(expected)
+    assert distance(
+        mixing, Genotype({"normal": CELL, "reduce": CELL}), OPERATIONS, 2
+    ) == pytest.approx(expected)

@@ -82,7 +82,7 @@ def test_published_ranks_count_pixels_and_those_of_the_input_within_reduction_ce
     for kind, numbers in (("normal", (0, 2, 4)), ("reduce", (1, 3))):
         ranks = [plain_ranks(supernet.cells[n], areas[n]) for n in numbers]
         torch.testing.assert_close(found[kind], sum(ranks) / len(ranks))
-    assert published_areas("reduce", 8, 2).tolist() == [16.0] * 4 + [64.0]
+    assert published_areas(True, 8, 2).tolist() == [16.0] * 4 + [64.0]
 
 
 def test_published_mixing_weights_are_nearly_one_hot_and_those_of_matrices_are_not():

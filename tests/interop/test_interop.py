@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from official_layers import OPS, Cell, conv_bn, stacked
+from official_layers import FinalCell, conv_bn, stacked
 from official_supernets import SearchNetwork, scattered
 from torch import nn
 from torch.nn import functional
@@ -60,21 +60,6 @@ ODD = Pairs(  # every operation, three nodes, late sources first, a concat out o
 
 
 # --- the original networks ----------------------------------------------------------------------
-
-
-class FinalCell(Cell):
-    def __init__(self, c_pp, c_p, c, reduction, after_reduction, pairs, concat):
-        super().__init__(c_pp, c_p, c, reduction, after_reduction, affine=True)
-        self.pairs, self.concat, self.width = pairs, concat, c * len(concat)
-        for name, source in pairs:
-            self._ops.append(OPS[name](c, self.stride(source), True))
-
-    def forward(self, s0, s1):
-        states = [self.preprocess0(s0), self.preprocess1(s1)]
-        for i in range(0, len(self.pairs), 2):
-            (_, a), (_, b) = self.pairs[i : i + 2]
-            states.append(self._ops[i](states[a]) + self._ops[i + 1](states[b]))
-        return torch.cat([states[i] for i in self.concat], 1)
 
 
 class AuxiliaryHead(nn.Module):

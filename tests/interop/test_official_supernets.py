@@ -1,4 +1,4 @@
-"""Checkpoints of the search networks of PC-DARTS, DARTS-, DrNAS and MSR-DARTS.
+"""Checkpoints of the search networks of PC-DARTS, DARTS-, DrNAS, MSR-DARTS and BNAS-v2.
 
 They are compared with plain networks that have the names and the forward rules of published code:
 logits, loss, the gradient of every parameter, and all statistics.
@@ -6,16 +6,17 @@ logits, loss, the gradient of every parameter, and all statistics.
 
 import pytest
 import torch
+from official_broad import BroadSearch, PartialBroadSearch
 from official_msr_darts import MsrDarts
 from official_supernets import DartsMinus, DrNas, PcDarts, SearchNetwork, dirichlet, scattered
 from torch.nn import functional
 
 from ltnas.errors import UserError
 from ltnas.interop import load_official_supernet
-from ltnas.space.layout import KINDS
 
 TOLERANCE = 1e-9
 CLASSES = 5
+KINDS = ("normal", "reduce")
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,14 @@ def msr_darts(c=4, layers=3, side=8, **options):
     return case
 
 
+def b_darts(c=4, layers=2, **options):
+    return Case("b_darts", BroadSearch, c, layers, **options)
+
+
+def b_pc_darts(c=4, layers=2, **options):
+    return Case("b_pc_darts", PartialBroadSearch, c, layers, **options)
+
+
 def assert_equal_training(case, ours, logits, theirs):
     """Compare losses of a training step, and then gradients and statistics."""
     labels = torch.arange(len(logits)) % CLASSES
@@ -112,6 +121,21 @@ def test_pc_darts_trains_and_evaluates_the_same(settings):
     assert_same(ours.eval()(x), case.theirs.eval()(x))
     assert set(ours.named_architecture()) == {
         *(f"{part}.{kind}" for part in ("architecture", "edge_parameters") for kind in KINDS)
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "parts"),
+    [(b_darts, ["architecture"]), (b_pc_darts, ["architecture", "edge_parameters"])],
+)
+def test_bnas_v2_trains_and_evaluates_the_same(make, parts):
+    case = make()
+    ours = case.load(copied(case.theirs.state_dict()))
+    x = images()
+    assert_equal_training(case, ours, ours(x), case.theirs(x))
+    assert_same(ours.eval()(x), case.theirs.eval()(x))
+    assert set(ours.named_architecture()) == {
+        f"{part}.{kind}" for part in parts for kind in ("normal", "enhancement")
     }
 
 
@@ -240,12 +264,16 @@ def test_an_image_of_another_size_has_other_ranks():
 
 # --- forms of a checkpoint ----------------------------------------------------------------------
 
-CASES = [pc_darts, darts_minus, drnas, msr_darts]
+CASES = [pc_darts, darts_minus, drnas, msr_darts, b_pc_darts]
+
+
+def smallest(make):
+    return make() if make is b_pc_darts else make(layers=1)
 
 
 @pytest.mark.parametrize("make", CASES)
 def test_data_parallel_puts_a_prefix_before_names(make):
-    case = make(layers=1)
+    case = smallest(make)
     theirs = torch.nn.DataParallel(case.theirs).state_dict()
     assert all(name.startswith("module.") for name in theirs)
     ours, plain = case.load(copied(theirs)), case.load(copied(case.theirs.state_dict()))
@@ -255,7 +283,7 @@ def test_data_parallel_puts_a_prefix_before_names(make):
 
 @pytest.mark.parametrize("make", CASES)
 def test_what_is_loaded_draws_no_random_number_and_takes_the_dtype(make):
-    case = make(layers=1)
+    case = smallest(make)
     state = {
         n: t.float() if t.is_floating_point() else t for n, t in case.theirs.state_dict().items()
     }
@@ -267,19 +295,21 @@ def test_what_is_loaded_draws_no_random_number_and_takes_the_dtype(make):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "build", "wanted"),
+    ("scheme", "build", "cells", "wanted"),
     [
-        ("pc_darts", PcDarts, 299_578),
-        ("darts_minus", DartsMinus, 1_971_578),
-        ("msr_darts", MsrDarts, 1_889_658),
+        ("pc_darts", PcDarts, 8, 299_578),
+        ("darts_minus", DartsMinus, 8, 1_971_578),
+        ("msr_darts", MsrDarts, 8, 1_889_658),
+        ("b_darts", BroadSearch, 2, 1_224_762),
+        ("b_pc_darts", PartialBroadSearch, 2, 289_242),
     ],
 )
-def test_published_numbers_of_parameters(scheme, build, wanted):
-    theirs = build(16, 8, 10)
+def test_published_numbers_of_parameters(scheme, build, cells, wanted):
+    theirs = build(16, cells, 10)
     assert sum(parameter.numel() for parameter in theirs.parameters()) == wanted
     betas = dict(zip(("betas_normal", "betas_reduce"), getattr(theirs, "betas", ()), strict=False))
     ours = load_official_supernet(
-        theirs.state_dict(), *theirs.alphas, 16, 8, 10, scheme=scheme, **betas
+        theirs.state_dict(), *theirs.alphas, 16, cells, 10, scheme=scheme, **betas
     )
     assert sum(weight.numel() for weight in ours.weight_parameters().values()) == wanted
 
@@ -384,7 +414,13 @@ def test_strength_of_a_scheme_without_an_auxiliary_skip():
 def test_an_unknown_scheme():
     assert error(darts_minus(layers=1), scheme="fairdarts") == (
         "scheme=fairdarts is not known: choose one of darts, pc_darts, darts_minus, drnas, "
-        "msr_darts"
+        "msr_darts, b_darts, b_pc_darts"
+    )
+
+
+def test_a_broad_search_network_has_two_convolution_cells():
+    assert error(b_darts(), shape=(4, 3, CLASSES)) == (
+        "cells=3, but search networks of BNAS-v2 have 2 convolution cells: give cells=2"
     )
 
 

@@ -211,6 +211,7 @@ def test_a_dashboard_shows_what_runs_send(sent):
     assert (made.entity, made.project) == ("entity", "project")
     sent_names = {key for _, records in sent.values() for row in rows(records) for key in row}
     sent_names.add("architecture/largest_eigenvalue")  # every fifth epoch
+    sent_names.add("architecture/entropy_enhancement")  # of broad networks
     names_shown = [
         f"{PREFIXES[name]}/{key}"
         for name, charts in SECTIONS.items()
@@ -229,6 +230,7 @@ def test_a_dashboard_shows_what_runs_send(sent):
     assert [panel.y for panel in charts][1] == [
         "architecture/entropy_normal",
         "architecture/entropy_reduce",
+        "architecture/entropy_enhancement",
     ]
 
 

@@ -5,6 +5,8 @@ import torch
 from networks import search_network
 from torch.testing import assert_close
 
+from ltnas.config import BroadCells
+from ltnas.models.broad_network import BroadNetwork
 from ltnas.models.network import Network
 from ltnas.models.resnet import ResNet
 from ltnas.space.genotype import load_genotype
@@ -21,17 +23,37 @@ def network(depth):
     return Network(genotype, 4, 3, CLASSES, auxiliary=False, branch_depth=depth)
 
 
+def broad_supernet(depth):
+    return search_network(
+        nodes=2, cells=2, classes=CLASSES, deviation=1.0, branch_depth=depth, macro=BroadCells()
+    )
+
+
+def broad_network(depth):
+    genotype, _ = load_genotype("bnasv2_clr_v1")
+    return BroadNetwork(genotype, 4, 2, 1, classes=CLASSES, auxiliary=False, branch_depth=depth)
+
+
 def resnet(depth):
     return ResNet(8, 4, CLASSES, branch_depth=depth)
 
 
-MODELS = {"supernet": supernet, "network": network, "resnet": resnet}
-LAST = {"supernet": "supernet.cells.2.", "network": "cells.2.", "resnet": "blocks.2."}
-SECOND = {
-    "supernet": "supernet.rebalancing_cell.",
-    "network": "rebalancing_cell.",
-    "resnet": "rebalancing_block.",
+MODELS = {
+    "supernet": supernet,
+    "network": network,
+    "broad_supernet": broad_supernet,
+    "broad_network": broad_network,
+    "resnet": resnet,
 }
+BROAD = {"cells.2.": "rebalancing_cell.", "enhanced.0.": "rebalancing_embedding."}
+SEPARATE = {
+    "supernet": {"supernet.cells.2.": "supernet.rebalancing_cell."},
+    "network": {"cells.2.": "rebalancing_cell."},
+    "broad_supernet": {f"supernet.{key}": f"supernet.{value}" for key, value in BROAD.items()},
+    "broad_network": BROAD,
+    "resnet": {"blocks.2.": "rebalancing_block."},
+}
+"""What the first branch has for itself, and what the second has in its place."""
 
 
 @pytest.fixture(params=MODELS)
@@ -72,7 +94,10 @@ def test_only_the_last_cell_is_duplicated(name):
     assert set(counts[0]) == set(counts[None])  # the classifier alone is wider
     more = {key for key in counts[1] if key not in counts[0]}
     assert more == {
-        key.replace(LAST[name], SECOND[name]) for key in counts[0] if key.startswith(LAST[name])
+        key.replace(first, second)
+        for first, second in SEPARATE[name].items()
+        for key in counts[0]
+        if key.startswith(first)
     }
     assert counts[1]["classifier.weight"].shape == counts[0]["classifier.weight"].shape
     assert counts[0]["classifier.weight"].shape[1] == 2 * counts[None]["classifier.weight"].shape[1]
@@ -80,13 +105,14 @@ def test_only_the_last_cell_is_duplicated(name):
 
 def test_both_branches_reach_the_trunk_and_only_their_own_tail(name):
     model = made(name, 1).train()
-    for branch, (used, unused) in enumerate([(LAST, SECOND), (SECOND, LAST)]):
+    first, second = tuple(SEPARATE[name]), tuple(SEPARATE[name].values())
+    for branch, (used, unused) in enumerate([(first, second), (second, first)]):
         model.zero_grad()
         model.branch_features(images(), branch).square().sum().backward()
         moved = {key for key, value in model.named_parameters() if value.grad is not None}
         assert any(key.removeprefix("supernet.").startswith("stem.") for key in moved)
-        assert any(key.startswith(used[name]) for key in moved)
-        assert not any(key.startswith(unused[name]) for key in moved)
+        assert all(any(key.startswith(part) for key in moved) for part in used)
+        assert not any(key.startswith(unused) for key in moved)
 
 
 def test_branches_of_a_supernet_have_one_architecture():

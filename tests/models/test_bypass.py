@@ -36,7 +36,7 @@ def cell(partial, reduction, **options):
     torch.manual_seed(0)
     design = CellDesign(NAMES, 2, partial_channels=partial, **options)
     made = SupernetCell(
-        CellPlan(8, 8, 8, reduction, False), design, full_mask(2, len(NAMES))
+        CellPlan(8, 8, 8, reduction, False, kind="normal"), design, full_mask(2, len(NAMES))
     ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [

@@ -17,7 +17,7 @@ from ltnas.models.sources import EdgeWeights
 from ltnas.models.stacked import Convolutions, Pool
 from ltnas.models.supernet import SupernetCell
 from ltnas.space.genotype import Edge, Genotype, cell_genotype, load_genotype
-from ltnas.space.layout import KINDS, CellPlan, edges
+from ltnas.space.layout import CellPlan, edges
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_discrete_network_with_noise_by_the_gpu_kernels(on_gpu):
             *(Edge("noise", 3, 0), Edge("noise", 3, 2)),
         ]
     )
-    model = Network(Genotype(cell, cell), 4, 3, 10, False)
+    model = Network(Genotype({"normal": cell, "reduce": cell}), 4, 3, 10, False)
     model.set_drop_path(0.3)
     agree(model.to(memory_format=torch.channels_last), torch.randn(2, 3, 8, 8), on_gpu=on_gpu)
 
@@ -117,7 +117,7 @@ class Told(torch.nn.Module):
 def cell_with_inputs(nodes, mask, reduction):
     """A supernet's cell with two channels, its two input states and its mixing weights."""
     torch.manual_seed(0)
-    plan = CellPlan(2, 3, 4, reduction, follows_reduction=False)
+    plan = CellPlan(2, 3, 4, reduction, follows_reduction=False, kind="normal")
     cell = SupernetCell(plan, CellDesign(OPERATIONS, nodes), mask)
     cell.to(memory_format=torch.channels_last)
     states = [
@@ -191,7 +191,7 @@ def test_a_checkpointed_supernet_by_the_gpu_kernels(on_gpu):
     names = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3")
     # The second edge has no convolution, so that the sum of the node has weighted terms.
     mask = ((True, True, True, True), (True, True, True, False))
-    masks = dict.fromkeys(KINDS, mask)
+    masks = dict.fromkeys(("normal", "reduce"), mask)
     model = search_network(names, nodes=1, channels=2, cells=1, masks=masks, checkpointed=True)
     model = model.to(memory_format=torch.channels_last)
     agree(model, torch.randn(2, 3, 8, 8), on_gpu=on_gpu)

@@ -6,8 +6,9 @@ from torch import nn
 
 from ltnas.config import OPERATIONS
 from ltnas.errors import UserError
+from ltnas.models.cell import Cell
 from ltnas.models.cost import parameter_counts
-from ltnas.models.network import Cell, Network
+from ltnas.models.network import Network
 from ltnas.models.operations import DropPath
 from ltnas.space.genotype import (
     CellGenotype,
@@ -21,7 +22,7 @@ from ltnas.space.genotype import (
 from ltnas.space.layout import CellPlan, check_image_size
 
 DARTS_V2 = load_genotype("darts_v2")[0]
-PLAN = CellPlan(4, 6, 5, reduction=False, follows_reduction=False)
+PLAN = CellPlan(4, 6, 5, reduction=False, follows_reduction=False, kind="normal")
 
 # No operation reached node 3, as the thresholds of FairDARTS allow: what leaves it carries nothing,
 # so that node 4, fed by 3 alone, is dead as well.
@@ -71,8 +72,8 @@ def test_edges_may_come_in_any_order():
 
 
 def test_nothing_is_dead_in_a_full_cell():
-    assert live_edges(DARTS_V2.normal) == list(DARTS_V2.normal.edges)
-    assert output_nodes(DARTS_V2.normal) == [2, 3, 4, 5]
+    assert live_edges(DARTS_V2.cell("normal")) == list(DARTS_V2.cell("normal").edges)
+    assert output_nodes(DARTS_V2.cell("normal")) == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +89,13 @@ def test_a_cell_in_which_nothing_reaches_the_output(dead):
         output_nodes(dead)
     assert str(caught.value) == message
     with pytest.raises(UserError) as caught:
-        network(Genotype(DARTS_V2.normal, dead))
+        network(Genotype({"normal": DARTS_V2.cell("normal"), "reduce": dead}))
     assert str(caught.value) == message
 
 
 def test_dead_edges_are_not_built():
-    with_dead = network(Genotype(WITH_DEAD, WITH_DEAD))
-    without = network(Genotype(WITHOUT_DEAD, WITHOUT_DEAD))
+    with_dead = network(Genotype({"normal": WITH_DEAD, "reduce": WITH_DEAD}))
+    without = network(Genotype({"normal": WITHOUT_DEAD, "reduce": WITHOUT_DEAD}))
     assert parameter_counts(with_dead) == parameter_counts(without)
     assert with_dead.state_dict().keys() == without.state_dict().keys()
     assert with_dead.feature_size == 2 * 4 * 4
@@ -103,7 +104,7 @@ def test_dead_edges_are_not_built():
 
 
 def test_every_parameter_of_a_network_with_dead_nodes_has_a_gradient():
-    model = network(Genotype(WITH_DEAD, WITH_DEAD))
+    model = network(Genotype({"normal": WITH_DEAD, "reduce": WITH_DEAD}))
     model(torch.randn(4, 3, 8, 8)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -111,7 +112,7 @@ def test_every_parameter_of_a_network_with_dead_nodes_has_a_gradient():
 @pytest.mark.parametrize("name", ["fairdarts_a", "fairdarts_c", "fairdarts_e", "fairdarts_g"])
 def test_the_output_of_fairdarts_lacks_its_vanished_nodes(name):
     genotype = load_genotype(name)[0]
-    widths = len(genotype.normal.concat), len(genotype.reduce.concat)
+    widths = len(genotype.cell("normal").concat), len(genotype.cell("reduce").concat)
     assert widths == (3, 4)
     model = network(genotype, cells=4)
     shapes = []
@@ -164,7 +165,7 @@ def test_nodes_are_concatenated_in_the_order_of_the_genotype():
 @pytest.mark.parametrize("follows", [False, True])
 @pytest.mark.parametrize("reduction", [False, True])
 def test_a_cell_halves_what_comes_from_its_inputs(reduction, follows):
-    plan = CellPlan(4, 6, 5, reduction, follows)
+    plan = CellPlan(4, 6, 5, reduction, follows, kind="normal")
     edges = (("sep_conv_3x3", 2, 0), ("skip_connect", 2, 1), ("max_pool_3x3", 3, 2), ("none", 3, 0))
     before, previous = torch.randn(2, 6, 16 if follows else 8, 16 if follows else 8), states()[1]
     side = 4 if reduction else 8
@@ -199,7 +200,7 @@ def test_only_what_is_no_identity_can_be_dropped():
         for edge, droppable in zip(module.edges, module.droppable, strict=True)
     }
     assert dropped == {name: name != "skip_connect" for name in OPERATIONS}
-    reduction = CellPlan(4, 6, 5, reduction=True, follows_reduction=False)
+    reduction = CellPlan(4, 6, 5, reduction=True, follows_reduction=False, kind="normal")
     strided = cell(("skip_connect", 2, 0), ("skip_connect", 3, 2), plan=reduction)
     assert strided.droppable == [True, False]
 

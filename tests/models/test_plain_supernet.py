@@ -75,7 +75,11 @@ class Scale(nn.Module):
 
 
 def test_edges_of_a_cell_are_in_the_order_of_the_rows():
-    cell = SupernetCell(CellPlan(4, 5, 6, False, False), ["skip_connect"], 3).double().eval()
+    cell = (
+        SupernetCell(CellPlan(4, 5, 6, False, False, kind="normal"), ["skip_connect"], 3)
+        .double()
+        .eval()
+    )
     cell.mixed = nn.ModuleList(Scale(number) for number in range(1, 10))
     before, previous = torch.randn(2, 5, 4, 4).double(), torch.randn(2, 6, 4, 4).double()
     w = torch.rand(9, 1, dtype=torch.float64)
@@ -90,7 +94,7 @@ def test_edges_of_a_cell_are_in_the_order_of_the_rows():
 @pytest.mark.parametrize("follows", [False, True])
 @pytest.mark.parametrize("reduction", [False, True])
 def test_a_cell_halves_what_comes_from_its_inputs(reduction, follows):
-    cell = SupernetCell(CellPlan(4, 8, 6, reduction, follows), list(OPERATIONS), 3)
+    cell = SupernetCell(CellPlan(4, 8, 6, reduction, follows, kind="normal"), list(OPERATIONS), 3)
     before = torch.randn(2, 8, 16, 16) if follows else torch.randn(2, 8, 8, 8)
     sizes = []
     for mixed in cell.mixed:

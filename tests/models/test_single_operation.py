@@ -18,7 +18,9 @@ def cell(reduction, partial=1):
     """A cell of two nodes with modules of their own for each edge, in float64, and its inputs."""
     torch.manual_seed(0)
     design = CellDesign(c.OPERATIONS, 2, partial_channels=partial, separate_edges=True)
-    made = SupernetCell(CellPlan(8, 8, 8, reduction, False), design, full_mask(2, 8)).double()
+    made = SupernetCell(
+        CellPlan(8, 8, 8, reduction, False, kind="normal"), design, full_mask(2, 8)
+    ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [
         torch.randn(3, 8, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)

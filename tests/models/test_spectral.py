@@ -126,7 +126,9 @@ def cell(reduction, partial=1, names=OPERATIONS):
     torch.manual_seed(0)
     design = CellDesign(names, 2, partial_channels=partial, spectral=True)
     made = SupernetCell(
-        CellPlan(8, 8, 8, reduction, False), design, full_mask(design.nodes, len(design.operations))
+        CellPlan(8, 8, 8, reduction, False, kind="normal"),
+        design,
+        full_mask(design.nodes, len(design.operations)),
     ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     inputs = [

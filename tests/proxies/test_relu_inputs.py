@@ -35,9 +35,9 @@ def test_as_many_as_one_counts_in_the_genotype(name):
     genotype, images = load_genotype(name)[0], random_batch().images
     # Of three cells the first is normal, and the other two are reductions.
     expected = (
-        relus_of(genotype.normal, False, False)
-        + relus_of(genotype.reduce, True, False)
-        + relus_of(genotype.reduce, True, True)
+        relus_of(genotype.cell("normal"), False, False)
+        + relus_of(genotype.cell("reduce"), True, False)
+        + relus_of(genotype.cell("reduce"), True, True)
     )
     assert len(seen(cells(name), images)) == expected
 

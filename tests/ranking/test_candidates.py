@@ -34,8 +34,8 @@ def test_names_files_folders_and_random_draws(tmp_path):
 
 def test_random_draws_are_of_the_space():
     (one,) = candidates(random=1, space=Space(operations=["skip_connect"], nodes=2))
-    assert {edge.operation for edge in one.genotype.normal.edges} == {"skip_connect"}
-    assert one.genotype.normal.concat == (2, 3)
+    assert {edge.operation for edge in one.genotype.cell("normal").edges} == {"skip_connect"}
+    assert one.genotype.cell("normal").concat == (2, 3)
 
 
 def test_all_published_ones():

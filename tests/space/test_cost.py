@@ -7,7 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ltnas.config.space import KNOWN_OPERATIONS, OPERATIONS
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import MixingWeights
+from ltnas.space.broad_layout import broad_plan
 from ltnas.space.cost import operation_cost, supernet_costs
+from ltnas.space.layout import cell_plans
 
 C, SIDE = 8, 4
 
@@ -63,8 +65,21 @@ def test_an_unknown_operation_is_refused():
         operation_cost("conv_7x7", C, SIDE, 1)
 
 
+def test_costs_of_a_broad_supernet():
+    plan = broad_plan(16, 3, 2, widths={"normal": 2, "enhancement": 2}, stem=48)
+    plans = [*plan.convolution, *plan.enhancement]
+    found = supernet_costs(OPERATIONS, 2, plans=plans, image_size=32, partial_channels=1)
+    column = OPERATIONS.index("sep_conv_3x3")
+    # Of the first edge: a broad cell, a deep one, a broad one, and enhancement cells.
+    places = {"normal": [(32, 16, 2), (32, 16, 1), (64, 8, 2)], "enhancement": [(64, 8, 1)] * 2}
+    for kind, cells in places.items():
+        wanted = [operation_cost("sep_conv_3x3", *place) for place in cells]
+        assert [cell[0][column] for cell in found[kind]] == wanted
+
+
 def test_costs_of_all_cells():
-    found = supernet_costs(OPERATIONS, 2, channels=16, cells=8, image_size=32, partial_channels=4)
+    plans = cell_plans(16, 8, {"normal": 2, "reduce": 2}, stem=48, stem_before=48)
+    found = supernet_costs(OPERATIONS, 2, plans=plans, image_size=32, partial_channels=4)
     assert [len(found[kind]) for kind in ("normal", "reduce")] == [6, 2]
     column = OPERATIONS.index("sep_conv_3x3")
     # Widths 16, 32 and 64, of which operations see a quarter.

@@ -18,16 +18,18 @@ def test_random_genotype_is_a_function_of_the_seed():
 
 def test_random_genotype_is_uniform():
     drawn = [random_genotype(OPERATIONS, 4, seed) for seed in range(400)]
-    operations = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    operations = Counter(edge.operation for g in drawn for edge in g.cell("normal").edges)
     assert set(operations) == set(OPERATIONS) - {"none"}
     expected = 400 * 8 / 7
     chi_square = sum((n - expected) ** 2 / expected for n in operations.values())
     assert chi_square < 22.5  # 6 degrees of freedom, p = 0.001
-    sources = Counter(edge.source for g in drawn for edge in g.normal.edges if edge.node == 5)
+    sources = Counter(
+        edge.source for g in drawn for edge in g.cell("normal").edges if edge.node == 5
+    )
     assert sum((n - 160) ** 2 / 160 for n in sources.values()) < 18.5  # 4 degrees, p = 0.001
     for genotype in drawn[:20]:
         for node in (2, 3, 4, 5):
-            incoming = [edge.source for edge in genotype.reduce.edges if edge.node == node]
+            incoming = [edge.source for edge in genotype.cell("reduce").edges if edge.node == node]
             assert len(set(incoming)) == 2
             assert max(incoming) < node
 
@@ -36,10 +38,10 @@ def test_a_random_genotype_is_uniform_over_the_operations_of_each_edge():
     only_two = ((*[False] * 4, True, True, False, False),) * 14
     masks = {"normal": only_two, "reduce": full_mask(4, 8)}
     drawn = [random_genotype(OPERATIONS, 4, seed, masks) for seed in range(200)]
-    counts = Counter(edge.operation for g in drawn for edge in g.normal.edges)
+    counts = Counter(edge.operation for g in drawn for edge in g.cell("normal").edges)
     assert set(counts) == {"sep_conv_3x3", "sep_conv_5x5"}
     assert abs(counts["sep_conv_3x3"] - 800) < 66  # 3.3 standard deviations of 1600 tosses
-    others = {edge.operation for g in drawn for edge in g.reduce.edges}
+    others = {edge.operation for g in drawn for edge in g.cell("reduce").edges}
     assert others == set(OPERATIONS) - {"none"}
 
 
@@ -84,7 +86,7 @@ def test_a_mutation_stays_within_the_masks():
     genotype = draw_genotype(OPERATIONS, 4, masks, generator)
     for _ in range(300):
         genotype = mutated_genotype(genotype, OPERATIONS, 4, masks, generator)
-        for operation, _, source in genotype.normal.edges:
+        for operation, _, source in genotype.cell("normal").edges:
             assert OPERATIONS.index(operation) in (two if source % 2 else one)
 
 

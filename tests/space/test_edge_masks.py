@@ -10,6 +10,8 @@ def test_without_lists_every_edge_has_every_operation():
     assert len(mask) == len(edges(4)) == 14
     assert all(row == (True,) * 8 for row in mask)
     assert edge_masks(Space()) == {"normal": mask, "reduce": mask}
+    kinds = ("normal", "enhancement")
+    assert edge_masks(Space(), kinds) == {"normal": mask, "enhancement": mask}
 
 
 def test_a_list_names_the_operations_of_each_edge():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltnas.space.layout import CellPlan, cell_plans, edges, kind, reductions
+from ltnas.space.layout import CellPlan, cell_plans, edges, reductions
 
 WIDTHS = {"normal": 4, "reduce": 4}
 
@@ -33,23 +33,18 @@ def test_reductions_are_at_a_third_and_two_thirds(cells, expected):
     assert reductions(cells) == expected
 
 
-def test_kinds():
-    assert kind(False) == "normal"
-    assert kind(True) == "reduce"
-
-
 def test_the_plan_of_eight_cells():
     """The widths of the DARTS search network: 16, then 32 from cell 2, then 64 from cell 5."""
     plans = cell_plans(16, 8, WIDTHS, stem=48, stem_before=48)
     assert plans == [
-        CellPlan(16, 48, 48, reduction=False, follows_reduction=False),
-        CellPlan(16, 48, 64, reduction=False, follows_reduction=False),
-        CellPlan(32, 64, 64, reduction=True, follows_reduction=False),
-        CellPlan(32, 64, 128, reduction=False, follows_reduction=True),
-        CellPlan(32, 128, 128, reduction=False, follows_reduction=False),
-        CellPlan(64, 128, 128, reduction=True, follows_reduction=False),
-        CellPlan(64, 128, 256, reduction=False, follows_reduction=True),
-        CellPlan(64, 256, 256, reduction=False, follows_reduction=False),
+        CellPlan(16, 48, 48, reduction=False, follows_reduction=False, kind="normal"),
+        CellPlan(16, 48, 64, reduction=False, follows_reduction=False, kind="normal"),
+        CellPlan(32, 64, 64, reduction=True, follows_reduction=False, kind="reduce"),
+        CellPlan(32, 64, 128, reduction=False, follows_reduction=True, kind="normal"),
+        CellPlan(32, 128, 128, reduction=False, follows_reduction=False, kind="normal"),
+        CellPlan(64, 128, 128, reduction=True, follows_reduction=False, kind="reduce"),
+        CellPlan(64, 128, 256, reduction=False, follows_reduction=True, kind="normal"),
+        CellPlan(64, 256, 256, reduction=False, follows_reduction=False, kind="normal"),
     ]
 
 
@@ -73,4 +68,4 @@ def test_a_stem_may_halve_the_size_before_the_first_cell(reduces):
 
 
 def test_one_cell_is_a_reduction():
-    assert cell_plans(4, 1, WIDTHS, 12, 12) == [CellPlan(8, 12, 12, True, False)]
+    assert cell_plans(4, 1, WIDTHS, 12, 12) == [CellPlan(8, 12, 12, True, False, kind="reduce")]

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from ltnas.config import RetrainConfig
+from ltnas.models.build import describe_network, described_network
 from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.network import Network
 from ltnas.space.genotype import Edge, load_genotype, published_names
@@ -32,6 +34,12 @@ CIFAR = {
     "fairdarts_f": (3_151_054, 497_614_464),
     "fairdarts_g": (2_899_054, 453_376_224),
     "gdas_v1": (3_368_782, 519_428_736),
+}
+
+# The same with 48 channels, 6 convolution cells and 2 enhancement cells.
+BROAD = {
+    "bnasv2_clr_v1": (3_338_074, 504_273_696),
+    "bnasv2_clr_v2": (3_174_874, 467_139_360),
 }
 
 # The same with 48 channels, 14 cells, 1000 classes and images of 224 x 224.
@@ -100,6 +108,17 @@ def test_cifar_networks_have_the_counts_of_the_authors_code(name):
     assert counted_macs(model, 32) == macs
 
 
+@pytest.mark.parametrize("name", BROAD)
+def test_broad_networks_have_the_counts_of_the_authors_code(name):
+    parameters, macs = BROAD[name]
+    config = RetrainConfig(genotype=name, channels=48, cells=6, auxiliary=0.0)
+    description = describe_network(config, load_genotype(name)[0])
+    with torch.device("meta"):
+        model = described_network(description, 10, name)
+    assert parameter_counts(model) == {"parameters": parameters, "auxiliary_parameters": 0}
+    assert multiply_accumulates(model, 32) == macs
+
+
 @pytest.mark.parametrize("name", IMAGENET)
 def test_imagenet_networks_have_the_counts_of_the_authors_code(name):
     parameters, macs = IMAGENET[name]
@@ -147,7 +166,7 @@ def test_imagenet_networks_have_the_parameters_of_the_authors_code(name):
 def test_snas_normalises_its_pools_and_we_do_not(name, official, pools):
     """A scale and a shift for each of the 72 and 144 channels of the two reduction cells."""
     model = shapes(name, 36, 20, 10)
-    reduce = load_genotype(name)[0].reduce
+    reduce = load_genotype(name)[0].cell("reduce")
     assert sum("pool" in edge.operation for edge in reduce.edges) == pools
     counts = parameter_counts(model)
     assert counts["parameters"] + pools * 2 * (72 + 144) == official
@@ -169,13 +188,13 @@ def test_a_small_auxiliary_classifier_is_counted_apart():
 
 
 def test_every_published_network_is_counted_here():
-    counted = {*CIFAR, "snas_mild", "snas_moderate", "snas_aggressive"}
+    counted = {*CIFAR, *BROAD, "snas_mild", "snas_moderate", "snas_aggressive"}
     assert set(published_names()) == counted
 
 
 def test_darts_v2_is_literal():
     genotype = load_genotype("darts_v2")[0]
-    assert genotype.normal.edges == (
+    assert genotype.cell("normal").edges == (
         Edge("sep_conv_3x3", 2, 0),
         Edge("sep_conv_3x3", 2, 1),
         Edge("sep_conv_3x3", 3, 0),
@@ -185,7 +204,7 @@ def test_darts_v2_is_literal():
         Edge("skip_connect", 5, 0),
         Edge("dil_conv_3x3", 5, 2),
     )
-    assert genotype.reduce.edges == (
+    assert genotype.cell("reduce").edges == (
         Edge("max_pool_3x3", 2, 0),
         Edge("max_pool_3x3", 2, 1),
         Edge("skip_connect", 3, 2),
@@ -195,19 +214,19 @@ def test_darts_v2_is_literal():
         Edge("skip_connect", 5, 2),
         Edge("max_pool_3x3", 5, 1),
     )
-    assert genotype.normal.concat == genotype.reduce.concat == (2, 3, 4, 5)
+    assert genotype.cell("normal").concat == genotype.cell("reduce").concat == (2, 3, 4, 5)
 
 
 def test_fairdarts_a_is_literal():
     genotype = load_genotype("fairdarts_a")[0]
-    assert genotype.normal.edges == (
+    assert genotype.cell("normal").edges == (
         Edge("sep_conv_3x3", 2, 0),
         Edge("sep_conv_5x5", 2, 1),
         Edge("max_pool_3x3", 4, 0),
         Edge("sep_conv_3x3", 5, 0),
     )
-    assert genotype.normal.concat == (2, 4, 5)  # node 3 has no input
-    assert genotype.reduce.edges == (
+    assert genotype.cell("normal").concat == (2, 4, 5)  # node 3 has no input
+    assert genotype.cell("reduce").edges == (
         Edge("max_pool_3x3", 2, 0),
         Edge("avg_pool_3x3", 2, 1),
         Edge("avg_pool_3x3", 3, 0),
@@ -217,12 +236,12 @@ def test_fairdarts_a_is_literal():
         Edge("skip_connect", 5, 0),
         Edge("skip_connect", 5, 1),
     )
-    assert genotype.reduce.concat == (2, 3, 4, 5)
+    assert genotype.cell("reduce").concat == (2, 3, 4, 5)
 
 
 def test_gdas_is_the_copy_of_fairdarts():
     """The authors' later literal ends with source 1; no count can tell the two apart."""
-    assert load_genotype("gdas_v1")[0].reduce.edges[-1] == Edge("sep_conv_5x5", 5, 2)
+    assert load_genotype("gdas_v1")[0].cell("reduce").edges[-1] == Edge("sep_conv_5x5", 5, 2)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +249,6 @@ def test_gdas_is_the_copy_of_fairdarts():
 )
 def test_every_node_has_two_inputs_but_in_fairdarts(name):
     genotype = load_genotype(name)[0]
-    for cell in (genotype.normal, genotype.reduce):
+    for cell in (genotype.cell("normal"), genotype.cell("reduce")):
         assert [edge.node for edge in cell.edges] == [2, 2, 3, 3, 4, 4, 5, 5]
         assert cell.concat == (2, 3, 4, 5)

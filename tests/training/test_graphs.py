@@ -20,7 +20,9 @@ from ltnas.training import monitor
 from ltnas.training.graphs import EAGER_STEPS, GraphRunner, build_runner, run_eagerly
 
 GENOTYPE = "genotype=darts_v2"
-SCHEMES = ["darts", "fairdarts", "fairdarts_ssl", "darts_2nd", "darts_bbn", "msr_darts"]
+SCHEMES = [
+    *("darts", "fairdarts", "fairdarts_ssl", "darts_2nd", "darts_bbn", "msr_darts", "b_darts"),
+]
 RECIPES = [
     *("paper", "strong", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
     "cross_entropy",
@@ -110,6 +112,7 @@ def test_a_recorded_search_with_noise_and_other_operations_on_each_edge_is_the_e
     [
         ("perturbation=random", "regulariser=cost"),
         ("perturbation=adversarial", "perturbation.steps=2"),
+        ("macro=broad", "partial_channels=2", "edges=normalised"),
         ("operation_stopping=oles", "operation_stopping.steps=4", "gradient=second_order"),
     ],
 )

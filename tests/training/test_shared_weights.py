@@ -69,7 +69,10 @@ def test_the_best_finalist_on_all_images_is_chosen(shared, batches, selection, m
     def of_genotype(self, genotype, batches):
         """Convolutions are good on few images, dilated ones on all images."""
         wanted = ("dil",) if len(batches) == 2 else ("sep", "dil")
-        names = [edge.operation for edge in (*genotype.normal.edges, *genotype.reduce.edges)]
+        names = [
+            edge.operation
+            for edge in (*genotype.cell("normal").edges, *genotype.cell("reduce").edges)
+        ]
         return Quality(sum(name.startswith(wanted) for name in names) / 8, 0.0)
 
     monkeypatch.setattr(SharedWeights, "of_genotype", of_genotype)
