@@ -104,6 +104,17 @@ REFUSED = {
         "progression.operations=[5, 4, 3] begins with fewer than the 8",
         "begin with all of them",
     ),
+    "scoring": (lambda: c.ZeroShot(scoring="all"), "progression.scoring=all", "leave_one_out"),
+    "proxy of pruning": (lambda: c.ZeroShot(proxy="nwott"), "progression.proxy=nwott", "nwot"),
+    "granularity": (
+        lambda: c.ZeroShot(granularity="cell"),
+        "progression.granularity=cell",
+        "edge_operation, operation",
+    ),
+    "keep": (lambda: c.ZeroShot(keep=0.0), "progression.keep=0.0", "(0, 1]"),
+    "repeats of pruning": (lambda: c.ZeroShot(repeats=0), "progression.repeats=0", "1 or more"),
+    "cells of pruning": (lambda: c.ZeroShot(cells=2), "progression.cells=2", "3 or more"),
+    "images of pruning": (lambda: c.ZeroShot(images=3), "progression.images=3", "4 or more"),
     "sum of stages": (
         lambda: c.SearchConfig(epochs=40, progression=c.Deepen(epochs=[25, 25, 25])),
         "adds up to 75, not to epochs=40",

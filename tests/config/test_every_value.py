@@ -162,8 +162,9 @@ def after_a_step(value):
 
 
 def staged(value):
-    """Stages of a search of twelve channels and six epochs."""
-    return search_stages(c.SearchConfig(channels=12, epochs=6, progression=value))
+    """Stages of a search of twelve channels and six epochs; True if its space is pruned first."""
+    config = c.SearchConfig(channels=12, epochs=6, progression=value)
+    return search_stages(config), isinstance(value, c.ZeroShot)
 
 
 def frozen(value):
