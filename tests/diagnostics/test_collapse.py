@@ -140,7 +140,7 @@ WORDS = ("scheme=darts", "space.nodes=2", "epochs=5", "limit_batches=1", "collap
 
 
 @pytest.fixture
-def collapses(monkeypatch):
+def collapses(monkeypatch, no_pictures):
     """Searches report a normal cell of skip connections from their third epoch on."""
     details = SearchModule.epoch_details
 

@@ -54,7 +54,7 @@ class Eager(GraphRunner):
 
 
 @pytest.fixture
-def like_a_gpu(monkeypatch):
+def like_a_gpu(monkeypatch, no_pictures):
     """No CPU kernels, whose calls no recording sees, and PyTorch's own depthwise convolutions."""
     monkeypatch.setenv(cpu_kernels.SWITCH, "off")
     cpu_kernels.kernels.cache_clear()
