@@ -31,11 +31,12 @@ from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
 from ltnas.plots.cells import plot_cells
 from ltnas.plots.curves import plot_curves
+from ltnas.plots.pruning import plot_pruning
 from ltnas.runs.atomic import atomically
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
-from ltnas.space.edge_masks import Mask, Masks
+from ltnas.space.edge_masks import Mask, Masks, edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import check_image_size, edges
 from ltnas.training.evaluated_selection import selection_by_measuring
@@ -43,7 +44,7 @@ from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
 from ltnas.training.staged_search import StagedSearch
 from ltnas.training.trainer import build_trainer, choose_accelerator, fit
-from ltnas.training.zero_shot import space_of_search
+from ltnas.training.zero_shot import pruned_space
 
 
 def search(config: SearchConfig) -> Path:
@@ -69,14 +70,25 @@ def search(config: SearchConfig) -> Path:
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
-        if isinstance(config.progression, ZeroShot):
-            console.print(f"pruning the space by zero-shot scores ({config.progression.scoring})")
-        masks = space_of_search(config, long_tail, folder)
+        masks = _space(config, long_tail, folder, console)
         if config.selection.reads_weights:
             _train_supernet(config, accelerator, long_tail, masks, folder=folder, console=console)
         else:
             _select_without_training(config, long_tail, masks, folder)
     return folder.path
+
+
+def _space(
+    config: SearchConfig, long_tail: LongTail, folder: RunFolder, console: Console
+) -> dict[str, Mask]:
+    """Return the operations that each edge has, by kind of cell; draw what was pruned."""
+    if not isinstance(config.progression, ZeroShot):
+        return edge_masks(config.space, config.macro.kinds)
+    console.print(f"pruning the space by zero-shot scores ({config.progression.scoring})")
+    masks = pruned_space(config, long_tail, folder)
+    if folder.writes:
+        plot_pruning(folder)
+    return masks
 
 
 def _select_without_training(

@@ -30,7 +30,7 @@ def one_thread():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For runs of which no picture is looked at: pictures are half of their time."""
-    for name in ("architecture", "curves", "cells"):
+    for name in ("architecture", "curves", "cells", "pruning"):
         monkeypatch.setattr(f"ltnas.search.plot_{name}", lambda folder: None)
     for name in ("curves", "cells"):
         monkeypatch.setattr(f"ltnas.retrain.plot_{name}", lambda folder: None)

@@ -1,4 +1,4 @@
-"""The search space of a run: that of its configuration, pruned where it asks for that."""
+"""The search space of a run after zero-shot pruning."""
 
 from __future__ import annotations
 
@@ -28,12 +28,10 @@ POOLS: dict[str, Pool] = {"edge_operation": of_each_edge, "operation": of_all_ed
 """Ways to make win rates that decide, by granularity."""
 
 
-def space_of_search(
-    config: c.SearchConfig, long_tail: LongTail, folder: RunFolder
-) -> dict[str, Mask]:
-    """Return the operations that each edge has in a search, by kind of cell.
+def pruned_space(config: c.SearchConfig, long_tail: LongTail, folder: RunFolder) -> dict[str, Mask]:
+    """Return the operations that each edge keeps in a search, by kind of cell.
 
-    A pruned space is computed on the CPU by every process, with the same result, and written to
+    The space is pruned on the CPU by every process, with the same result, and written to
     pruning.json, from which a resumed run reads it.
 
     Args:
@@ -41,12 +39,10 @@ def space_of_search(
         long_tail: images.
         folder: run folder.
     """
-    masks = edge_masks(config.space, config.macro.kinds)
-    if not isinstance(config.progression, c.ZeroShot):
-        return masks
-    if (folder.path / PRUNING_FILE).exists():
-        return recorded_masks(folder.read_json(PRUNING_FILE), config.space)
-    found = prune(config, long_tail, masks)
+    recorded = folder.read_json(PRUNING_FILE)
+    if recorded is not None:
+        return recorded_masks(recorded, config.space)
+    found = prune(config, long_tail, edge_masks(config.space, config.macro.kinds))
     if folder.writes:
         folder.write_json(PRUNING_FILE, records(found, config.space))
     return found.masks
