@@ -22,15 +22,17 @@ from omegaconf import OmegaConf
 from benchmarks import harness
 from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
-from ltnas.config import SearchConfig
+from ltnas.config import SearchConfig, ZeroShot
 from ltnas.data.long_tail import load_long_tail
 from ltnas.runs.memory import keep_freed_memory, peak_memory
+from ltnas.space.edge_masks import edge_masks
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data, build_search
+from ltnas.training.zero_shot import prune
 
 DEFAULTS = {
     "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl,pc_darts,darts_minus,drnas,"
-    "p_darts,gdas,snas,b_darts,b_pc_darts",
+    "p_darts,gdas,snas,msr_darts,b_darts,b_pc_darts",
     "batch": "16",
     "repeats": "5",
     "out": "",
@@ -72,7 +74,11 @@ def step_of(scheme: str, batch: int) -> Callable[[], object]:
     """Return a function that takes one bilevel step of a scheme."""
     config = configured(scheme, batch)
     long_tail = load_long_tail(config.data, config.imbalance)
-    module, data = build_search(config, "cpu", long_tail), build_data(config, long_tail)
+    masks = edge_masks(config.space, config.macro.kinds)
+    if isinstance(config.progression, ZeroShot):
+        masks = prune(config, long_tail, masks).masks
+    module = build_search(config, "cpu", long_tail, masks=masks)
+    data = build_data(config, long_tail)
     module.__class__ = Stepped
     module.standing, data.trainer = Standing(), Standing()  # type: ignore[assignment]
     module.standing.optimizers = module.configure_optimizers()

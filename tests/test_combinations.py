@@ -18,6 +18,7 @@ from ltnas.axes.progression import search_stages
 from ltnas.config.axis import name_of, table_of
 from ltnas.data.long_tail import load_long_tail
 from ltnas.errors import UserError
+from ltnas.training.evaluated_selection import selection_by_measuring
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data, build_search
 
@@ -32,6 +33,11 @@ TABLES = {
 TABLES["progression"] |= {
     "deepen": lambda: c.Deepen(operations=[3, 2], added_cells=[0, 1], skip_dropout=[0.0, 0.4]),
     "widen": lambda: c.Widen(operations=[3, 2], partial_channels=[2, 1]),
+}
+TABLES["selection"] |= {
+    "sampled": lambda: c.Sampled(images=8, candidates=2, finalists=1),
+    "evolution": lambda: c.Evolution(images=8, candidates=3, finalists=1, population=2),
+    "removal": lambda: c.Removal(images=8),
 }
 TABLES["objective"]["barlow_twins"] = lambda: c.BarlowTwins(hidden=8, outputs=8)
 # A loss that is for ltnas.retrain alone, whatever the rest.
@@ -239,3 +245,6 @@ def test_a_step_of_every_pair_that_is_allowed(long_tail, part):
         broken = [n for n, v in module.learner.state_dict().items() if not v.isfinite().all()]
         assert not broken, (broken, chosen)
         assert module.architecture().genotype, chosen
+        if config.selection.evaluates:
+            genotype, _ = selection_by_measuring(config, module, "cpu", long_tail)
+            assert tuple(genotype.cells) == config.macro.kinds, chosen
