@@ -27,6 +27,7 @@ from ltnas.cli.console import make_console, print_long_tail
 from ltnas.config import Evaluated, SearchConfig, ZeroShot
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
+from ltnas.diagnostics.collapse import Collapsed
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
 from ltnas.plots.cells import plot_cells
@@ -152,12 +153,15 @@ def _train_supernet(
             staged.finish(module, trainer.optimizers)
         if not folder.writes:
             return
-        collapsed = config.stop_on_collapse and watch.collapse is not None
-        genotype, notes = _selected(config, module, watch, architectures.genotypes)
-        if isinstance(config.selection, Evaluated) and not collapsed:
+        if config.stop_on_collapse and watch.collapse is not None:
+            genotype, notes = _healthy(watch.collapse, architectures.genotypes)
+        elif isinstance(config.selection, Evaluated):
             console.print(f"measuring architectures on {config.selection.images:,} images")
             genotype, records = selection_by_measuring(config, module, accelerator, long_tail)
             folder.write_json("selection.json", records)
+            notes = []
+        else:
+            genotype, notes = module.architecture().genotype, module.architecture().notes
         _write_architecture(folder, module)
         if len(staged.stages) > 1:
             folder.write_json("stages.json", staged.records)
@@ -170,26 +174,19 @@ def _train_supernet(
         publish(config, logger, folder)
 
 
-def _selected(
-    config: SearchConfig, module: SearchModule, watch: CollapseWatch, before: list[dict[str, Any]]
-) -> tuple[Genotype, list[str]]:
-    """Return the genotype of the search, and notes on what a reader must know of it.
+def _healthy(collapse: Collapsed, before: list[dict[str, Any]]) -> tuple[Genotype, list[str]]:
+    """Return the genotype from before a collapse, and a note that says so.
 
     Args:
-        config: configuration of the search.
-        module: search module after its last epoch.
-        watch: says if the search has collapsed, and when.
+        collapse: says why the search has collapsed, and when.
         before: genotypes of all epochs.
     """
-    if config.stop_on_collapse and watch.collapse is not None:
-        epoch = watch.collapse.healthy_epoch
-        note = (
-            f"stopped after epoch {len(before)}: {watch.collapse.reason}; this is the genotype of "
-            f"epoch {epoch + 1}"
-        )
-        return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
-    architecture = module.architecture()
-    return architecture.genotype, architecture.notes
+    epoch = collapse.healthy_epoch
+    note = (
+        f"stopped after epoch {len(before)}: {collapse.reason}; this is the genotype of "
+        f"epoch {epoch + 1}"
+    )
+    return parse_genotype(before[epoch], f"genotype of epoch {epoch + 1}"), [note]
 
 
 def _cost(module: SearchModule, history: History) -> dict[str, Any]:
