@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ltnas.config.proxy import PROXY_NAMES
 from ltnas.config.requirements import require, require_choice
 
-SCORINGS = ("leave_one_out", "marginal", "saliency")
+SCORINGS = ("marginal", "leave_one_out", "saliency")
 """Scores of an operation in zero-shot pruning."""
 GRANULARITIES = ("edge_operation", "operation")
 """What is kept or dropped together in zero-shot pruning."""
@@ -125,10 +125,11 @@ class ZeroShot(Progression):
     which proxies nor which rule they take: all constants are our choice.
     """
 
-    scoring: str = "leave_one_out"
-    """Score of an operation: `leave_one_out`, what the proxy of the network of all operations loses
-    without it; `marginal`, the mean proxy of random architectures that have it; `saliency`, its
-    effect on the output of a network of absolute weights, which needs no proxy."""
+    # Random architectures are small: a repeat takes a tenth of the time of `leave_one_out`.
+    scoring: str = "marginal"
+    """Score of an operation: `marginal`, the mean proxy of random architectures that have it;
+    `leave_one_out`, what the proxy of the network of all operations loses without it; `saliency`,
+    its effect on the output of a network of absolute weights, which needs no proxy."""
     proxy: str = "nwot"
     """Zero-shot proxy of a network."""
     granularity: str = "edge_operation"
