@@ -24,7 +24,7 @@ from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail
-from ltnas.config import Evaluated, SearchConfig, ZeroShot
+from ltnas.config import BestByProxy, Evaluated, SearchConfig, ZeroShot
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.diagnostics.collapse import Collapsed
@@ -41,6 +41,7 @@ from ltnas.space.edge_masks import Mask, Masks, edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
 from ltnas.space.layout import check_image_size, edges
 from ltnas.training.evaluated_selection import selection_by_measuring
+from ltnas.training.proxy_selection import best_by_proxy
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
 from ltnas.training.staged_search import StagedSearch
@@ -98,14 +99,20 @@ def _select_without_training(
     """Write the genotype of a selection that does not depend on mixing weights."""
     space = config.space
     unread = torch.zeros(len(edges(space.nodes)), len(space.operations))
-    genotype, notes = select(
-        config.selection,
-        dict.fromkeys(config.macro.kinds, unread),
-        space.operations,
-        config.seed,
-        masks=masks,
-        macro=choices(config)["macro"],
-    )
+    if isinstance(config.selection, BestByProxy):
+        genotype, records = best_by_proxy(config, long_tail, masks)
+        notes: list[str] = []
+        if folder.writes:
+            folder.write_json("selection.json", records)
+    else:
+        genotype, notes = select(
+            config.selection,
+            dict.fromkeys(config.macro.kinds, unread),
+            space.operations,
+            config.seed,
+            masks=masks,
+            macro=choices(config)["macro"],
+        )
     with open_logger(config, folder, "search") as logger:
         _write_result(config, long_tail, folder, genotype, notes=notes, cost={})
         publish(config, logger, folder)

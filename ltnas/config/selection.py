@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ltnas.config.requirements import require
+from ltnas.config.proxy import PROXY_NAMES
+from ltnas.config.requirements import require, require_choice
 
 
 @dataclass
@@ -74,6 +75,28 @@ class RandomDraw(Selection):
     """Two edges into each node and an operation on each, drawn uniformly with the run's seed."""
 
     reads_weights: ClassVar[bool] = False
+
+
+@dataclass
+class BestByProxy(Selection):
+    """The best of random architectures by a zero-shot proxy, without training (NASWOT).
+
+    Mellor et al. 2021 (arXiv 2006.04647), algorithm 1.
+    """
+
+    reads_weights: ClassVar[bool] = False
+    proxy: str = "nwot"
+    """Zero-shot proxy of a network with initial weights."""
+    candidates: int = 100
+    """Number of random architectures."""
+    images: int = 64
+    """Number of images of the batch that they are scored on, equally many of each class."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("selection.proxy", self.proxy, PROXY_NAMES)
+        require(self.candidates >= 1, f"selection.candidates={self.candidates} must be 1 or more")
+        require(self.images >= 4, f"selection.images={self.images} must be 4 or more images")
 
 
 @dataclass
@@ -160,6 +183,7 @@ SELECTIONS: dict[str, type[Selection]] = {
     "pooled": Pooled,
     "every_edge": EveryEdge,
     "random": RandomDraw,
+    "by_proxy": BestByProxy,
     "sampled": Sampled,
     "evolution": Evolution,
     "removal": Removal,

@@ -23,6 +23,7 @@ SCHEMES = {
     "gdas": {"relaxation": "hard_gumbel", "selection": "pooled"},
     "snas": {"relaxation": "gumbel", "gradient": "single_level", "selection": "every_edge"},
     "msr_darts": {"relaxation": "stable_rank", "weight_norm": "spectral", "gradient": "none"},
+    "naswot": {"selection": "by_proxy"},
     "half_space": {"progression": "zero_shot"},
     "darts_pt": {"selection": "removal"},
     "random_sharing": {

@@ -191,6 +191,13 @@ REFUSED = {
         "selection.most_skips=9",
         "8 edges of a cell",
     ),
+    "proxy of a selection": (
+        lambda: c.BestByProxy(proxy="nwott"),
+        "selection.proxy=nwott",
+        "nwot",
+    ),
+    "candidates": (lambda: c.BestByProxy(candidates=0), "selection.candidates=0", "1 or more"),
+    "images of a proxy": (lambda: c.BestByProxy(images=3), "selection.images=3", "4 or more"),
     "images to measure on": (lambda: c.Sampled(images=1), "selection.images=1", "2 or more"),
     "skips of measured architectures": (
         lambda: c.Removal(most_skips=2),

@@ -21,6 +21,7 @@ from ltnas.axes.regularisers import build_regulariser
 from ltnas.axes.schedules import share
 from ltnas.axes.selection import select
 from ltnas.data.augment import Normalisation
+from ltnas.data.long_tail import load_long_tail
 from ltnas.data.mixing import draw, mix_views
 from ltnas.data.samplers import class_shares, epoch_order
 from ltnas.data.stream import Batch, Partner
@@ -28,9 +29,11 @@ from ltnas.models.build import branch_depth, describe_network, described_network
 from ltnas.models.classifiers import make_classifier
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import supernet_costs
+from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import cell_plans
 from ltnas.training.evaluated_selection import select_by_measuring
+from ltnas.training.proxy_selection import best_by_proxy
 from ltnas.training.shared_weights import SharedWeights
 
 CLASSES = 4
@@ -185,6 +188,12 @@ def measured(value):
 
 
 def selected(value):
+    if isinstance(value, c.BestByProxy):
+        space = c.Space(nodes=2)
+        small = {"space": space, "channels": 2, "cells": 3, "data": c.Data("digits", image_size=8)}
+        config = c.SearchConfig(selection=replace(value, candidates=3, images=4), **small)
+        long_tail = load_long_tail(config.data, config.imbalance)
+        return str(best_by_proxy(config, long_tail, edge_masks(space))[0])
     if isinstance(value, c.Sampled | c.Evolution):
         few = {"candidates": 40, "finalists": 2}
         few |= {"population": 3, "tournament": 2} if isinstance(value, c.Evolution) else {}
