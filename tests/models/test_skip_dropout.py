@@ -43,7 +43,9 @@ def cell(reduction, partial):
     torch.manual_seed(0)
     design = CellDesign(OPERATIONS, 2, partial_channels=partial, skip_dropout=True)
     made = SupernetCell(
-        CellPlan(8, 8, 8, reduction, False, "normal"), design, full_mask(design.nodes, len(OPERATIONS))
+        CellPlan(8, 8, 8, reduction, False, "normal"),
+        design,
+        full_mask(design.nodes, len(OPERATIONS)),
     ).double()
     made.preprocess0 = made.preprocess1 = nn.Identity()
     set_skip_dropout(made, 0.4)
