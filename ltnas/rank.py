@@ -54,7 +54,8 @@ def rank(config: RankConfig) -> Path:
     runs = trained_runs(config.runs)
     candidates = find_candidates(config, runs)
     long_tail = load_long_tail(config.data, config.imbalance)
-    check_image_size(long_tail.image_size, config.cells, False, config.stem)
+    for macro in sorted({candidate.genotype.macro for candidate in candidates}):
+        check_image_size(long_tail.image_size, config.cells, False, config.stem, macro)
     batch = draw_batch(long_tail, config.batch_size, config.seed, config.batch)
     _print_batch(console, config, batch, long_tail)
 

@@ -29,7 +29,6 @@ from ltnas.config import (
     RetrainConfig,
     SearchedNetwork,
     TwoBranches,
-    require_two_blocks,
 )
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.data.module import LongTailData, Plan, second_stream
@@ -133,8 +132,6 @@ def check_sizes(config: RetrainConfig, macro: str, image_size: int) -> None:
         macro: name of the genotype's macro-network.
         image_size: side of the images, pixels.
     """
-    if macro == "broad":
-        require_two_blocks(config.cells)
     check_image_size(image_size, config.cells, config.auxiliary > 0, config.stem, macro)
 
 

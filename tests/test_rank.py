@@ -40,6 +40,21 @@ def test_files_of_several_genotypes(tmp_path, capsys):
     assert max(map(len, out.splitlines()[1:])) <= 80
 
 
+def test_broad_genotypes_are_ranked_beside_those_of_stacked_cells(tmp_path):
+    words = ("genotype=bnasv2_clr_v1,darts_v1", "proxies=macs,parameters", "cells=4")
+    one, two = (
+        {row["genotype"]: row for row in rows(ranked(tmp_path, *words, f"enhancement_cells={n}"))}
+        for n in (1, 2)
+    )
+    assert set(one) == {"bnasv2_clr_v1", "darts_v1"}
+    # Only the broad network has enhancement cells.
+    assert one["darts_v1"]["parameters"] == two["darts_v1"]["parameters"]
+    sizes = [float(found["bnasv2_clr_v1"]["parameters"]) for found in (one, two)]
+    assert sizes[0] < sizes[1]
+    with pytest.raises(UserError, match="cells=1 in a broad network"):
+        ranked(tmp_path, *words[:2], "cells=1")
+
+
 def test_a_single_genotype_and_a_natural_batch(tmp_path, capsys):
     ranked(tmp_path, "genotype=darts_v1", "batch=natural", "repeats=2")
     out = capsys.readouterr().out

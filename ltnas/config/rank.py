@@ -36,6 +36,8 @@ class RankConfig:
     """Number of channels of each operation in the first cells; reductions double it."""
     cells: int = 8
     """Number of cells of the network."""
+    enhancement_cells: int = 2
+    """Number of enhancement cells of broad networks, whose convolution cells `cells` counts."""
     stem: str = "cifar"
     """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold."""
     repeats: int = 1
@@ -60,8 +62,8 @@ class RankConfig:
         require_choice("stem", self.stem, ("cifar", "imagenet"))
         require_seed("seed", self.seed)
         require(self.random >= 0, f"random={self.random} must be 0 or more genotypes")
-        for key, value in (("repeats", self.repeats), ("cells", self.cells)):
-            require(value >= 1, f"{key}={value} must be 1 or more")
+        for key in ("repeats", "cells", "enhancement_cells"):
+            require(getattr(self, key) >= 1, f"{key}={getattr(self, key)} must be 1 or more")
         require(
             self.batch_size >= 4,
             f"batch_size={self.batch_size}: proxies compare images and halves of the batch; take 4 "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ltnas.models.search_network import SearchNetwork
-from ltnas.models.skip_dropout import set_skip_dropout
 from ltnas.models.widening import widened_tensors
 from ltnas.space.edge_masks import Masks
 
@@ -11,8 +10,9 @@ from ltnas.space.edge_masks import Masks
 def restricted(network: SearchNetwork, masks: Masks) -> SearchNetwork:
     """Return a network with the operations of the masks and copies of their weights.
 
-    It computes by itself: normalisations of several processes become ordinary ones. It shares
-    classifier, relaxation and architecture parameters with the network that it comes from.
+    It computes by itself: normalisations of several processes become ordinary ones, and nothing is
+    dropped after skip connections. It shares classifier, relaxation and architecture parameters
+    with the network that it comes from.
 
     Args:
         network: trained search network, on the CPU.
@@ -22,8 +22,6 @@ def restricted(network: SearchNetwork, masks: Masks) -> SearchNetwork:
     supernet = network.supernet.with_masks(masks)
     tensors = network.supernet.state_dict()
     supernet.load_state_dict(widened_tensors(network.supernet, supernet, tensors))
-    # Of connections that are dropped in training, none may be missing in a comparison.
-    set_skip_dropout(supernet, 0.0)
     return SearchNetwork(
         supernet,
         network.classifier,

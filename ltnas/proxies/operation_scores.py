@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ltnas.models.branches import BranchedModel
-from ltnas.models.build import build_searched_network
 from ltnas.models.cell import Cell
 from ltnas.proxies.batch import ProxyBatch
 from ltnas.proxies.prepared import gradients, prepared
-from ltnas.proxies.synflow import remove_normalisations
+from ltnas.proxies.synflow import flow_output
 from ltnas.proxies.table import Proxy
+from ltnas.proxies.untrained import NetworkSize, untrained_network
 from ltnas.space.drawing import draw_genotype
 from ltnas.space.edge_masks import Masks
 from ltnas.space.genotype import Edge, Genotype, cell_genotype
@@ -36,19 +36,15 @@ class ProbedSpace:
         operations: names of the candidate operations.
         nodes: number of intermediate nodes of a cell.
         masks: operations that each edge has, by kind of cell.
-        channels: channels of the first cell.
-        cells: number of cells.
-        classes: number of classes.
         macro: name of the macro-network.
+        size: size of the networks.
     """
 
     operations: tuple[str, ...]
     nodes: int
     masks: Masks
-    channels: int
-    cells: int
-    classes: int
     macro: str
+    size: NetworkSize
 
     @property
     def places(self) -> list[Place]:
@@ -70,24 +66,10 @@ class ProbedSpace:
         }
         return Genotype(cells, self.macro)
 
-    def network(self, genotype: Genotype, seed: int) -> BranchedModel:
-        """Return a network of a genotype with initial weights drawn from a seed."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return build_searched_network(
-                genotype,
-                channels=self.channels,
-                cells=self.cells,
-                enhancement_cells=1,
-                classes=self.classes,
-                auxiliary=False,
-                stem="cifar",
-            )
-
 
 def leave_one_out(space: ProbedSpace, batch: ProxyBatch, proxy: Proxy, seed: int) -> Scores:
     """Return what the score of the network of all operations loses without each of them."""
-    network = space.network(space.everything, seed)
+    network = untrained_network(space.everything, space.size, seed)
     whole = proxy(network, batch, seed)
     scores = {}
     for kind, edge in space.places:
@@ -102,30 +84,27 @@ def cells_of(network: nn.Module, kind: str) -> list[Cell]:
     return [cell for cell in found if cell.kind == kind]
 
 
-class left_out:
-    """Context in which a network computes without one operation.
+@contextmanager
+def left_out(network: nn.Module, kind: str, edge: Edge) -> Iterator[None]:
+    """Compute a network without one operation.
 
     Args:
         network: network of a genotype.
         kind: kind of the cells that lose the operation.
         edge: the operation.
     """
-
-    def __init__(self, network: nn.Module, kind: str, edge: Edge) -> None:
-        self.cells = cells_of(network, kind)
-        self.edge = edge
-
-    def __enter__(self) -> None:
-        self.kept = [(cell.edges, cell.operations, cell.droppable) for cell in self.cells]
-        for cell in self.cells:
-            rest = [n for n, edge in enumerate(cell.edges) if edge != self.edge]
-            cell.operations = nn.ModuleList(cell.operations[n] for n in rest)
-            cell.droppable = [cell.droppable[n] for n in rest]
-            cell.edges = [cell.edges[n] for n in rest]
-
-    def __exit__(self, *error: object) -> None:
-        for cell, kept in zip(self.cells, self.kept, strict=True):
-            cell.edges, cell.operations, cell.droppable = kept
+    cells = cells_of(network, kind)
+    before = [(cell.edges, cell.operations, cell.droppable) for cell in cells]
+    for cell in cells:
+        rest = [number for number, own in enumerate(cell.edges) if own != edge]
+        cell.operations = nn.ModuleList(cell.operations[number] for number in rest)
+        cell.droppable = [cell.droppable[number] for number in rest]
+        cell.edges = [cell.edges[number] for number in rest]
+    try:
+        yield
+    finally:
+        for cell, (edges_before, operations, droppable) in zip(cells, before, strict=True):
+            cell.edges, cell.operations, cell.droppable = edges_before, operations, droppable
 
 
 def marginal(
@@ -146,7 +125,7 @@ def marginal(
     found: dict[Place, list[float]] = defaultdict(list)
     for number in range(samples):
         genotype = draw_genotype(space.operations, space.nodes, space.masks, generator, space.macro)
-        score = proxy(space.network(genotype, seed * samples + number), batch, seed)
+        score = proxy(untrained_network(genotype, space.size, seed * samples + number), batch, seed)
         for kind, cell in genotype.cells.items():
             for edge in cell.edges:
                 found[kind, edge].append(score)
@@ -160,25 +139,17 @@ def saliency(space: ProbedSpace, batch: ProxyBatch, seed: int) -> Scores:
     R is the sum of the logits of SynFlow, an image of ones in a network of absolute weights without
     normalisations (Zhang et al. 2021, arXiv 2106.11542, with that R).
     """
-    network = space.network(space.everything, seed)
-    flows: dict[Place, Tensor] = {}
+    network = untrained_network(space.everything, space.size, seed)
+    gates = {
+        place: torch.ones((), dtype=torch.float64, requires_grad=True) for place in space.places
+    }
     with prepared(network, seed) as probe:
-        probe.double()
-        remove_normalisations(probe)
-        with torch.no_grad():
-            for parameter in probe.parameters():
-                parameter.abs_()
-        gates = {
-            place: torch.ones((), dtype=torch.float64, requires_grad=True) for place in space.places
-        }
         for kind in space.masks:
             for cell in cells_of(probe, kind):
                 for edge, operation in zip(cell.edges, cell.operations, strict=True):
                     operation.register_forward_hook(_multiplied(gates[kind, edge]))
-        ones = torch.ones_like(batch.images[:1], dtype=torch.float64)
-        slopes = gradients(probe(ones).sum(), list(gates.values()))
-        flows = dict(zip(gates, slopes, strict=True))
-    return {place: abs(float(flow)) for place, flow in flows.items()}
+        slopes = gradients(flow_output(probe, batch.images), list(gates.values()))
+    return {place: abs(float(slope)) for place, slope in zip(gates, slopes, strict=True)}
 
 
 def _multiplied(gate: Tensor) -> Callable[..., Tensor]:

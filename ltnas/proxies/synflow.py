@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ltnas.proxies.batch import ProxyBatch
@@ -26,17 +26,28 @@ def synflow(network: nn.Module, batch: ProxyBatch, seed: int) -> float:
         seed: seed of what the network draws.
     """
     with prepared(network, seed) as probe:
-        probe.double()
-        remove_normalisations(probe)
-        with torch.no_grad():
-            for parameter in probe.parameters():
-                parameter.abs_()
-        ones = torch.ones_like(batch.images[:1], dtype=torch.float64)
+        output = flow_output(probe, batch.images)
         of_layers = weights(probe)
-        flows = gradients(probe(ones).sum(), of_layers)
+        flows = gradients(output, of_layers)
     pairs = zip(of_layers, flows, strict=True)
     flow = total((weight * gradient).abs().sum() for weight, gradient in pairs)
     return math.log(flow) if flow > 0 else -math.inf
+
+
+def flow_output(probe: nn.Module, images: Tensor) -> Tensor:
+    """Return R, the sum of the logits of an image of ones; the network is changed as R says.
+
+    Args:
+        probe: network of `prepared`.
+        images: images of the size of the image of ones, [B, 3, H, W].
+    """
+    probe.double()
+    remove_normalisations(probe)
+    with torch.no_grad():
+        for parameter in probe.parameters():
+            parameter.abs_()
+    output: Tensor = probe(torch.ones_like(images[:1], dtype=torch.float64)).sum()
+    return output
 
 
 def remove_normalisations(network: nn.Module) -> None:

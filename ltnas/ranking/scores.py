@@ -13,9 +13,9 @@ from torchmetrics.functional import kendall_rank_corrcoef
 
 from ltnas.config import RankConfig
 from ltnas.data.seeds import derived_seed
-from ltnas.models.network import Network
 from ltnas.proxies.batch import ProxyBatch
 from ltnas.proxies.table import PROXIES
+from ltnas.proxies.untrained import NetworkSize, untrained_network
 from ltnas.ranking.candidates import Candidate
 from ltnas.space.genotype import Genotype
 
@@ -75,16 +75,14 @@ def score_candidate(
 
 def draw_network(config: RankConfig, genotype: Genotype, batch: ProxyBatch, seed: int) -> nn.Module:
     """Build the network of a genotype on the device of a batch, with weights drawn from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Network(
-            genotype=genotype,
-            channels=config.channels,
-            cells=config.cells,
-            classes=batch.classes,
-            auxiliary=False,
-            stem=config.stem,
-        )
+    size = NetworkSize(
+        channels=config.channels,
+        cells=config.cells,
+        enhancement_cells=config.enhancement_cells,
+        classes=batch.classes,
+        stem=config.stem,
+    )
+    network = untrained_network(genotype, size, seed)
     # On the CPU and on GPUs, convolutions are faster in this layout.
     return network.to(batch.images.device).to(memory_format=torch.channels_last)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltnas.config import require_two_blocks
 from ltnas.errors import UserError
 
 
@@ -119,8 +120,11 @@ def check_image_size(
 
     Raises:
         UserError: the images are too small for the reductions or for the auxiliary classifier, or
-            their size is not a multiple of what the reductions divide it by.
+            their size is not a multiple of what the reductions divide it by, or a broad network has
+            too few cells.
     """
+    if macro == "broad":
+        require_two_blocks(cells)
     # Each reduction halves the size, and the ImageNet stem halves it three times.
     divisor = 2 ** _halvings(cells, macro) * (8 if stem == "imagenet" else 1)
     if size % divisor or size < 2 * divisor:

@@ -32,6 +32,12 @@ def accuracy(confusion: Tensor) -> float:
     return float(confusion.diagonal().sum().double() / confusion.sum())
 
 
+def recalls(confusion: Tensor) -> list[float | None]:
+    """Return the accuracy of each class, in [0, 1]; None for a class without test images."""
+    hits, totals = confusion.diagonal().tolist(), confusion.sum(1).tolist()
+    return [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
+
+
 def f1_scores(confusion: Tensor) -> list[float | None]:
     """Return 2 TP / (2 TP + FP + FN) of each class; None for a class without test images."""
     images, taken, hits = confusion.sum(1), confusion.sum(0), confusion.diagonal()
@@ -77,9 +83,7 @@ def report(
         names: names of the classes.
         groups: class numbers of each shot group.
     """
-    totals = confusion.sum(1).tolist()
-    hits = confusion.diagonal().tolist()
-    per_class = [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
+    per_class = recalls(confusion)
     everyone = range(len(names))
     return {
         "accuracy": accuracy(confusion),

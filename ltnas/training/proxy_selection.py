@@ -6,14 +6,14 @@ import random
 from typing import Any
 
 from ltnas import config as c
-from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail
 from ltnas.proxies.batch import draw_batch
-from ltnas.proxies.operation_scores import ProbedSpace
 from ltnas.proxies.table import PROXIES
+from ltnas.proxies.untrained import untrained_network
 from ltnas.space.drawing import draw_genotype
 from ltnas.space.edge_masks import Masks
 from ltnas.space.genotype import Genotype
+from ltnas.training.zero_shot import probed_space
 
 
 def best_by_proxy(
@@ -31,21 +31,15 @@ def best_by_proxy(
     """
     selection = config.selection
     assert isinstance(selection, c.BestByProxy)
-    space = ProbedSpace(
-        operations=tuple(config.space.operations),
-        nodes=config.space.nodes,
-        masks=masks,
-        channels=config.channels,
-        cells=config.cells,
-        classes=len(long_tail.classes),
-        macro=choices(config)["macro"],
+    space = probed_space(
+        config, masks, channels=config.channels, cells=config.cells, long_tail=long_tail
     )
     batch, proxy = draw_batch(long_tail, selection.images, config.seed), PROXIES[selection.proxy]
     generator = random.Random(config.seed)
     scored = []
     for _ in range(selection.candidates):
         genotype = draw_genotype(space.operations, space.nodes, masks, generator, space.macro)
-        score = proxy(space.network(genotype, config.seed), batch, config.seed)
+        score = proxy(untrained_network(genotype, space.size, config.seed), batch, config.seed)
         scored.append((genotype, score))
     records = [
         {"candidate": number, selection.proxy: score, "genotype": genotype.to_json()}

@@ -15,7 +15,7 @@ from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
 from ltnas.space.edge_masks import genotype_masks
 from ltnas.space.genotype import Genotype
-from ltnas.training.evaluation import confusion_matrix, mean_of
+from ltnas.training.evaluation import confusion_matrix, mean_of, recalls
 from ltnas.training.search_losses import Context
 
 
@@ -90,9 +90,6 @@ def quality(logits: Tensor, labels: Tensor) -> Quality:
     """
     classes = logits.shape[1]
     confusion = confusion_matrix(logits.argmax(1), labels, classes)
-    totals = confusion.sum(1).tolist()
-    hits = confusion.diagonal().tolist()
-    recalls = [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
     # There is an image, and so a class with a recall.
-    accuracy = mean_of(recalls, range(classes)) or 0.0
+    accuracy = mean_of(recalls(confusion), range(classes)) or 0.0
     return Quality(accuracy, -float(F.cross_entropy(logits, labels)))

@@ -18,6 +18,7 @@ from ltnas.proxies.operation_scores import (
 )
 from ltnas.proxies.pruning import Pool, Pruning, of_all_edges, of_each_edge, pruned
 from ltnas.proxies.table import PROXIES
+from ltnas.proxies.untrained import NetworkSize
 from ltnas.runs.folder import RunFolder
 from ltnas.space.edge_masks import Mask, Masks, edge_masks
 from ltnas.space.layout import edges
@@ -58,14 +59,8 @@ def prune(config: c.SearchConfig, long_tail: LongTail, masks: Masks) -> Pruning:
     """
     settings = config.progression
     assert isinstance(settings, c.ZeroShot)
-    space = ProbedSpace(
-        operations=tuple(config.space.operations),
-        nodes=config.space.nodes,
-        masks=masks,
-        channels=settings.channels,
-        cells=settings.cells,
-        classes=len(long_tail.classes),
-        macro=choices(config)["macro"],
+    space = probed_space(
+        config, masks, channels=settings.channels, cells=settings.cells, long_tail=long_tail
     )
     seeds = [derived_seed(config.seed, repeat) % 2**32 for repeat in range(settings.repeats)]
     repeats = [
@@ -73,6 +68,33 @@ def prune(config: c.SearchConfig, long_tail: LongTail, masks: Masks) -> Pruning:
         for seed in seeds
     ]
     return pruned(space, repeats, settings.keep, POOLS[settings.granularity])
+
+
+def probed_space(
+    config: c.SearchConfig, masks: Masks, *, channels: int, cells: int, long_tail: LongTail
+) -> ProbedSpace:
+    """Return the space of a search for zero-shot scores.
+
+    Args:
+        config: configuration of the search, for its space and its macro-network.
+        masks: operations that each edge has, by kind of cell.
+        channels: channels of the first cell of the networks that are scored.
+        cells: number of their cells.
+        long_tail: images.
+    """
+    broad = config.macro if isinstance(config.macro, c.BroadCells) else None
+    return ProbedSpace(
+        operations=tuple(config.space.operations),
+        nodes=config.space.nodes,
+        masks=masks,
+        macro=choices(config)["macro"],
+        size=NetworkSize(
+            channels=channels,
+            cells=cells,
+            enhancement_cells=0 if broad is None else broad.enhancement_cells,
+            classes=len(long_tail.classes),
+        ),
+    )
 
 
 def operation_scores(

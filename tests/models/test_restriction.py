@@ -7,6 +7,7 @@ from networks import search_network
 from ltnas.axes.auxiliary_skip import build_auxiliary_skip
 from ltnas.config import OPERATIONS, ConstantSkip
 from ltnas.models.restriction import restricted
+from ltnas.models.skip_dropout import set_skip_dropout
 from ltnas.models.statistics import frozen_statistics
 from ltnas.space.drawing import random_genotype
 from ltnas.space.edge_masks import full_mask, genotype_masks
@@ -52,6 +53,19 @@ def test_a_part_with_the_operations_of_a_genotype_computes_what_the_whole_does(n
         torch.testing.assert_close(found, whole, rtol=1e-9, atol=1e-9)
         numbers = [sum(p.numel() for p in n.supernet.parameters()) for n in (part, network)]
         assert numbers[0] < 0.6 * numbers[1]
+
+
+def test_a_part_drops_nothing():
+    """The whole may end its training with dropout after skip connections."""
+    network = trained(DESIGNS["dropout"])
+    skips = ((False, False, False, True, *[False] * 4),) * 5
+    masks = {"normal": skips, "reduce": skips}
+    mixing = {kind: torch.tensor(mask).double() for kind, mask in masks.items()}
+    images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    expected = restricted(network, masks).double()(images, mixing)
+    set_skip_dropout(network, 0.5)
+    assert not torch.equal(network(images, mixing), expected)
+    assert torch.equal(restricted(network, masks).double()(images, mixing), expected)
 
 
 def test_a_part_leaves_the_whole_as_it_is():

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from ltnas.models.build import build_searched_network
 from ltnas.proxies.batch import ProxyBatch
 from ltnas.proxies.operation_scores import (
     ProbedSpace,
@@ -16,11 +15,13 @@ from ltnas.proxies.operation_scores import (
     saliency,
 )
 from ltnas.proxies.size import parameters
+from ltnas.proxies.untrained import NetworkSize, untrained_network
 from ltnas.space.edge_masks import full_mask
 from ltnas.space.genotype import Edge
 
 NAMES = ("none", "skip_connect", "sep_conv_3x3", "avg_pool_3x3")
 KINDS = ("normal", "reduce")
+SIZE = NetworkSize(channels=2, cells=3, enhancement_cells=1, classes=4)
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def batch():
 
 def probed(masks=None, macro="cells", kinds=KINDS):
     masks = masks or dict.fromkeys(kinds, full_mask(1, len(NAMES)))
-    return ProbedSpace(NAMES, 1, masks, channels=2, cells=3, classes=4, macro=macro)
+    return ProbedSpace(NAMES, 1, masks, macro, SIZE)
 
 
 def test_a_space_has_a_place_for_each_operation_but_none():
@@ -46,7 +47,7 @@ def test_a_space_has_a_place_for_each_operation_but_none():
 )
 def test_left_out_computes_what_a_network_without_the_operation_does(batch, macro, kinds):
     space = probed(macro=macro, kinds=kinds)
-    network = space.network(space.everything, seed=1)
+    network = untrained_network(space.everything, SIZE, 1)
     place = (kinds[0], Edge("sep_conv_3x3", 2, 0))
     before = network(batch.images)
     with left_out(network, *place):
@@ -58,15 +59,7 @@ def test_left_out_computes_what_a_network_without_the_operation_does(batch, macr
     genotype = type(space.everything)(
         cells | {kinds[0]: type(cells[kinds[0]])(tuple(rest), cells[kinds[0]].concat)}, macro
     )
-    other = build_searched_network(
-        genotype,
-        channels=2,
-        cells=3,
-        enhancement_cells=1,
-        classes=4,
-        auxiliary=False,
-        stem="cifar",
-    )
+    other = untrained_network(genotype, SIZE, 2)
     with left_out(network, *place):
         other.load_state_dict(network.state_dict())
         expected = other(batch.images)
@@ -77,7 +70,7 @@ def test_left_out_computes_what_a_network_without_the_operation_does(batch, macr
 def test_leaving_out_counts_the_parameters_of_an_operation_in_all_cells(batch):
     space = probed()
     scores = leave_one_out(space, batch, parameters, 0)
-    network = space.network(space.everything, 0)
+    network = untrained_network(space.everything, SIZE, 0)
     for (kind, edge), score in scores.items():
         own = sum(
             parameter.numel()
@@ -117,7 +110,7 @@ def test_an_operation_that_no_architecture_had_gets_the_lowest_score(batch):
 def test_saliency_is_the_derivative_by_the_weight_of_an_operation(batch):
     space = probed()
     scores = saliency(space, batch, 3)
-    network = space.network(space.everything, 3).double().eval()
+    network = untrained_network(space.everything, SIZE, 3).double().eval()
     for module in network.modules():
         for name, child in module.named_children():
             if isinstance(child, torch.nn.BatchNorm2d):

@@ -5,16 +5,18 @@ import torch
 
 from ltnas.proxies.operation_scores import ProbedSpace
 from ltnas.proxies.pruning import of_all_edges, of_each_edge, pruned
+from ltnas.proxies.untrained import NetworkSize
 from ltnas.space.edge_masks import full_mask
 
 NAMES = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_3x3", "avg_pool_3x3")
 KINDS = ("normal", "reduce")
+SIZE = NetworkSize(channels=2, cells=3, enhancement_cells=1, classes=4)
 VALUES = {"skip_connect": 3.0, "sep_conv_3x3": 2.0, "dil_conv_3x3": 1.0, "avg_pool_3x3": 4.0}
 
 
 def probed(masks=None):
     masks = masks or dict.fromkeys(KINDS, full_mask(1, len(NAMES)))
-    return ProbedSpace(NAMES, 1, masks, channels=2, cells=3, classes=4, macro="cells")
+    return ProbedSpace(NAMES, 1, masks, "cells", SIZE)
 
 
 def kept(space, repeats, keep=0.5, pool=of_each_edge):

@@ -58,6 +58,19 @@ def test_a_genotype_is_measured_with_the_statistics_of_the_batch(shared, batches
         assert torch.equal(value, before[name])
 
 
+def test_the_operation_noise_draws_the_same_for_every_architecture(batches):
+    torch.manual_seed(0)
+    names = ("noise", "sep_conv_3x3")
+    network = search_network(names, nodes=NODES)
+    shared = SharedWeights(network, torch.device("cpu"), contextlib.nullcontext)
+    genotype = next(
+        found
+        for found in (random_genotype(names, NODES, seed) for seed in range(20))
+        if found.count("noise") > 2
+    )
+    assert shared.of_genotype(genotype, batches) == shared.of_genotype(genotype, batches)
+
+
 SELECTIONS = [
     c.Sampled(images=8, candidates=12, finalists=3),
     c.Evolution(images=8, candidates=12, finalists=3, population=4, tournament=2),
