@@ -43,8 +43,8 @@ def plot_architecture(folder: RunFolder) -> None:
 def panel_grid(rows: int, columns: int) -> tuple[Any, Any]:
     """Return a figure with a grid of small panels, and the panels, [rows, columns].
 
-    Places and scales are set instead of found by matplotlib, which needs ten times as long for the
-    panels of all edges.
+    Places and scales are set instead of found by matplotlib, which needs three times as long for
+    the panels of all edges.
     """
     width, height = 1.75 * columns, 1.5 * rows + 1.1  # inches
     figure = new_figure(width, height, layout=None)

@@ -76,7 +76,8 @@ def test_help_of_the_ranking(helps):
     assert tuple(line.split()[0] for line in listed.splitlines()) == PROXY_NAMES
     keys = text.partition("\nKeys\n")[2].partition("and the keys of each group")[0].split()
     assert set(keys) < set(vars(settings("rank", "random=1")))
-    assert len(keys) == 12
+    assert "enhancement_cells" in keys
+    assert len(keys) == 13
 
 
 def test_help_of_the_pipeline(helps):
