@@ -21,9 +21,10 @@ from ltnas.axes.selection import select
 from ltnas.callbacks.architecture import ArchitectureHistory
 from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.callbacks.collapse import CollapseWatch, test_last_epoch
+from ltnas.callbacks.cost_forecast import CostForecast
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
-from ltnas.cli.console import make_console, print_long_tail
+from ltnas.cli.console import make_console, print_long_tail, print_passes
 from ltnas.config import BestByProxy, Evaluated, SearchConfig, ZeroShot
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
@@ -135,6 +136,9 @@ def _train_supernet(
         staged = StagedSearch(config, accelerator, long_tail, masks)
         for stage in staged.stages:
             module = staged.module(stage)
+            several = len(module.learners()) > 1
+            if several and stage.number == 0:
+                print_passes(console, config.scheme, module.levels.passes(config.gradient))
             checkpoint = folder.checkpoint_of(stage.number, len(staged.stages))
             callbacks = [
                 history,
@@ -142,6 +146,7 @@ def _train_supernet(
                 watch,
                 *pictures(config, folder),
                 *([progress] if config.logger.progress else []),
+                *([CostForecast(console, config.epochs)] if several else []),
                 EpochCheckpoint(checkpoint),
             ]
             trainer = build_trainer(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ltnas import config as c
-from ltnas.axes.gradients import Average, gradients
+from ltnas.axes.differentiation import Average, gradients
 from ltnas.axes.noise import Noise
 from ltnas.axes.relaxations import Tensors
 

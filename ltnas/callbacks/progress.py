@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ltnas.callbacks.history import History
 from ltnas.data.test_sets import BALANCED
+from ltnas.runs.columns import other_learners
 from ltnas.training.monitor import MeasuringModule
 
 REFRESH = 1.0
@@ -104,9 +105,10 @@ class ProgressLine(L.Callback):
         if tests.headline in row:  # otherwise the epoch was not tested
             summary = self.test_summary = f"test {100 * row[tests.headline]:.1f}%{kind}{skips}"
         if self.progress is None and trainer.is_global_zero:
+            others = "".join(f"{name} {row[f'{name}_loss']:.3f}  " for name in other_learners(row))
             self.console.print(
                 f"{self.label} {module.epoch + 1}/{self._epochs(trainer)}  "
-                f"loss {row['train_loss']:.3f}  {summary}",
+                f"loss {row['train_loss']:.3f}  {others}{summary}",
                 highlight=False,
             )
 

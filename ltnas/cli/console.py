@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -63,6 +64,18 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
                 f"  note: {name} has {count} of the {wanted} images that the rule asks for",
                 soft_wrap=True,
             )
+
+
+def print_passes(console: Console, scheme: str, passes: Mapping[str, int]) -> None:
+    """Print how much a step of a search with several learners computes.
+
+    Args:
+        console: console to print to.
+        scheme: name of the scheme.
+        passes: number of forward passes through each learner in a step.
+    """
+    parts = ", ".join(f"{count} by {name}" for name, count in passes.items())
+    console.print(f"forward passes in a step of {scheme}: {parts} (darts: 2)", soft_wrap=True)
 
 
 def percent(value: float | None) -> str:

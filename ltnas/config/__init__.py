@@ -15,6 +15,7 @@ from ltnas.config.data import *
 from ltnas.config.edges import *
 from ltnas.config.gradient import *
 from ltnas.config.launcher import *
+from ltnas.config.levels import *
 from ltnas.config.macro import *
 from ltnas.config.mix import *
 from ltnas.config.network import *

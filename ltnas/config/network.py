@@ -46,8 +46,25 @@ class ResNet20(ResNet32):
     depth: int = 20
 
 
+@dataclass
+class ResNet18(NetworkChoice):
+    """ResNet-18 (He et al. 2016, table 1) with a stem for small images: a 3x3 convolution."""
+
+
+@dataclass
+class SecondSupernet(NetworkChoice):
+    """A supernet with the architecture of the first one and weights of its own."""
+
+
 NETWORKS: dict[str, type[NetworkChoice]] = {
     "searched": SearchedNetwork,
     "resnet20": ResNet20,
     "resnet32": ResNet32,
 }
+SECOND_NETWORKS: dict[str, type[NetworkChoice]] = {
+    "resnet18": ResNet18,
+    "resnet20": ResNet20,
+    "resnet32": ResNet32,
+    "supernet": SecondSupernet,
+}
+"""Networks of the second learner of a search."""

@@ -238,7 +238,7 @@ class BarlowTwins(Objective):
 
 @dataclass
 class SameObjective(Objective):
-    """For the architecture step: the objective of the weight step."""
+    """For the architecture step and other learners: the objective of the supernet's weight step."""
 
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -257,3 +257,4 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "barlow_twins": BarlowTwins,
 }
 ARCHITECTURE_OBJECTIVES: dict[str, type[Objective]] = {"same": SameObjective, **OBJECTIVES}
+SECOND_OBJECTIVES = ARCHITECTURE_OBJECTIVES

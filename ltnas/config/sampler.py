@@ -58,7 +58,7 @@ class UnderSampler(Sampler):
 
 @dataclass
 class SameSampler(Sampler):
-    """For the architecture step: the sampler of the weight step."""
+    """For the architecture step and other learners: the sampler of the supernet's weight step."""
 
 
 # A loss weighs classes by the counts of its stream, so that no sampler corrects imbalance twice.
@@ -72,3 +72,4 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "under": UnderSampler,
 }
 ARCHITECTURE_SAMPLERS: dict[str, type[Sampler]] = {"same": SameSampler, **SAMPLERS}
+SECOND_SAMPLERS = ARCHITECTURE_SAMPLERS

@@ -15,10 +15,14 @@ from ltnas.config.combinations import (
 )
 from ltnas.config.edges import EDGES, Edges
 from ltnas.config.gradient import GRADIENTS, Gradient
+from ltnas.config.learners import require_fitting_learners
+from ltnas.config.levels import LEVELS, Levels
 from ltnas.config.macro import MACROS, BroadCells, Macro
+from ltnas.config.network import SECOND_NETWORKS, NetworkChoice
 from ltnas.config.objective import (
     ARCHITECTURE_OBJECTIVES,
     OBJECTIVES,
+    SECOND_OBJECTIVES,
     BarlowTwins,
     MixtureConsistency,
     Objective,
@@ -31,7 +35,7 @@ from ltnas.config.regulariser import REGULARISERS, Regulariser
 from ltnas.config.relaxation import RELAXATIONS, Dirichlet, Relaxation
 from ltnas.config.requirements import require
 from ltnas.config.run import Run
-from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, Sampler
+from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, SECOND_SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
 from ltnas.config.selection import SELECTIONS, Removal, Selection
 from ltnas.config.space import NOISE, PARAMETRIC, Space
@@ -102,6 +106,13 @@ class SearchConfig(Run):
     branches: Branches = axis(BRANCHES, "one")
     rebalancing_sampler: Sampler = axis(SAMPLERS, "reversed")
     """Sampler of the images of the second branch."""
+    levels: Levels = axis(LEVELS, "two")
+    second_network: NetworkChoice = axis(SECOND_NETWORKS, "resnet18")
+    """Network of the student, of the audience or of the other interleaved learners."""
+    second_objective: Objective = axis(SECOND_OBJECTIVES, "same")
+    """Objective of these learners."""
+    second_sampler: Sampler = axis(SECOND_SAMPLERS, "same")
+    """Sampler of the images of these learners."""
     classifier: Classifier = axis(CLASSIFIERS, "linear")
     regulariser: Regulariser = axis(REGULARISERS, "none")
     gradient: Gradient = axis(GRADIENTS, "first_order")
@@ -137,6 +148,7 @@ class SearchConfig(Run):
         self._check_measured(names)
         self._check_noise(names)
         self._check_weight_step(names)
+        require_fitting_learners(self.levels, self.gradient, names)
         architecture_objective = self.architecture_objective
         require(
             not isinstance(architecture_objective, BarlowTwins)
@@ -146,9 +158,11 @@ class SearchConfig(Run):
         )
         require_cosines("objective", self.objective, self.classifier)
         require_cosines("architecture_objective", architecture_objective, self.classifier)
+        require_cosines("second_objective", self.second_objective, self.classifier)
         require(
             not isinstance(self.objective, MixtureConsistency)
-            and not isinstance(architecture_objective, MixtureConsistency),
+            and not isinstance(architecture_objective, MixtureConsistency)
+            and not isinstance(self.second_objective, MixtureConsistency),
             "objective=mixture_consistency is for ltnas.retrain, where images are mixed: take "
             "another for a search",
         )

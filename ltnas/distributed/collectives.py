@@ -20,6 +20,11 @@ def ranks() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return dist.get_rank() if ranks() > 1 else 0
+
+
 class _Sum(torch.autograd.Function):
     """Sum over ranks; its gradient is summed, too, since every rank's loss depends on the sum."""
 

@@ -7,6 +7,9 @@ from ltnas.data.test_sets import BALANCED, LONG_TAILED, UNBALANCED
 SECTIONS = {
     "train": "train",
     "learning": "train",
+    "student": "train",
+    "audience": "train",
+    "learner": "train",
     "architecture": "architecture",
     "entropy": "architecture",
     "skip": "architecture",

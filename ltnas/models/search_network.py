@@ -59,6 +59,24 @@ class SearchNetwork(BranchedModel):
         self.masks = EdgeMasks(supernet.masks)
         self._given: Mapping[str, Tensor] | None = None
 
+    def sharing(self, supernet: Supernet, classifier: nn.Module) -> SearchNetwork:
+        """Return a network of another supernet and classifier with this one's architecture.
+
+        Architecture parameters, relaxation and what belongs to edges are the same modules in both.
+
+        Args:
+            supernet: supernet like that of this network.
+            classifier: features [B, feature_size] to logits [B, classes].
+        """
+        return SearchNetwork(
+            supernet,
+            classifier,
+            self.relaxation,
+            self.architecture,
+            edge_parameters=self.edge_parameters,
+            auxiliary_skip=self.auxiliary_skip,
+        )
+
     # --- parameters -----------------------------------------------------------------------------
 
     def architecture_parameters(self) -> dict[str, Tensor]:

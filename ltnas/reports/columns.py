@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ltnas.data.test_sets import BALANCED
 from ltnas.reports.row import Row
-from ltnas.reports.units import duration, millions
+from ltnas.runs.units import duration, millions
 
 SortKey = str | float | None
 """Value that a column is sorted by; None if it is not known."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ltnas.cli.console import plain_console
-from ltnas.reports.units import duration
+from ltnas.runs.units import duration
 from ltnas.sweeps.jobs import Job
 
 URGENT = ("running", "failed", "waiting", "stopped", "done", "done before")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ltnas.axes.gradients import gradients
+from ltnas.axes.differentiation import gradients
 from ltnas.data.stream import Batch
 from ltnas.diagnostics.curvature import largest_eigenvalue
 from ltnas.distributed.collectives import mean_over_ranks

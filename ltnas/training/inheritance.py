@@ -18,7 +18,7 @@ WEIGHTS = "model.supernet."
 
 
 def inherit_weights(narrow: Learner, wide: Learner) -> None:
-    """Fill a learner with the tensors of one whose supernet has narrower operations.
+    """Fill a learner with the tensors of the one before, whose supernet has narrower operations.
 
     Args:
         narrow: learner of the stage before.
@@ -46,7 +46,8 @@ def inherited_states(
     for optimiser in optimisers:
         for parameter, state in optimiser.state.items():
             for entry, value in state.items():
-                if isinstance(value, Tensor):
+                # An optimiser may have parameters of another learner.
+                if parameter in names and isinstance(value, Tensor):
                     entries.setdefault(entry, {})[names[parameter]] = value
     found: dict[str, OptimiserState] = {}
     for entry, tensors in entries.items():
@@ -57,8 +58,8 @@ def inherited_states(
 
 def _carried(narrow: Learner, wide: Learner, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors of the narrow learner as those of the wide one, by their names there."""
-    assert isinstance(narrow.model, SearchNetwork)
-    assert isinstance(wide.model, SearchNetwork)
+    if not isinstance(narrow.model, SearchNetwork) or not isinstance(wide.model, SearchNetwork):
+        return {name: value.clone() for name, value in tensors.items()}  # the same network
     inner = {
         name.removeprefix(WEIGHTS): value
         for name, value in tensors.items()
@@ -87,7 +88,7 @@ def inherit(
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             for parameter in group["params"]:
-                state = states.get(names[parameter], {})
+                state = states.get(names.get(parameter, ""), {})
                 if state:
                     # Counters of steps stay where they are; see `place_counters`.
                     optimiser.state[parameter] = {

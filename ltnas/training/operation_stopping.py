@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ltnas import config as c
-from ltnas.axes.gradients import Tensors
+from ltnas.axes.differentiation import Tensors
 from ltnas.models.sources import Source
 from ltnas.models.stacked import Convolutions
 

@@ -25,8 +25,8 @@ def weight_optimiser(
         config: settings.
         capturable: True if the steps are recorded; the learning rate is a tensor then.
     """
-    # SGD adds weight decay to the gradient before momentum. The virtual step of `second_order` has
-    # the same formula, so that a change here must be made there too.
+    # SGD adds weight decay to the gradient before momentum. The virtual steps of `chain_gradient`
+    # have the same formula, so that a change here must be made there too.
     return torch.optim.SGD(
         parameters,
         lr=torch.tensor(config.learning_rate) if capturable else config.learning_rate,

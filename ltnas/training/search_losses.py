@@ -1,32 +1,21 @@
-"""Losses of a search as functions of weights, architecture parameters or mixing weights."""
+"""Losses of a search network: those of a learner, with regulariser and mixing weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 from torch import Tensor
-from torch.func import functional_call
 
-from ltnas.axes.gradients import Loss, Tensors
+from ltnas.axes.differentiation import Tensors
 from ltnas.axes.perturbations import MixingLoss
 from ltnas.axes.regularisers import Regularise
 from ltnas.data.stream import Batch
 from ltnas.models.search_network import SearchNetwork
-from ltnas.models.statistics import frozen_criteria
-from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
-
-Context = Callable[[], AbstractContextManager[object]]
-"""Makes the context of a forward pass, for mixed precision."""
+from ltnas.training.learner_losses import Context, LearnerLosses, Loss
 
 
-class SearchLosses:
+class SearchLosses(LearnerLosses):
     """Makes the loss functions of the steps of a search.
-
-    The parameters are arguments of the functions, so that moved ones can be tried out while the
-    learner keeps its own.
 
     Args:
         learner: search network and objectives.
@@ -34,44 +23,9 @@ class SearchLosses:
     """
 
     def __init__(self, learner: Learner, regularise: Regularise | None) -> None:
+        super().__init__(learner)
         assert isinstance(learner.model, SearchNetwork)
-        self.learner, self.network, self.regularise = learner, learner.model, regularise
-
-    def weights(self) -> Tensors:
-        """Return the weights by name, detached: no gradient of them is computed."""
-        return {name: parameter.detach() for name, parameter in self.learner.weights().items()}
-
-    def objective(self, batch: Batch, context: Context, of_architecture: bool) -> Loss:
-        """Return an objective as a function of weights and architecture parameters.
-
-        The backward pass runs outside of autocast, as PyTorch recommends.
-
-        Args:
-            batch: images and labels.
-            context: makes the context of the forward pass.
-            of_architecture: True for the objective of the architecture step.
-        """
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            arguments = (batch, of_architecture)
-            with context():
-                losses: Losses = functional_call(self.learner, weights | architecture, arguments)
-            return losses.objective
-
-        return loss
-
-    def trial(self, batch: Batch, context: Context, of_architecture: bool) -> Loss:
-        """Return an objective for passes beside the step that is taken on the batch.
-
-        What a loss counts over the batches of a run is left alone; see `objective`.
-        """
-        objective = self.objective(batch, context, of_architecture)
-
-        def loss(weights: Tensors, architecture: Tensors) -> Tensor:
-            with frozen_criteria(self.learner):
-                return objective(weights, architecture)
-
-        return loss
+        self.network, self.regularise = learner.model, regularise
 
     def validation(self, batch: Batch, context: Context, notes: Notes) -> Loss:
         """Return the loss of the architecture step: the objective, noted, and the regulariser."""
@@ -104,7 +58,7 @@ class SearchLosses:
             batch: images and labels.
             context: makes the context of the forward pass.
         """
-        trial, weights = self.trial(batch, context, of_architecture=False), self.weights()
+        trial, weights = self.trial(batch, context), self.weights()
         fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
 
         def loss(mixing: Tensors) -> Tensor:

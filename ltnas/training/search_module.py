@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,6 +22,8 @@ from ltnas.training.curvature import measure_curvature
 from ltnas.training.graphs import Step
 from ltnas.training.inheritance import OptimiserState, inherit
 from ltnas.training.learner import Learner
+from ltnas.training.learner_losses import Context
+from ltnas.training.levels import Levels
 from ltnas.training.monitor import PACE, Pace
 from ltnas.training.operation_stopping import OperationStopping
 from ltnas.training.optimisation import (
@@ -33,7 +33,6 @@ from ltnas.training.optimisation import (
     set_rate,
     weight_optimiser,
 )
-from ltnas.training.search_losses import Context
 from ltnas.training.search_steps import SearchSteps
 
 SUPERNET_0_1 = re.compile(r"(learner\.model\.)((?:stem|cells|rebalancing_cell)\.)")
@@ -54,8 +53,6 @@ class SearchModule(SearchSteps):
         hessian_every: epochs between measurements of the Hessian's largest eigenvalue; 0: never.
         epochs: epochs of the whole search.
         stage: stage of the search that this module trains.
-        inherited: what the optimisers of a stage start from, by the names of parameters in the
-            learner; {}: they start anew.
         tests: test sets, measured after each epoch.
         seed: seed of the run.
         autocast: makes the context of a forward pass.
@@ -63,6 +60,7 @@ class SearchModule(SearchSteps):
         measure: measures what the relaxation depends on; None: it depends on parameters alone.
         perturbation: see `SearchSteps`.
         stopping: see `SearchSteps`.
+        levels: see `SearchSteps`.
     """
 
     def __init__(
@@ -82,10 +80,10 @@ class SearchModule(SearchSteps):
         autocast: Context,
         pace: Pace = PACE,
         stage: SearchStage | None = None,
-        inherited: Mapping[str, OptimiserState] = MappingProxyType({}),
         measure: Measure | None = None,
         perturbation: Perturbation | None = None,
         stopping: OperationStopping | None = None,
+        levels: Levels | None = None,
     ) -> None:
         stage = stage or single_stage(epochs)
         super().__init__(
@@ -101,8 +99,12 @@ class SearchModule(SearchSteps):
             first_epoch=stage.first_epoch,
             perturbation=perturbation,
             stopping=stopping,
+            levels=levels,
         )
-        self.stage, self.inherited, self.measure = stage, inherited, measure
+        self.stage, self.measure = stage, measure
+        # What the optimisers of a stage start from, by learner and by the names of its parameters;
+        # those of other stages start anew.
+        self.inherited: dict[str, dict[str, OptimiserState]] = {}
         self.schedule, self.selection = schedule, selection
         self.hessian_every, self.epochs = hessian_every, epochs
         self.warmup_epochs = architecture.warmup_epochs(stage.epochs)
@@ -145,7 +147,7 @@ class SearchModule(SearchSteps):
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return SGD on the weights and, if a gradient moves it, Adam on the architecture."""
+        """Return SGD on the weights, Adam on a moved architecture, SGD on the other learners."""
         # Two optimisers without common parameters: SGD on the architecture parameters would fit
         # them to the training images of the weights, with momentum and decay that are not theirs.
         recorded = self.choose_runner()
@@ -158,14 +160,20 @@ class SearchModule(SearchSteps):
                     self._architecture_parameters(), self.architecture_config, recorded
                 )
             )
-        inherit(found, self.learner, self.inherited)
+        found += [
+            weight_optimiser(learner.weights().values(), self.weights_config, recorded)
+            for learner in self.levels.learners.values()
+        ]
+        for name, states in self.inherited.items():
+            inherit(found, self.learners()[name], states)
         return found
 
     def on_train_epoch_start(self) -> None:
         """Set both learning rates and the state of the relaxation, which the epoch determines."""
         super().on_train_epoch_start()
         self.curvature, self._architecture = {}, None
-        self.learner.set_progress(self.epoch / self.epochs)
+        for learner in self.learners().values():
+            learner.set_progress(self.epoch / self.epochs)
         self.network.set_epoch(self.epoch, self.epochs)
         if self.stage.skip_dropout:
             set_skip_dropout(self.learner, self._skip_dropout())
@@ -174,9 +182,10 @@ class SearchModule(SearchSteps):
             self.perturbation.set_epoch(self.epoch, self.epochs)
         # Rates are computed instead of stepped by a scheduler, whose state would have to be
         # restored when a run resumes.
-        weights, architecture = self._optimisers()
-        set_rate(weights, weight_rate(self.weights_config, *self._rate_position()))
-        place_counters(weights)
+        for update in self._updates().values():
+            set_rate(update.optimiser, weight_rate(self.weights_config, *self._rate_position()))
+            place_counters(update.optimiser)
+        architecture = self._optimisers()[1]
         if architecture is not None:
             set_rate(architecture, self._architecture_rate())
             place_counters(architecture)
@@ -211,6 +220,7 @@ class SearchModule(SearchSteps):
         self.network.relaxation.draw(generator(self.seed, 0, self.epoch, index, 2))
         if self.perturbation is not None:
             self.perturbation.draw(generator(self.seed, 0, self.epoch, index, 3))
+        self.levels.draw(batches, generator(self.seed, 0, self.epoch, index, 4))
         self.note(self.run(self._step(), batches))
         # On the last batch of the epoch, so that no further images are drawn for the measurement.
         last = index + 1 == self.trainer.num_training_batches

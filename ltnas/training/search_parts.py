@@ -30,6 +30,7 @@ from ltnas.data.subset import Indices, stratified_halves
 from ltnas.diagnostics.ranks import build_measure
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.models.build import branch_depth
+from ltnas.models.build_supernet import build_supernet
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import make_classifier
 from ltnas.models.search_network import build_search_network
@@ -43,7 +44,9 @@ from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
 from ltnas.training.operation_stopping import build_operation_stopping
+from ltnas.training.search_losses import SearchLosses
 from ltnas.training.search_module import SearchModule
+from ltnas.training.second_learners import build_levels, second_plans
 from ltnas.training.trainer import autocast
 
 
@@ -90,16 +93,35 @@ def build_search(
         macro=config.macro,
     )
     learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
-    learner.to(memory_format=torch.channels_last)
-    if config.trainer.processes > 1:
-        synchronise_batch_norm(learner, accelerator)
-    if config.compile:
-        compile_cells(network)
+    regularise = build_regulariser(
+        config.regulariser, _costs(network.supernet, long_tail.image_size)
+    )
+    # After the supernet, whose initial weights do not depend on the other learners.
+    levels = build_levels(
+        config,
+        long_tail,
+        SearchLosses(learner, regularise),
+        half=halves(config, long_tail)[0],
+        make_supernet=lambda: build_supernet(
+            config.macro,
+            design=design,
+            channels=config.channels,
+            cells=stage.cells,
+            masks=network.supernet.masks,
+            checkpointed=config.checkpoint_cells,
+            branch_depth=None,
+        ),
+    )
+    for part in (learner, *levels.learners.values()):
+        part.to(memory_format=torch.channels_last)
+        if config.trainer.processes > 1:
+            synchronise_batch_norm(part, accelerator)
+        if config.compile:
+            compile_cells(part.model)
     return SearchModule(
         learner=learner,
-        regularise=build_regulariser(
-            config.regulariser, _costs(network.supernet, long_tail.image_size)
-        ),
+        regularise=regularise,
+        levels=levels,
         gradient=config.gradient,
         schedule=config.schedule,
         selection=config.selection,
@@ -217,6 +239,7 @@ def build_data(
     plans = {"weights": plan(config.objective, config.sampler, of_weights)}
     if config.gradient.needs_images:
         plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
+        plans |= second_plans(config, of_weights, of_architecture, plan)
     return LongTailData(
         long_tail,
         streams=plans,

@@ -9,21 +9,26 @@ from torch import nn
 from torch.func import functional_call
 
 from ltnas import config as c
-from ltnas.axes.gradients import Tensors, WeightStep, architecture_gradient, first_order
+from ltnas.axes.chains import WeightStep
+from ltnas.axes.differentiation import Tensors, gradients
+from ltnas.axes.gradients import architecture_gradient
 from ltnas.axes.perturbations import Perturbation
 from ltnas.axes.regularisers import Regularise
 from ltnas.data.stream import Batch
 from ltnas.data.test_sets import TestSets
-from ltnas.distributed.collectives import mean_over_ranks
+from ltnas.distributed.collectives import mean_over_ranks, ranks
 from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
 from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
+from ltnas.training.learner_losses import Context
+from ltnas.training.levels import SUPERNET, Levels
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.operation_stopping import OperationStopping
 from ltnas.training.optimisation import clipped_step, set_gradients
-from ltnas.training.search_losses import Context, SearchLosses
+from ltnas.training.search_losses import SearchLosses
+from ltnas.training.weight_update import WeightUpdate
 
 
 class SearchSteps(MeasuringModule):
@@ -42,6 +47,8 @@ class SearchSteps(MeasuringModule):
         first_epoch: number of epochs of the stages before.
         perturbation: moves the mixing weights of the weight step; None: they are the relaxation's.
         stopping: freezes candidate operations; None: all learn until the end.
+        levels: the other learners of the search, and the chain of virtual steps; None: there are
+            the levels of weights and architecture alone.
     """
 
     learner: Learner
@@ -61,9 +68,11 @@ class SearchSteps(MeasuringModule):
         first_epoch: int = 0,
         perturbation: Perturbation | None = None,
         stopping: OperationStopping | None = None,
+        levels: Levels | None = None,
     ) -> None:
         super().__init__(learner, tests, seed, pace, first_epoch)
         self.functions = SearchLosses(learner, regularise)
+        self.levels = levels or Levels(self.functions)
         self.perturbation, self.stopping = perturbation, stopping
         self.regularise, self.gradient, self.autocast = regularise, gradient, autocast
         self.weights_config, self.architecture_config = weights, architecture
@@ -85,13 +94,31 @@ class SearchSteps(MeasuringModule):
         return [value for value in named if isinstance(value, nn.Parameter)]
 
     def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer | None]:
-        """Return the optimisers without Lightning's wrappers, which count two steps a batch."""
-        weights, *architecture = self.trainer.optimizers
-        return weights, architecture[0] if architecture else None
+        """Return the optimisers of the supernet's weights and of the architecture.
+
+        They come without Lightning's wrappers, which count two steps a batch.
+        """
+        weights, *others = self.trainer.optimizers
+        return weights, others[0] if self.gradient.moves_parameters else None
+
+    def _updates(self) -> dict[str, WeightUpdate]:
+        """Return the step of the weights of each learner by its name."""
+        learners = self.learners()
+        weights, *others = self.trainer.optimizers
+        # The optimisers of the other learners are the last ones.
+        optimisers = [weights, *others[len(others) + 1 - len(learners) :]]
+        return {
+            name: WeightUpdate(learner, optimiser, self.weights_config)
+            for (name, learner), optimiser in zip(learners.items(), optimisers, strict=True)
+        }
+
+    def learners(self) -> dict[str, Learner]:
+        """Return all learners by name, that of the supernet first."""
+        return {SUPERNET: self.learner, **dict(self.levels.learners.items())}
 
     def weights_alone_step(self, batches: dict[str, Batch]) -> Notes:
-        """Take the weight step, without an architecture step."""
-        return self.weight_step(batches["weights"])
+        """Take the weight steps, without an architecture step."""
+        return self.all_weight_steps(batches)
 
     def single_level_step(self, batches: dict[str, Batch]) -> Notes:
         """Update weights and architecture parameters by the gradient of one loss (SNAS)."""
@@ -112,7 +139,12 @@ class SearchSteps(MeasuringModule):
 
     def bilevel_step(self, batches: dict[str, Batch]) -> Notes:
         """Take the architecture step, then the weight step at the new architecture parameters."""
-        return self.architecture_step(batches) | self.weight_step(batches["weights"])
+        return self.architecture_step(batches) | self.all_weight_steps(batches)
+
+    def all_weight_steps(self, batches: dict[str, Batch]) -> Notes:
+        """Take the weight step of the supernet, then those of the other learners."""
+        notes = self.weight_step(batches["weights"])
+        return notes | self.levels.weight_steps(batches, self._updates(), self.autocast)
 
     def architecture_step(self, batches: dict[str, Batch]) -> Notes:
         """Update the architecture parameters on images of their own half (DARTS, section 2.3)."""
@@ -134,19 +166,23 @@ class SearchSteps(MeasuringModule):
         losses, watched = self.functions, self._watched_weights()
         # Where nothing looks ahead they are gradients of the same loss at the same parameters.
         together = watched if isinstance(self.gradient, c.FirstOrder) else {}
-        with frozen_statistics(self.learner):
+        with frozen_statistics(self):
             found = architecture_gradient(
                 self.gradient,
-                training_loss=losses.trial(batches["weights"], context, False),
-                validation_loss=losses.validation(batches["architecture"], context, notes),
-                weights=losses.weights(),
+                stages=lambda: self.levels.stages(batches, self._next_steps(), context),
+                outer=self.levels.outer(batches, context, notes),
+                values=self.levels.values(batches),
                 architecture=self.learner.architecture() | together,
-                next_step=self._next_weight_step,
                 average=mean_over_ranks,
+                ranks=ranks(),
+                depth=self.levels.depth,
             )
             if watched and not together:
-                trial = losses.trial(batches["architecture"], context, True)
-                found |= first_order(trial, losses.weights(), watched, mean_over_ranks)
+                trial = losses.trial(batches["architecture"], context, of_architecture=True)
+                weights = losses.weights()
+                found |= gradients(
+                    trial(weights | watched, self.learner.architecture()), watched, mean_over_ranks
+                )
         if self.stopping is not None:
             self.stopping.validation = {name: found.pop(name) for name in watched}
         return found, notes
@@ -158,21 +194,13 @@ class SearchSteps(MeasuringModule):
         weights = self.learner.weights()
         return {name: weights[name] for name in self.stopping.names()}
 
-    def _next_weight_step(self) -> WeightStep:
-        """Return the SGD step that the weights take next, for gradients that look ahead."""
-        optimiser = self._optimisers()[0]
-        # SGD has no momentum buffers before its first step; a missing one counts as zero.
-        buffers = {
-            name: optimiser.state.get(parameter, {}).get("momentum_buffer")
-            for name, parameter in self.learner.weights().items()
+    def _next_steps(self) -> dict[str, WeightStep]:
+        """Return the SGD step that the weights of each learner take next."""
+        stopping, weights = self.stopping, self.learner.weights()
+        frozen = {SUPERNET: stopping.frozen_weights(weights)} if stopping else {}
+        return {
+            name: update.next_step(frozen.get(name)) for name, update in self._updates().items()
         }
-        return WeightStep(
-            rate=optimiser.param_groups[0]["lr"],
-            momentum=self.weights_config.momentum,
-            weight_decay=self.weights_config.weight_decay,
-            velocity={name: buffer for name, buffer in buffers.items() if buffer is not None},
-            frozen=self.stopping.frozen_weights(self.learner.weights()) if self.stopping else None,
-        )
 
     def weight_step(self, batch: Batch) -> Notes:
         """Update the weights, at constant architecture parameters."""

@@ -16,7 +16,7 @@ from ltnas.models.statistics import frozen_statistics
 from ltnas.space.edge_masks import genotype_masks
 from ltnas.space.genotype import Genotype
 from ltnas.training.evaluation import confusion_matrix, mean_of, recalls
-from ltnas.training.search_losses import Context
+from ltnas.training.learner_losses import Context
 
 
 class Quality(NamedTuple):

@@ -46,7 +46,7 @@ class StagedSearch:
         self.records: list[dict[str, Any]] = []
         self._operations = tuple(config.space.operations)
         self._masks = dict(masks or edge_masks(config.space, config.macro.kinds))
-        self._before: tuple[Learner, list[torch.optim.Optimizer]] | None = None
+        self._before: tuple[dict[str, Learner], list[torch.optim.Optimizer]] | None = None
         self._strengths: dict[str, Tensor] | None = None
 
     def module(self, stage: SearchStage) -> SearchModule:
@@ -57,16 +57,18 @@ class StagedSearch:
             self.config, self.accelerator, self.long_tail, stage=stage, masks=self._masks
         )
         if self._before is not None and stage.inherits:
-            learner, optimisers = self._before
-            inherit_weights(learner, module.learner)
-            module.inherited = inherited_states(learner, module.learner, optimisers)
+            before, optimisers = self._before
+            for name, learner in module.learners().items():
+                inherit_weights(before[name], learner)
+                module.inherited[name] = inherited_states(before[name], learner, optimisers)
         self._before = None
         return module
 
     def finish(self, module: SearchModule, optimisers: list[torch.optim.Optimizer]) -> None:
         """Keep what the next stage needs of one that has ended."""
         self._strengths = module.network.strengths()
-        self._before = (module.learner.cpu(), optimisers)
+        learners = {name: learner.cpu() for name, learner in module.learners().items()}
+        self._before = (learners, optimisers)
 
     def _drop(self, stage: SearchStage) -> list[dict[str, object]]:
         """Drop the weakest operations of each edge before a stage, and return which these are."""

@@ -68,9 +68,11 @@ def rows():
 
 def fitting(row):
     """A combination with other values where two of it may not be combined."""
+    row |= fitting_learners(row)
     if row["architecture_objective"] == "barlow_twins":
         row["objective"] = "barlow_twins"
-    if "ldam" in row["objective"] + row["architecture_objective"]:
+    objectives = ("objective", "architecture_objective", "second_objective")
+    if any("ldam" in row[axis] for axis in objectives):
         row["classifier"] = "cosine"
     if row["regulariser"].startswith("zero") or row["selection"].startswith("threshold"):
         row["relaxation"] = "sigmoid"
@@ -92,6 +94,20 @@ def fitting(row):
     elif row["rebalancing_sampler"] != "reversed":
         row["branches"] = "two"
     return row
+
+
+def fitting_learners(row):
+    """Values that the learners of a combination need."""
+    if row["levels"] == "two":
+        return {axis: DARTS[axis] for axis in DARTS if axis.startswith("second_")}
+    needed = ("branches", "rebalancing_sampler", "perturbation", "operation_stopping")
+    found = {axis: DARTS[axis] for axis in needed} | {"gradient": "second_order"}
+    if row["levels"] == "interleaving":
+        found["second_network"] = "supernet"
+    else:
+        objectives = ("objective", "architecture_objective", "second_objective")
+        found |= {axis: DARTS[axis] for axis in objectives if row[axis] == "barlow_twins"}
+    return found | ({"progression": "none"} if row["progression"] == "deepen" else {})
 
 
 ROWS = list(rows())

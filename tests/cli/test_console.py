@@ -9,7 +9,7 @@ import torch
 from modules import search_module
 
 from ltnas.callbacks.progress import ProgressLine
-from ltnas.cli.console import make_console, print_long_tail, print_results
+from ltnas.cli.console import make_console, print_long_tail, print_passes, print_results
 from ltnas.config import Data, Imbalance, Trainer
 from ltnas.data import long_tail
 from ltnas.data.images import LabelledImages, Source
@@ -105,6 +105,13 @@ def test_words_of_a_job_are_printed_as_they_are(tmp_path, capsys):
     Board([job]).print_state(job)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"job 0 {' '.join(job.overrides)}: running on "
+
+
+def test_passes_of_each_learner_are_told_in_a_line(capsys):
+    print_passes(make_console(Trainer()), "interleaving", {"supernet": 8, "learner_2": 8})
+    assert capsys.readouterr().out == (
+        "forward passes in a step of interleaving: 8 by supernet, 8 by learner_2 (darts: 2)\n"
+    )
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

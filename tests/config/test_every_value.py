@@ -34,6 +34,7 @@ from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import cell_plans
 from ltnas.training.evaluated_selection import select_by_measuring
 from ltnas.training.proxy_selection import best_by_proxy
+from ltnas.training.search_parts import build_data, build_search
 from ltnas.training.shared_weights import SharedWeights
 
 CLASSES = 4
@@ -210,7 +211,31 @@ def supernets(value):
     return tuple(search_network(channels=2, nodes=1, macro=value).state_dict())
 
 
+def searched(**values):
+    """Search module and data of a small search."""
+    sizes = {"space": c.Space(nodes=1), "channels": 2, "cells": 3, "gradient": c.SecondOrder()}
+    config = c.SearchConfig(**sizes, **values, data=c.Data("digits", image_size=8))
+    long_tail = load_long_tail(config.data, config.imbalance)
+    return build_search(config, "cpu", long_tail), build_data(config, long_tail)
+
+
+def learners(value):
+    """Learners of a search, and the streams of its images."""
+    second = {} if isinstance(value, c.TwoLevels) else {"second_network": c.SecondSupernet()}
+    module, data = searched(levels=value, **second)
+    return type(module.levels), tuple(module.learners()), tuple(data.streams)
+
+
+def student(value):
+    model = searched(levels=c.Teaching(), second_network=value)[0].levels.learners["student"].model
+    return type(model), sum(parameter.numel() for parameter in model.parameters())
+
+
 BUILT = {
+    "levels": learners,
+    "second_network": student,
+    "second_objective": losses,
+    "second_sampler": order,
     "macro": supernets,
     "relaxation": relaxed,
     "edges": edge_deviation,
@@ -238,8 +263,10 @@ BUILT = {
 }
 """What the builder of each axis makes of a value, as something that can be compared."""
 RESOLVED_BEFORE = {
-    # The search takes the value of the weight step, and a stream without a mix does not mix.
+    # The search takes the value of the supernet's weight step, and a stream without a mix does not
+    # mix.
     **{"architecture_objective": "same", "architecture_sampler": "same", "mix": "none"},
+    **{"second_objective": "same", "second_sampler": "same"},
 }
 """Values that no builder sees."""
 EQUAL = {("logit_adjusted", "balanced_softmax")}

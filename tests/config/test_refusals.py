@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import refused_axes
+import refused_learners
 import refused_rankings
 import refused_retraining
 import refused_runs
@@ -17,6 +18,7 @@ from ltnas.errors import UserError
 REFUSED = {
     **refused_runs.REFUSED,
     **refused_axes.REFUSED,
+    **refused_learners.REFUSED,
     **refused_steps.REFUSED,
     **refused_retraining.REFUSED,
     **refused_rankings.REFUSED,

@@ -3,7 +3,7 @@
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from modules import batches, search_module, state
+from modules import LEVELS, STREAMS, batches, search_module, whole_state
 from torch import nn
 
 from ltnas import config as c
@@ -30,6 +30,7 @@ CASES = {
     },
     "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
     "b_darts": {"macro": c.BroadCells()},
+    **{name: {"gradient": c.SecondOrder(), "levels": make} for name, make in LEVELS.items()},
 }
 
 
@@ -42,14 +43,15 @@ def steps(case, rank, ranks):
         **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
     )
     for step in range(2):
-        data = batches(1 + (case == "fairdarts_ssl"), seed=step)
+        views = 1 + (case == "fairdarts_ssl")
+        data = batches(views, seed=step, others=STREAMS.get(case, ()))
         others = batches(seed=100 + step) if case == "darts_bbn" else {}
         rows = slice(rank, None, ranks)
         module.training_step(
             {name: rows_of_rank(batch, rows, others.get(name)) for name, batch in data.items()},
             step,
         )
-    return state(module)
+    return whole_state(module)
 
 
 def rows_of_rank(batch, rows, other):
@@ -80,11 +82,11 @@ def test_two_processes_equal_one(tmp_path):
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for case in CASES:
         alone = steps(case, 0, 1)
-        start = state(search_module(**CASES[case]))
+        start = whole_state(search_module(**CASES[case]))
         for name, value in first[case].items():
             assert value.equal(second[case][name]), f"{case}: ranks differ in {name}"
             torch.testing.assert_close(value, alone[name], rtol=1e-9, atol=1e-11)
-        moved = [name for name in start if name.startswith("model.architecture.")]
+        moved = [name for name in start if name.startswith("learner.model.architecture.")]
         assert len(moved) == 2
         assert not any(first[case][name].equal(start[name]) for name in moved)
     assert first["sum"]["total"].tolist() == [0.0, 3.0, 6.0]

@@ -13,7 +13,7 @@ from PIL import Image
 from ltnas.config import KNOWN_OPERATIONS, OPERATIONS
 from ltnas.plots.architecture import operations_in, plot_architecture, read_curves
 from ltnas.plots.cells import draw, plot_cells
-from ltnas.plots.curves import COLOURS, accuracies, plot_curves
+from ltnas.plots.curves import COLOURS, OTHERS, accuracies, losses, plot_curves
 from ltnas.plots.figure import OPERATION_COLOURS, PAPER
 from ltnas.plots.heat_map import heat_map
 from ltnas.runs.folder import RunFolder
@@ -207,12 +207,23 @@ def test_curves_of_a_test_split_that_is_not_balanced(tmp_path):
     ]
     write(tmp_path, "history.csv", rows)
     assert accuracies(list(rows[0])) == [
-        ("train", "train", "train_accuracy"),
-        ("test", "test, mean over classes", "macro_accuracy_test"),
+        (COLOURS["train"], "train", "train_accuracy"),
+        (COLOURS["test"], "test, mean over classes", "macro_accuracy_test"),
     ]
     image = pixels(drawn(tmp_path, plot_curves, "curves.png", again=False)[0])
     assert has(image, COLOURS["test"])
     assert not has(image, COLOURS["long_tailed"])
+
+
+def test_curves_of_several_learners():
+    columns = ["train_loss", "train_accuracy", "student_loss", "student_accuracy"]
+    assert losses(columns) == [
+        (COLOURS["train"], "supernet", "train_loss"),
+        (OTHERS[0], "student", "student_loss"),
+    ]
+    shown = accuracies([*columns, "accuracy_balanced"])
+    assert (OTHERS[0], "student", "student_accuracy") in shown
+    assert losses(columns[:2]) == [(COLOURS["train"], "train", "train_loss")]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])

@@ -20,8 +20,8 @@ from ltnas.reports.formats import latex, markdown, rows_csv, runs_csv
 from ltnas.reports.page import page
 from ltnas.reports.rows import make_rows
 from ltnas.reports.runs import find_runs, read_run
-from ltnas.reports.units import duration, millions
 from ltnas.runs.fingerprint import fingerprint
+from ltnas.runs.units import duration, millions
 
 COMMIT = "a" * 40
 

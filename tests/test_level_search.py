@@ -1,0 +1,91 @@
+"""Searches with several learners, end to end: teaching, self-explanation and interleaving."""
+
+import csv
+import json
+
+import pytest
+from composed import composed
+from safetensors.torch import load_file
+
+from ltnas.callbacks.checkpoint import EpochCheckpoint
+from ltnas.runs.columns import other_learners
+from ltnas.search import search
+
+FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
+CASES = {
+    "learning_by_teaching": ("second_network=resnet20",),
+    "self_explanation": ("second_network=supernet", "levels.explanation=detached"),
+    "interleaving": ("relaxation=gumbel", "progression=widen", "progression.operations=[8,4]"),
+}
+"""Settings of each scheme: a discrete student, a random attack, and stages with noise."""
+OTHERS = {
+    "learning_by_teaching": "student",
+    "self_explanation": "audience",
+    "interleaving": "learner_2",
+}
+
+
+def configured(scheme, runs, *arguments):
+    sizes = ("space.nodes=1", "epochs=2", "batch_size=16", "channels=4", "cells=3")
+    stages = ("progression.partial_channels=[2,1]",) if scheme == "interleaving" else ()
+    limits = ("limit_batches=7", "limit_test_batches=1", "collapse.hessian_every=0")
+    words = (*sizes, *limits, *CASES[scheme], *stages, f"runs={runs}", *arguments)
+    return composed("search", f"scheme={scheme}", *words)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def run(request, tmp_path_factory):
+    """Scheme, and run folder of a search of two epochs."""
+    return request.param, search(configured(request.param, tmp_path_factory.mktemp("runs")))
+
+
+def rows(folder):
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_history_has_losses_and_accuracies_of_each_learner(run):
+    scheme, folder = run
+    name = OTHERS[scheme]
+    assert other_learners(rows(folder)[0]) == [name]
+    for row in rows(folder):
+        assert 0 <= float(row[f"{name}_accuracy"]) <= 1
+        assert float(row[f"{name}_loss"]) > 0
+        assert float(row[f"architecture_loss_{name}"]) > 0
+    assert json.loads((folder / "metrics.json").read_text())["epochs"] == 2
+
+
+def test_killed_and_resumed_equals_never_killed(run, tmp_path, monkeypatch):
+    scheme, whole = run
+    save = EpochCheckpoint.on_train_epoch_end
+
+    class Killed(Exception):
+        pass
+
+    def die(self, trainer, module):
+        save(self, trainer, module)
+        if module.epoch == 0:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EpochCheckpoint, "on_train_epoch_end", die)
+        with pytest.raises(Killed):
+            search(configured(scheme, tmp_path))
+    (folder,) = tmp_path.glob("search-*")
+    assert search(configured(scheme, tmp_path, "resume=auto")) == folder
+    for name in FILES:
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    ours, theirs = (load_file(path / "architecture.safetensors") for path in (folder, whole))
+    assert all(ours[name].equal(theirs[name]) for name in theirs)
+
+
+def test_the_console_tells_the_cost_before_and_after_the_first_steps(tmp_path, capsys):
+    search(configured("learning_by_teaching", tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = (index for index, line in enumerate(lines) if line.startswith("forward passes"))
+    assert lines[told] == (
+        "forward passes in a step of learning_by_teaching: 9 by supernet, 9 by student (darts: 2)"
+    )
+    assert lines[told + 1].startswith("a step takes ")
+    assert " for the steps of 2 epochs; peak memory " in lines[told + 1]
+    assert "student " in lines[told + 2]
