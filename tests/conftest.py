@@ -27,6 +27,15 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module")
+def quick_interpreter():
+    """For files that run Triton's kernels without a GPU; see `interpreted`."""
+    import interpreted
+
+    with interpreted.quickly():
+        yield
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For runs of which no picture is looked at: pictures are half of their time."""
