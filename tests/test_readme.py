@@ -37,10 +37,10 @@ def run(command, folder):
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
+def searched(tmp_path_factory, commands):
     """Run folder of a search, for commands that name one."""
     folder = tmp_path_factory.mktemp("searched")
-    done = run([sys.executable, "-m", "ltnas.search", "scheme=random", *TINY], folder)
+    done = commands.run("ltnas.search", ["scheme=random", *TINY], folder)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.splitlines()[-1]
 
@@ -91,10 +91,10 @@ def test_documented_command(command, tmp_path, searched, commands):
     assert done.returncode == 0, done.stderr
 
 
-def test_documented_python(tmp_path, searched, monkeypatch, capsys):
+def test_documented_python(tmp_path, searched, commands, monkeypatch, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
     words = [f"genotype={searched}", "auxiliary=0", "cutout=0", *TINY]
-    done = run([sys.executable, "-m", "ltnas.retrain", *words], tmp_path)
+    done = commands.run("ltnas.retrain", words, tmp_path)
     trained = tmp_path / done.stdout.splitlines()[-1]
     block = block.replace("runs/retrain-...", str(trained))
     block = block.replace("epochs=2", "epochs=1, limit_batches=1, channels=4, cells=3")
