@@ -29,6 +29,8 @@ def small(arguments):
     return [*kept, *TINY[:-2], "limit_batches=1", "epochs=1"]
 
 
+ONE_NODE = "space.nodes=1"
+"""For searches: two of the 14 edges of a cell."""
 TRAINING = tuple(f"retrain.{word}" for word in ("auxiliary=0", "cutout=0", *TINY[5:]))
 
 
@@ -59,7 +61,7 @@ def test_documented_command(command, tmp_path, searched, commands):
     elif words[0] == "torchrun":
         module = words.index("-m") + 2
         starts = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:module]]
-        done = run([*starts, *small(words[module:])], tmp_path)
+        done = run([*starts, *small(words[module:]), ONE_NODE], tmp_path)
         assert len(list(tmp_path.glob("runs/search-*/metrics.json"))) == 1
     else:
         assert words[:2] == ["python", "-m"], (
@@ -81,6 +83,7 @@ def test_documented_command(command, tmp_path, searched, commands):
             words = [*words[:3], *kept, *TRAINING, "seed=0"]
         reports = words[2] == "ltnas.report"
         arguments = [str(searched.parent)] if reports else small(words[3:])
+        arguments += [ONE_NODE] if words[2] == "ltnas.search" else []
         # Without a cluster, submitit runs the tasks on this machine.
         arguments = [
             "hydra/launcher=submitit_local" if word == "hydra/launcher=slurm" else word
