@@ -39,7 +39,7 @@ def test_two_searches_in_float64_stay_together():
     before = [x.detach().clone() for x in plain.architecture]
     for _ in range(12):
         architecture, weights = (
-            Batch((torch.randn(8, 3, 16, 16).double(),), torch.randint(CLASSES, (8,))) for _ in "ab"
+            Batch((torch.randn(8, 3, 8, 8).double(),), torch.randint(CLASSES, (8,))) for _ in "ab"
         )
         plain.architecture_step(architecture)
         loss = plain.weight_step(weights)

@@ -405,7 +405,8 @@ def test_odd_devices(tmp_path):
 
 def test_a_job_on_several_devices(tmp_path):
     """Each job of the multirun is two processes of its own, of which one writes the results."""
-    words = ("scheme=darts", "seed=0,1", "hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
+    words = ("scheme=darts", "space.nodes=1", "seed=0,1")
+    words += ("hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
     done = launched(tmp_path, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     folders = done.stdout.splitlines()
