@@ -7,6 +7,7 @@ from pathlib import Path
 import forked
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 # Read by Triton when it is imported: its kernels run in an interpreter where there is no GPU.
 if not torch.cuda.is_available():
@@ -27,6 +28,15 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module")
+def quick_interpreter():
+    """For files that run Triton's kernels without a GPU; see `interpreted`."""
+    import interpreted
+
+    with interpreted.quickly():
+        yield
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For runs of which no picture is looked at: pictures are half of their time."""
@@ -34,6 +44,17 @@ def no_pictures(monkeypatch):
         monkeypatch.setattr(f"ltnas.search.plot_{name}", lambda folder: None)
     for name in ("curves", "cells"):
         monkeypatch.setattr(f"ltnas.retrain.plot_{name}", lambda folder: None)
+
+
+@pytest.fixture(scope="module")
+def unrendered():
+    """For runs whose pictures have to be drawn and to be there, but not to be looked at.
+
+    To render them takes a third of a small run; tests/plots and tests of commands do it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
+        yield
 
 
 @pytest.fixture(scope="session")

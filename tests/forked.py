@@ -6,6 +6,7 @@ run one after the other, each in a child, which is to a command what a fresh int
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -59,15 +60,18 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
 
 
+LOADED = (
+    *("ltnas.pipeline", "ltnas.plots.cells", "ltnas.report"),
+    *("ltnas.training.retrain_module", "ltnas.training.search_module", "ltnas.training.trainer"),
+    # Imported only where they are needed, which is in almost every command.
+    *("hydra.main", "sklearn.datasets", "matplotlib.backends.backend_agg"),
+    *("matplotlib.backends.backend_svg", "omegaconf.grammar_parser"),
+)
+
+
 def load() -> None:
-
-    import ltnas.pipeline
-    import ltnas.plots.cells
-    import ltnas.report
-    import ltnas.training.retrain_module
-    import ltnas.training.search_module
-    import ltnas.training.trainer  # noqa: F401
-
+    for name in LOADED:
+        importlib.import_module(name)
     # They are run again, as programs.
     for name in ("search", "retrain", "pipeline", "report"):
         sys.modules.pop(f"ltnas.{name}", None)

@@ -39,7 +39,7 @@ def test_two_searches_in_float64_stay_together():
     before = [x.detach().clone() for x in plain.architecture]
     for _ in range(12):
         architecture, weights = (
-            Batch((torch.randn(8, 3, 16, 16).double(),), torch.randint(CLASSES, (8,))) for _ in "ab"
+            Batch((torch.randn(8, 3, 8, 8).double(),), torch.randint(CLASSES, (8,))) for _ in "ab"
         )
         plain.architecture_step(architecture)
         loss = plain.weight_step(weights)
@@ -52,10 +52,16 @@ def test_two_searches_in_float64_stay_together():
         assert (theirs - start).abs().max() > 1e-4
 
 
-def run(*words, **environment):
-    """Run `python -m benchmarks.WORDS` in the repository, with changes to the environment."""
+@pytest.fixture
+def run(commands):
+    """Run `python -m MODULE WORDS` in the repository."""
+    return lambda module, *words: commands.run(module, words, REPOSITORY)
+
+
+def gpu_kernels(*words, **environment):
+    """Run the benchmark in an interpreter of its own: Triton reads the environment on import."""
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", "benchmarks.gpu_kernels", *words],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
         capture_output=True,
@@ -64,7 +70,7 @@ def run(*words, **environment):
     )
 
 
-def longtail(tmp_path):
+def longtail(run, tmp_path):
     sizes = "data=digits imbalances=exp0.1 seeds=2 epochs=1 steps=1 width=2 jobs=1"
     words = (*sizes.split(), f"runs={tmp_path}/runs", f"out={tmp_path}/out")
     done = run("benchmarks.longtail", "methods=LDAM-DRW", *words)
@@ -72,8 +78,8 @@ def longtail(tmp_path):
     return done.stdout, json.loads((tmp_path / "out" / "longtail-cpu.json").read_text())["rows"]
 
 
-def test_a_study_of_methods_goes_on_where_it_was_cut_off(tmp_path):
-    first, rows = longtail(tmp_path)
+def test_a_study_of_methods_goes_on_where_it_was_cut_off(run, tmp_path):
+    first, rows = longtail(run, tmp_path)
     assert first.count(" seed ") == 2
     (row,) = rows
     assert (row["method"], row["seeds"]) == ("LDAM-DRW", [0, 1])
@@ -82,7 +88,7 @@ def test_a_study_of_methods_goes_on_where_it_was_cut_off(tmp_path):
     assert f"{100 * row['mean']['few']:.1f} ±" in first
     (lost,) = (tmp_path / "runs" / "exp0.1" / "LDAM-DRW" / "1").glob("*/metrics.json")
     lost.unlink()
-    second, again = longtail(tmp_path)
+    second, again = longtail(run, tmp_path)
     assert second.count(" seed ") == 1
     assert [row["mean"] for row in again] == [row["mean"] for row in rows]
 
@@ -90,7 +96,7 @@ def test_a_study_of_methods_goes_on_where_it_was_cut_off(tmp_path):
 @pytest.mark.parametrize(
     "command", [one for one in commands() if "-m benchmarks." in one.values[0]]
 )
-def test_documented_benchmark(command):
+def test_documented_benchmark(run, command):
     _, _, module, *words = shlex.split(command)
     sizes = BENCHMARKS[module.removeprefix("benchmarks.")].split()
     done = run(module, *words, *sizes)
@@ -107,7 +113,7 @@ def test_documented_benchmark(command):
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(words, variable, message):
-    done = run("benchmarks.gpu_kernels", words, **variable)
+    done = gpu_kernels(words, **variable)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line
@@ -116,8 +122,8 @@ def test_what_cannot_be_measured_is_refused_in_one_line(words, variable, message
 def test_gpu_kernels_are_compared_in_the_interpreter(tmp_path):
     """All calls of a small training step, with outputs and gradients like those of PyTorch."""
     sizes = "steps=training batch=1 channels=2 cells=1 workers=1 precision=float32"
-    words = ("benchmarks.gpu_kernels", "device=cpu", *sizes.split(), f"out={tmp_path}")
-    done = run(*words, TRITON_INTERPRET="1")
+    words = ("device=cpu", *sizes.split(), f"out={tmp_path}")
+    done = gpu_kernels(*words, TRITON_INTERPRET="1")
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "gpu_kernels-cpu.json").read_text())["rows"]
     assert {row["kernel"] for row in rows} == {"normalise", "pools", "weighted_sum"}

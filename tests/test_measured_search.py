@@ -18,6 +18,7 @@ from ltnas.space.genotype import Edge, load_genotype
 from ltnas.space.layout import edges
 from ltnas.training.search_parts import build_search
 
+pytestmark = pytest.mark.usefixtures("unrendered")
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
 
 

@@ -29,6 +29,8 @@ def small(arguments):
     return [*kept, *TINY[:-2], "limit_batches=1", "epochs=1"]
 
 
+ONE_NODE = "space.nodes=1"
+"""For searches: two of the 14 edges of a cell."""
 TRAINING = tuple(f"retrain.{word}" for word in ("auxiliary=0", "cutout=0", *TINY[5:]))
 
 
@@ -37,10 +39,10 @@ def run(command, folder):
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
+def searched(tmp_path_factory, commands):
     """Run folder of a search, for commands that name one."""
     folder = tmp_path_factory.mktemp("searched")
-    done = run([sys.executable, "-m", "ltnas.search", "scheme=random", *TINY], folder)
+    done = commands.run("ltnas.search", ["scheme=random", *TINY], folder)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.splitlines()[-1]
 
@@ -59,7 +61,7 @@ def test_documented_command(command, tmp_path, searched, commands):
     elif words[0] == "torchrun":
         module = words.index("-m") + 2
         starts = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:module]]
-        done = run([*starts, *small(words[module:])], tmp_path)
+        done = run([*starts, *small(words[module:]), ONE_NODE], tmp_path)
         assert len(list(tmp_path.glob("runs/search-*/metrics.json"))) == 1
     else:
         assert words[:2] == ["python", "-m"], (
@@ -81,6 +83,7 @@ def test_documented_command(command, tmp_path, searched, commands):
             words = [*words[:3], *kept, *TRAINING, "seed=0"]
         reports = words[2] == "ltnas.report"
         arguments = [str(searched.parent)] if reports else small(words[3:])
+        arguments += [ONE_NODE] if words[2] == "ltnas.search" else []
         # Without a cluster, submitit runs the tasks on this machine.
         arguments = [
             "hydra/launcher=submitit_local" if word == "hydra/launcher=slurm" else word
@@ -91,10 +94,10 @@ def test_documented_command(command, tmp_path, searched, commands):
     assert done.returncode == 0, done.stderr
 
 
-def test_documented_python(tmp_path, searched, monkeypatch, capsys):
+def test_documented_python(tmp_path, searched, commands, monkeypatch, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)
     words = [f"genotype={searched}", "auxiliary=0", "cutout=0", *TINY]
-    done = run([sys.executable, "-m", "ltnas.retrain", *words], tmp_path)
+    done = commands.run("ltnas.retrain", words, tmp_path)
     trained = tmp_path / done.stdout.splitlines()[-1]
     block = block.replace("runs/retrain-...", str(trained))
     block = block.replace("epochs=2", "epochs=1, limit_batches=1, channels=4, cells=3")

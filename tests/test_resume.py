@@ -66,15 +66,21 @@ def kill_when(folder, condition):
     assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
 
 
-def finish(folder):
-    output, _ = start(folder).communicate()
-    (path,) = run_folders(folder)
-    assert (path / "metrics.json").exists(), output
-    return path
+@pytest.fixture(scope="module")
+def finish(commands):
+    """Run the same command to its end, and return the only run folder."""
+
+    def run(folder):
+        done = commands.run("ltnas.search", ARGUMENTS, folder)
+        (path,) = run_folders(folder)
+        assert (path / "metrics.json").exists(), done.stdout + done.stderr
+        return path
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, finish):
     """A run that nobody killed."""
     return finish(tmp_path_factory.mktemp("whole"))
 
@@ -91,22 +97,21 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_resumed_equals_never_killed(tmp_path, whole, moment):
+def test_killed_and_resumed_equals_never_killed(tmp_path, whole, finish, moment):
     kill_when(tmp_path, MOMENTS[moment])
-    check_resumes(tmp_path, whole)
+    check_resumes(finish(tmp_path), whole)
 
 
-def test_killed_while_a_checkpoint_is_written(tmp_path, whole):
+def test_killed_while_a_checkpoint_is_written(tmp_path, whole, finish):
     process = start(tmp_path, ["-c", DIES_AS_IT_SAVES])
     output, _ = process.communicate()
     assert process.returncode == -signal.SIGKILL, output
     (path,) = run_folders(tmp_path)
     assert list(path.glob(".checkpoint*partial"))
-    check_resumes(tmp_path, whole)
+    check_resumes(finish(tmp_path), whole)
 
 
-def check_resumes(folder, whole):
-    again = finish(folder)
+def check_resumes(again, whole):
     for name in SAME:
         assert (again / name).read_bytes() == (whole / name).read_bytes(), name
     ours, theirs = (load_file(path / "architecture.safetensors") for path in (again, whole))
@@ -115,11 +120,9 @@ def check_resumes(folder, whole):
     assert not list(again.glob(".*partial"))
 
 
-def test_finished_run_is_not_taken_up_again(whole):
+def test_finished_run_is_not_taken_up_again(whole, commands):
     folder = whole.parent.parent
-    process = start(folder)
-    process.communicate()
-    assert process.returncode == 0
+    assert commands.run("ltnas.search", ARGUMENTS, folder).returncode == 0
     assert len(run_folders(folder)) == 2
 
 

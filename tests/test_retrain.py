@@ -22,6 +22,7 @@ from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 from ltnas.training.retrain_module import RetrainModule
 
+pytestmark = pytest.mark.usefixtures("unrendered")
 FILES = {
     *("config.yaml", "provenance.json", "fingerprint.json", ".lock", "checkpoint.ckpt"),
     *("history.csv", "cost.csv", "curves.png", "genotype.json", "cells.svg", "cells.png"),

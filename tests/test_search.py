@@ -22,6 +22,7 @@ from ltnas.space.genotype import load_genotype
 from ltnas.space.layout import edges
 from ltnas.training.search_parts import build_search
 
+pytestmark = pytest.mark.usefixtures("unrendered")
 TRAINED = ("darts", "darts_2nd", "darts_bbn", "fairdarts", "fairdarts_ssl")
 SCHEMES = (*TRAINED, "random")
 NODES = 2

@@ -11,6 +11,7 @@ from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
+pytestmark = pytest.mark.usefixtures("unrendered")
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json", "stages.json")
 SMALL = {
     "p_darts": (

@@ -173,13 +173,18 @@ def test_command_line_beats_a_scheme_and_an_experiment():
     assert changed.channels == plain.channels != 16
 
 
-@pytest.mark.parametrize("network", ["genotype=darts_v2", "network=resnet32"])
+@pytest.fixture(scope="module", params=["genotype=darts_v2", "network=resnet32"])
+def network(request):
+    """The words for a network, and the settings of its training without a recipe."""
+    return request.param, settings("retrain", request.param)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_constants_of_a_recipe(recipe, network):
+    network, plain = network
     config = settings("retrain", f"recipe={recipe}", network)
     epochs, batch_size, weights, others = RECIPES[recipe]
     assert (config.epochs, config.batch_size, config.weights) == (epochs, batch_size, weights)
-    plain = settings("retrain", network)
     for key in (*RETRAIN_AXES, "crt", "sharpness", "averaging", "adjust", "pretrain"):
         assert getattr(config, key) == others.get(key, getattr(plain, key)), key
 

@@ -30,6 +30,7 @@ from ltnas.kernels.gpu import (
 )
 from ltnas.kernels.gpu.layout import dense, pixel_stride
 
+pytestmark = pytest.mark.usefixtures("quick_interpreter")
 TOLERANCE = {torch.float32: 3e-5, torch.bfloat16: 1e-2}
 
 

@@ -19,6 +19,8 @@ from ltnas.models.supernet import SupernetCell
 from ltnas.space.genotype import Edge, Genotype, cell_genotype, load_genotype
 from ltnas.space.layout import CellPlan, edges
 
+pytestmark = pytest.mark.usefixtures("quick_interpreter")
+
 
 @pytest.fixture
 def on_gpu(monkeypatch):

@@ -40,12 +40,15 @@ class Case:
 
 @st.composite
 def cases(draw, dtype=torch.float64, masked=False):
-    """Draw a case; in float32 with more pixels, as few pixels magnify rounding errors."""
+    """Draw a case; in float32 with more pixels, as few pixels magnify rounding errors.
+
+    Cells with the four nodes of the papers are in `test_equal_at_the_width_of_the_paper`.
+    """
     sides, batches = ((2, 4), (2, 4)) if dtype == torch.float64 else ((4, 5), (6, 8))
     everything = st.sampled_from([OPERATIONS, OPERATIONS[1:]])
     several = st.permutations(OPERATIONS).map(lambda names: tuple(names[:3]))
     operations = draw(everything | several)
-    nodes = draw(st.integers(1, 4))
+    nodes = draw(st.integers(1, 3))
     row = st.tuples(*[st.booleans()] * len(operations)).filter(any)
     mask = st.tuples(*[row] * len(edges(nodes)))
     return Case(

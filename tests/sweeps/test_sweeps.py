@@ -345,7 +345,7 @@ def launched(tmp_path, *words):
 
 
 def test_a_sweep_runs_each_configuration_once_and_names_failures(tmp_path):
-    axes = ("scheme=random", "seed=0,1", "relaxation=softmax,sigmoid")
+    axes = ("scheme=random", "relaxation=softmax,sigmoid,gumbel")
     bad = "selection=random,threshold_edge"  # under softmax there is no threshold
     done = launched(tmp_path, *axes, bad, "scheme=random")
     assert done.returncode == 2, done.stdout + done.stderr
@@ -353,7 +353,7 @@ def test_a_sweep_runs_each_configuration_once_and_names_failures(tmp_path):
     done = launched(tmp_path, *axes)
     assert done.returncode == 0, done.stdout + done.stderr
     folders = done.stdout.splitlines()
-    assert len(set(folders)) == 4
+    assert len(set(folders)) == 3  # more than there are places for jobs
     assert all((tmp_path / "runs" / folder / "genotype.json").exists() for folder in folders)
     again = launched(tmp_path, *axes)
     assert again.returncode == 0, again.stderr
@@ -375,7 +375,7 @@ def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
         "import sys; from ltnas.cli.command import pipeline; sys.argv[0] = 'ltnas-pipeline'; "
         "pipeline()"
     )
-    words = [*TINY, *LAUNCHER, "hydra.launcher.jobs=1", "scheme=random", "until=search,search"]
+    words = [*TINY, *LAUNCHER, "hydra.launcher.jobs=1", "scheme=random", "until=search"]
     done = subprocess.run(
         [sys.executable, "-c", script, "--config-dir=own", "-m", "experiment=mine", *words],
         cwd=tmp_path,
@@ -405,7 +405,8 @@ def test_odd_devices(tmp_path):
 
 def test_a_job_on_several_devices(tmp_path):
     """Each job of the multirun is two processes of its own, of which one writes the results."""
-    words = ("scheme=darts", "seed=0,1", "hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
+    words = ("scheme=darts", "space.nodes=1", "seed=0,1")
+    words += ("hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
     done = launched(tmp_path, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     folders = done.stdout.splitlines()

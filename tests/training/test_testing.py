@@ -9,6 +9,8 @@ from composed import composed
 from ltnas.retrain import retrain
 from ltnas.search import search
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def epochs_with_tests(folder):
     """Return the epochs whose row of the history has a test accuracy."""
