@@ -129,6 +129,21 @@ def test_a_recorded_search_with_other_weight_steps_is_the_eager_one(words, like_
     assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scheme=learning_by_teaching", "second_network=resnet20"),
+        ("scheme=self_explanation", "second_network=resnet20"),
+        ("scheme=self_explanation", "second_network=supernet", "levels.explanation=detached"),
+        ("scheme=interleaving",),
+    ],
+)
+def test_a_recorded_search_of_several_learners_is_the_eager_one(words, like_a_gpu, tmp_path):
+    sizes = ("space.nodes=1", "channels=4", "cells=3", "collapse.hessian_every=0")
+    config = composed("search", *words, *STEPS, *sizes)
+    assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recorded_training_is_the_eager_one(recipe, like_a_gpu, tmp_path):
     file = tmp_path / "genotype.json"
