@@ -40,6 +40,7 @@ TABLES["selection"] |= {
     "removal": lambda: c.Removal(images=8),
 }
 TABLES["objective"]["barlow_twins"] = lambda: c.BarlowTwins(hidden=8, outputs=8)
+TABLES["objective"]["masked_reconstruction"] = lambda: c.MaskedReconstruction(decoder_channels=8)
 # A loss that is for ltnas.retrain alone, whatever the rest.
 for axis in ("objective", "architecture_objective"):
     del TABLES[axis]["mixture_consistency"]
@@ -57,7 +58,10 @@ COMPANIONS = (
     ("objective", "ldam_drw", {"classifier": "cosine"}),
     ("architecture_objective", "ldam", {"classifier": "cosine"}),
     ("architecture_objective", "ldam_drw", {"classifier": "cosine"}),
-    ("architecture_objective", "barlow_twins", {"objective": "barlow_twins"}),
+    *(
+        ("architecture_objective", name, {"objective": name})
+        for name in ("barlow_twins", "masked_reconstruction")
+    ),
     *(
         ("rebalancing_sampler", name, {"branches": "two"})
         for name in TABLES["rebalancing_sampler"]
@@ -190,7 +194,8 @@ def test_values_that_never_meet_may_be_chosen_together():
     pairs = [pair for pair in combinations(singles, 2) if apart(pair) and pair[0][0] != pair[1][0]]
     refused = [refusal(start(pair)) for pair in pairs]
     messages = [message for message in refused if message is not None]
-    assert all("barlow_twins" in message or "ldam" in message for message in messages)
+    needs_another = ("barlow_twins", "masked_reconstruction", "ldam")
+    assert all(any(name in message for name in needs_another) for message in messages)
     assert len(messages) < len(pairs) / 5
 
 

@@ -32,6 +32,7 @@ SCHEMES = {
         "selection": "sampled",
     },
     "evolution": {"relaxation": "hard_gumbel", "gradient": "none", "selection": "evolution"},
+    "mae_nas": {"objective": "masked_reconstruction"},
     "b_darts": {"macro": "broad", "schedule": "confident"},
     "b_pc_darts": {"macro": "broad", "edges": "normalised"},
 }

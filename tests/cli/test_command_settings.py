@@ -54,6 +54,10 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 # --- axes ---------------------------------------------------------------------------------------
 
 
+UNLABELLED = ("barlow_twins", "masked_reconstruction")
+"""Objectives whose own layers serve both steps, and that two branches cannot have."""
+
+
 def rows():
     """Combinations that together hold every value of every axis, and that may be combined."""
     generator = random.Random(0)
@@ -68,8 +72,8 @@ def rows():
 
 def fitting(row):
     """A combination with other values where two of it may not be combined."""
-    if row["architecture_objective"] == "barlow_twins":
-        row["objective"] = "barlow_twins"
+    if row["architecture_objective"] in UNLABELLED:
+        row["objective"] = row["architecture_objective"]
     if "ldam" in row["objective"] + row["architecture_objective"]:
         row["classifier"] = "cosine"
     if row["regulariser"].startswith("zero") or row["selection"].startswith("threshold"):
@@ -87,7 +91,7 @@ def fitting(row):
         row["regulariser"] = "none"
     if row["gradient"] == "single_level" or row["relaxation"] == "hard_gumbel":
         row["perturbation"] = "none"
-    if row["objective"] == "barlow_twins":
+    if row["objective"] in UNLABELLED:
         row |= {"branches": "one", "rebalancing_sampler": "reversed"}
     elif row["rebalancing_sampler"] != "reversed":
         row["branches"] = "two"
@@ -130,6 +134,7 @@ def test_schemes_with_other_values_on_every_axis(scheme, row):
         ("fairdarts", "regulariser", "zero_one_l2"),
         ("fairdarts_ssl", "objective", "cross_entropy"),
         ("fairdarts_ssl", "gradient", "second_order"),
+        ("mae_nas", "macro", "broad"),
         ("random", "selection", "top2"),
     ],
 )
@@ -206,7 +211,7 @@ NEEDS = {
 """What else must be said."""
 
 OF_NO_USE = {
-    *(("objective", "barlow_twins"), ("crt_objective", "barlow_twins")),
+    *((axis, name) for axis in ("objective", "crt_objective") for name in UNLABELLED),
     *(("crt_objective", "mixture_consistency"),),
 }
 

@@ -3,7 +3,7 @@
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from modules import batches, search_module, state
+from modules import batches, masked_batches, search_module, state
 from torch import nn
 
 from ltnas import config as c
@@ -30,6 +30,7 @@ CASES = {
     },
     "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
     "b_darts": {"macro": c.BroadCells()},
+    "mae_nas": {"objective": c.MaskedReconstruction(decoder_channels=8)},
 }
 
 
@@ -42,7 +43,11 @@ def steps(case, rank, ranks):
         **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
     )
     for step in range(2):
-        data = batches(1 + (case == "fairdarts_ssl"), seed=step)
+        data = (
+            masked_batches(seed=step)
+            if case == "mae_nas"
+            else batches(1 + (case == "fairdarts_ssl"), seed=step)
+        )
         others = batches(seed=100 + step) if case == "darts_bbn" else {}
         rows = slice(rank, None, ranks)
         module.training_step(
