@@ -249,10 +249,10 @@ class BarlowTwins(SelfSupervised):
 class MaskedReconstruction(SelfSupervised):
     """Reconstruction of masked patches of the images (MAE-NAS, Hu et al. 2023, arXiv 2311.12086).
 
-    The share of masked patches and the two decoders are the paper's, the other values our choice.
+    The hierarchical decoder is the paper's, the other values are our reading of it.
     """
 
-    # Below one half, skip connections come to dominate, the authors write.
+    # The authors write that skip connections dominate below one half.
     mask_ratio: float = 0.5
     """Share of the patches of each image that are masked, rounded to whole patches."""
     # Of images of 32 pixels, a pixel of the supernet's last state for each patch.

@@ -1,11 +1,12 @@
 """Reconstruction of masked patches, without labels (MAE-NAS, Hu et al. 2023, arXiv 2311.12086).
 
 From the paper: the supernet is the encoder; a reconstruction loss takes the place of the labels'
-loss in both steps of DARTS; half of each image is masked; a light hierarchical decoder, which sees
-features of several scales, keeps skip connections from taking over. Our reading, as no code and no
-such detail is published: patches of 4 pixels; masked pixels become zeros in the standardised image,
-which the supernet sees as a whole, with its dense convolutions; the decoder sees the last state at
-each resolution; its layers and widths.
+loss in both steps of DARTS; skip connections take over where less than half of an image is masked;
+a light hierarchical decoder, which sees features of several scales, prevents a collapse. The rest
+is our reading: half of the patches are masked, which have 4 pixels on each side; masked pixels
+become zeros in the standardised image, which the supernet sees as a whole, with dense convolutions;
+the decoder sees the last state at each resolution; layers and width of the decoder; errors are not
+normalised by patch; the decoder of a single scale, to which the hierarchical one can be compared.
 """
 
 from __future__ import annotations
