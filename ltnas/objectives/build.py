@@ -46,6 +46,7 @@ def build_objective(
 
     Raises:
         TypeError: the objective or the classifier is unknown.
+        ValueError: the decoder is unknown.
     """
     match config:
         case c.BarlowTwins():
