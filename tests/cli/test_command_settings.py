@@ -135,6 +135,8 @@ def test_schemes_with_other_values_on_every_axis(scheme, row):
         ("fairdarts_ssl", "objective", "cross_entropy"),
         ("fairdarts_ssl", "gradient", "second_order"),
         ("mae_nas", "macro", "broad"),
+        ("mae_nas", "objective", "cross_entropy"),
+        ("mae_nas", "objective", "barlow_twins"),
         ("random", "selection", "top2"),
     ],
 )
