@@ -32,7 +32,7 @@ from ltnas.training.zero_shot import prune
 
 DEFAULTS = {
     "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl,pc_darts,darts_minus,drnas,"
-    "p_darts,gdas,snas,msr_darts,b_darts,b_pc_darts",
+    "p_darts,gdas,snas,msr_darts,b_darts,b_pc_darts,mae_nas",
     "batch": "16",
     "repeats": "5",
     "out": "",

@@ -28,6 +28,7 @@ from ltnas.cli.console import make_console, print_long_tail, print_passes
 from ltnas.config import BestByProxy, Evaluated, SearchConfig, ZeroShot
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
+from ltnas.data.patch_mask import check_patches
 from ltnas.diagnostics.collapse import Collapsed
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -69,6 +70,12 @@ def search(config: SearchConfig) -> Path:
         stem="cifar",
         macro=choices(config)["macro"],
     )
+    for objective in (
+        config.objective,
+        config.architecture_objective,
+        config.second_objective,
+    ):
+        check_patches(objective, *long_tail.train.size)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:

@@ -86,6 +86,7 @@ def search_module(
             torch.ones(CLASSES),
             c.LinearClassifier(),
             rebalanced=torch.ones(CLASSES) if branches else None,
+            states=network.state_shapes,
         ),
     ).to(dtype)
     prepare(learner)
@@ -199,6 +200,17 @@ def batches(views=1, size=8, seed=0, dtype=torch.float64, count=8, others=()):
         return Batch(images, torch.randint(CLASSES, (count,), generator=generator))
 
     return {name: one() for name in ("weights", "architecture", *others)}
+
+
+def masked_batches(seed=0, **options):
+    """Batches of images and their masks, of the right half of each image."""
+    found = batches(1, seed=seed, **options)
+    for name, batch in found.items():
+        (images,) = batch.views
+        mask = torch.zeros_like(images[:, :1])
+        mask[..., images.shape[-1] // 2 :] = 1
+        found[name] = batch._replace(views=(images, mask))
+    return found
 
 
 def state(module):

@@ -40,7 +40,11 @@ TABLES["selection"] |= {
     "evolution": lambda: c.Evolution(images=8, candidates=3, finalists=1, population=2),
     "removal": lambda: c.Removal(images=8),
 }
-TABLES["objective"]["barlow_twins"] = lambda: c.BarlowTwins(hidden=8, outputs=8)
+for axis in ("objective", "second_objective"):
+    TABLES[axis] |= {
+        "barlow_twins": lambda: c.BarlowTwins(hidden=8, outputs=8),
+        "masked_reconstruction": lambda: c.MaskedReconstruction(decoder_channels=8),
+    }
 # A loss that is for ltnas.retrain alone, whatever the rest.
 for axis in ("objective", "architecture_objective", "second_objective"):
     del TABLES[axis]["mixture_consistency"]
@@ -48,6 +52,7 @@ OPERATIONS = ("none", "skip_connect", "dil_conv_3x3")
 SETTINGS = {"partial_channels": (1, 2), "checkpoint_cells": (False, True)}
 """Values of keys that are no axes, but change what a step computes."""
 CHOICES = {axis: tuple(table) for axis, table in TABLES.items()} | SETTINGS
+UNLABELLED = ("barlow_twins", "masked_reconstruction")
 # A small student: that of 18 layers takes a second of each step.
 TAUGHT = {"levels": "teaching", "gradient": "second_order", "second_network": "resnet20"}
 INTERLEAVED = {
@@ -65,15 +70,15 @@ COMPANIONS = (
     ("objective", "ldam_drw", {"classifier": "cosine"}),
     ("architecture_objective", "ldam", {"classifier": "cosine"}),
     ("architecture_objective", "ldam_drw", {"classifier": "cosine"}),
-    ("architecture_objective", "barlow_twins", {"objective": "barlow_twins"}),
+    *(("architecture_objective", name, {"objective": name}) for name in UNLABELLED),
     ("second_objective", "ldam", {"classifier": "cosine", **TAUGHT}),
     ("second_objective", "ldam_drw", {"classifier": "cosine", **TAUGHT}),
     *(
         ("second_objective", name, TAUGHT)
         for name in TABLES["second_objective"]
-        if name not in ("same", "ldam", "ldam_drw", "barlow_twins")
+        if name not in ("same", "ldam", "ldam_drw", *UNLABELLED)
     ),
-    ("second_objective", "barlow_twins", INTERLEAVED),
+    *(("second_objective", name, INTERLEAVED) for name in UNLABELLED),
     *(("second_sampler", name, TAUGHT) for name in TABLES["second_sampler"] if name != "same"),
     *(("second_network", name, TAUGHT) for name in ("resnet20", "resnet32", "supernet")),
     ("levels", "teaching", TAUGHT),
@@ -212,7 +217,7 @@ def test_values_that_never_meet_may_be_chosen_together():
     pairs = [pair for pair in combinations(singles, 2) if apart(pair) and pair[0][0] != pair[1][0]]
     refused = [refusal(start(pair)) for pair in pairs]
     messages = [message for message in refused if message is not None]
-    reasons = ("barlow_twins", "ldam", "branches=two")
+    reasons = (*UNLABELLED, "ldam", "branches=two")
     assert all(any(reason in message for reason in reasons) for message in messages)
     assert len(messages) < len(pairs) / 5
 

@@ -20,6 +20,7 @@ SCHEMES = {
     "pc_darts": ("batch_size=16", "space.nodes=2"),
     "drnas": ("scheme=darts", "relaxation=dirichlet"),
     "fairdarts_ssl": ("objective.hidden=8", "objective.outputs=6", "checkpoint_cells=true"),
+    "mae_nas": ("objective.decoder_channels=8", "checkpoint_cells=true"),
     "edges": (
         *("scheme=darts", "relaxation=dirichlet", "space.nodes=1"),
         "space.normal_edges=[[none,sep_conv_3x3],[skip_connect,dil_conv_3x3]]",

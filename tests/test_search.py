@@ -23,8 +23,12 @@ from ltnas.space.layout import edges
 from ltnas.training.search_parts import build_search
 
 pytestmark = pytest.mark.usefixtures("unrendered")
-TRAINED = ("darts", "darts_2nd", "darts_bbn", "fairdarts", "fairdarts_ssl")
+TRAINED = ("darts", "darts_2nd", "darts_bbn", "fairdarts", "fairdarts_ssl", "mae_nas")
 SCHEMES = (*TRAINED, "random")
+SMALL = {
+    "fairdarts_ssl": ("objective.hidden=8", "objective.outputs=6"),
+    "mae_nas": ("objective.decoder_channels=8",),
+}
 NODES = 2
 
 ALWAYS = {
@@ -49,7 +53,7 @@ TESTED = [
 
 
 def configured(scheme, *arguments):
-    small = ("objective.hidden=8", "objective.outputs=6") if scheme == "fairdarts_ssl" else ()
+    small = SMALL.get(scheme, ())
     return composed(
         "search",
         *(f"scheme={scheme}", f"space.nodes={NODES}", "architecture.learning_rate=0.05"),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from ltnas.config.axis import name_of
 from ltnas.config.branches import Branches, TwoBranches
 from ltnas.config.classifier import Classifier, CosineClassifier
 from ltnas.config.mix import Mix, MixupAndCutMix
-from ltnas.config.objective import BarlowTwins, Ldam, MixtureConsistency, Objective
+from ltnas.config.objective import (
+    OBJECTIVES,
+    Ldam,
+    MixtureConsistency,
+    Objective,
+    SelfSupervised,
+)
 from ltnas.config.requirements import require
 from ltnas.config.sampler import ReversedSampler, Sampler
 
@@ -36,11 +43,13 @@ def require_one_stream(branches: Branches, rebalancing: Sampler, *objectives: Ob
         "rebalancing_sampler with branches=one: there is no second stream to draw; take "
         "branches=two, or sampler=... for the only one",
     )
-    require(
-        not (two and any(isinstance(objective, BarlowTwins) for objective in objectives)),
-        "branches=two with objective=barlow_twins: the branches are mixed by their losses of "
-        "labels; take branches=one, or an objective with labels",
-    )
+    for objective in objectives:
+        require(
+            not (two and isinstance(objective, SelfSupervised)),
+            f"branches=two with objective={name_of('objective', OBJECTIVES, objective)}: the "
+            "branches are mixed by their losses of labels; take branches=one, or an objective with "
+            "labels",
+        )
 
 
 def require_cosines(key: str, objective: Objective, classifier: Classifier) -> None:

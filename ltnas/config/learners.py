@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ltnas.config.gradient import Gradient
 from ltnas.config.levels import Interleaving, Levels, SelfExplanation
+from ltnas.config.objective import SECOND_OBJECTIVES, SelfSupervised
 from ltnas.config.requirements import require
 
-LABEL_FREE = ("barlow_twins",)
-"""Objectives of which a classifier learns nothing but a probe."""
 SECOND = {"second_network": "resnet18", "second_objective": "same", "second_sampler": "same"}
 """Values of the second learner's axes in a configuration that names none."""
 
@@ -67,7 +66,7 @@ def _require_like_the_first(levels: Levels, names: dict[str, str]) -> None:
     unlabelled = [
         f"{axis}={names[axis]}"
         for axis in ("objective", "architecture_objective", "second_objective")
-        if names[axis] in LABEL_FREE
+        if issubclass(SECOND_OBJECTIVES[names[axis]], SelfSupervised)
     ]
     require(
         not (unlabelled and levels.needs_labels),

@@ -199,7 +199,16 @@ class MixtureConsistency(InverseFrequency):
 
 
 @dataclass
-class BarlowTwins(Objective):
+class SelfSupervised(Objective):
+    """Base of the objectives without labels.
+
+    Each has layers of its own, which learn in the weight step. The classifier is a linear probe: it
+    learns from labels, for measurement, and nothing before it does.
+    """
+
+
+@dataclass
+class BarlowTwins(SelfSupervised):
     """Redundancy reduction between two views, without labels (Zbontar et al. 2021)."""
 
     # Of the authors' code. Its projector of 8192 outputs is for batches of 2048: independent
@@ -237,6 +246,38 @@ class BarlowTwins(Objective):
 
 
 @dataclass
+class MaskedReconstruction(SelfSupervised):
+    """Reconstruction of masked patches of the images (MAE-NAS, Hu et al. 2023, arXiv 2311.12086).
+
+    The hierarchical decoder is the paper's, the other values are our reading of it.
+    """
+
+    # The authors write that skip connections dominate below one half.
+    mask_ratio: float = 0.5
+    """Share of the patches of each image that are masked, rounded to whole patches."""
+    # Of images of 32 pixels, a pixel of the supernet's last state for each patch.
+    patch: int = 4
+    """Side of a square patch, pixels; divides the side of the images."""
+    decoder: str = "hierarchical"
+    """States that the decoder sees: `hierarchical`, the last at each resolution, or `single_scale`,
+    the last of all."""
+    decoder_channels: int = 64
+    """Number of channels of each convolution of the decoder but the last."""
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.mask_ratio < 1,
+            f"objective.mask_ratio={self.mask_ratio} must lie in (0, 1): a share of the patches",
+        )
+        require(self.patch >= 1, f"objective.patch={self.patch} must be 1 or more pixels")
+        require_choice("objective.decoder", self.decoder, ("hierarchical", "single_scale"))
+        require(
+            self.decoder_channels >= 1,
+            f"objective.decoder_channels={self.decoder_channels} must be 1 or more",
+        )
+
+
+@dataclass
 class SameObjective(Objective):
     """For the architecture step and other learners: the objective of the supernet's weight step."""
 
@@ -255,6 +296,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "label_aware_smoothing": LabelAwareSmoothing,
     "mixture_consistency": MixtureConsistency,
     "barlow_twins": BarlowTwins,
+    "masked_reconstruction": MaskedReconstruction,
 }
 ARCHITECTURE_OBJECTIVES: dict[str, type[Objective]] = {"same": SameObjective, **OBJECTIVES}
 SECOND_OBJECTIVES = ARCHITECTURE_OBJECTIVES

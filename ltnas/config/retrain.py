@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ltnas.config.augmentation import AUGMENTATIONS, Augmentation
-from ltnas.config.axis import axis
+from ltnas.config.axis import axis, name_of
 from ltnas.config.branches import BRANCHES, Branches, OneBranch, TwoBranches
 from ltnas.config.classifier import CLASSIFIERS, Classifier, LinearClassifier, SimplexClassifier
 from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
@@ -101,8 +101,9 @@ class RetrainConfig(Run):
         self._check_network()
         require(
             isinstance(self.objective, Classification),
-            "objective=barlow_twins has no labels to train the classifier with: take "
-            "pretrain=barlow_twins pretrain_epochs=50, and an objective with labels",
+            f"objective={name_of('objective', OBJECTIVES, self.objective)} has no labels to train "
+            "the classifier with: take pretrain=barlow_twins pretrain_epochs=50, and an objective "
+            "with labels",
         )
         require_cosines("objective", self.objective, self.classifier)
         require_cosines("crt_objective", self.crt_objective, self.classifier)

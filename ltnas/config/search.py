@@ -23,9 +23,9 @@ from ltnas.config.objective import (
     ARCHITECTURE_OBJECTIVES,
     OBJECTIVES,
     SECOND_OBJECTIVES,
-    BarlowTwins,
     MixtureConsistency,
     Objective,
+    SelfSupervised,
 )
 from ltnas.config.operation_stopping import OPERATION_STOPPINGS, OperationStopping
 from ltnas.config.optimisers import ArchitectureOptimiser
@@ -150,11 +150,12 @@ class SearchConfig(Run):
         self._check_weight_step(names)
         require_fitting_learners(self.levels, self.gradient, names)
         architecture_objective = self.architecture_objective
+        unlabelled = names["architecture_objective"]
         require(
-            not isinstance(architecture_objective, BarlowTwins)
-            or isinstance(self.objective, BarlowTwins),
-            "architecture_objective=barlow_twins without objective=barlow_twins: its projector "
-            "would never learn; take objective=barlow_twins, for both steps",
+            not isinstance(architecture_objective, SelfSupervised)
+            or names["objective"] == unlabelled,
+            f"architecture_objective={unlabelled} without objective={unlabelled}: its own layers "
+            f"would never learn; take objective={unlabelled}, for both steps",
         )
         require_cosines("objective", self.objective, self.classifier)
         require_cosines("architecture_objective", architecture_objective, self.classifier)

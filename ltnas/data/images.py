@@ -14,6 +14,12 @@ class LabelledImages:
     images: Tensor
     labels: Tensor
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, pixels."""
+        height, width = self.images.shape[2:]
+        return height, width
+
 
 @dataclass(frozen=True)
 class Source:

@@ -16,7 +16,7 @@ from ltnas.data.seeds import derived_seed, generator
 
 
 class View(Protocol):
-    """Augmentation that makes one float view of each image of a batch."""
+    """Augmentation that makes one float view of each image of a batch, or a mask of it."""
 
     @property
     def draws(self) -> int:
@@ -24,7 +24,7 @@ class View(Protocol):
         ...
 
     def __call__(self, images: Tensor, random: Tensor) -> Tensor:
-        """Return float views [B, 3, H, W] of uint8 images [B, 3, H, W].
+        """Return float views [B, 3, H, W] of uint8 images [B, 3, H, W], or masks [B, 1, H, W].
 
         Args:
             images: uint8 [B, 3, H, W].
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
     """Images of one update."""
 
     views: tuple[Tensor, ...]
-    """Views of the images, each float [B, 3, H, W]."""
+    """Views of the images, each float [B, 3, H, W]; a mask of them is [B, 1, H, W]."""
     labels: Tensor
     """Class numbers of the images, int64 [B]."""
     partner: Partner | None = None

@@ -76,6 +76,14 @@ class BranchedModel(nn.Module):
         second = self.tail(trunk, 1).mean((2, 3)) if self.branch_depth else first
         return torch.cat([first, second], 1)
 
+    def last_states(self, images: Tensor) -> list[Tensor]:
+        """Return the last state at each resolution, the finest first; searches have these alone.
+
+        Args:
+            images: [B, 3, H, W].
+        """
+        raise NotImplementedError
+
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the logits [B, classes] of the classifier and of any auxiliary classifiers."""
         return (self(images),)

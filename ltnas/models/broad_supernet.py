@@ -92,11 +92,12 @@ class BroadSupernet(Supernet):
             mixing: mixing weights of each kind of cell.
 
         Returns:
-            The two inputs of the last cell, its mixing weights, and what the classifier sees of
-            everything before.
+            The two inputs of the last cell, its mixing weights, what the classifier sees of
+            everything before, and the inputs of the broad cells.
         """
         cells = [cell for cell in self.cells if isinstance(cell, SupernetCell)]
-        seen, bridged, last = self._convolution_blocks(images, mixing["normal"], cells)
+        reduced, bridged, last = self._convolution_blocks(images, mixing["normal"], cells)
+        seen = [scale(state) for scale, state in zip(self.scales, reduced, strict=True)]
         weights = mixing["enhancement"]
         before, previous = bridged
         # The second enhancement cell sees the output of the last broad cell itself.
@@ -105,29 +106,28 @@ class BroadSupernet(Supernet):
             state = self.run_cell(cell, before, previous, weights)
             seen.append(enhanced(state))
             before, previous, follows = follows, state, state
-        return before, previous, weights, seen
+        return before, previous, weights, seen, reduced
 
     def _convolution_blocks(
         self, images: Tensor, weights: EdgeWeights, cells: Sequence[SupernetCell]
     ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Return the embedded scales, the embedded outputs of broad cells, and the last of these.
+        """Return the inputs of broad cells, their embedded outputs, and the last output itself.
 
         Args:
             images: [B, 3, H, W].
             weights: mixing weights of the convolution cells.
             cells: all cells.
         """
-        seen: list[Tensor] = []
+        reduced: list[Tensor] = []
         bridged: list[Tensor] = []
         before = previous = self.stem(images)
         for plan, cell in zip(self.plans[: self.convolution_cells], cells, strict=False):
-            block = len(bridged)
             if plan.reduction:
-                seen.append(self.scales[block](previous))
+                reduced.append(previous)
             before, previous = previous, self.run_cell(cell, before, previous, weights)
             if plan.reduction:
-                bridged.append(self.bridges[block](previous))
-        return seen, bridged, previous
+                bridged.append(self.bridges[len(bridged)](previous))
+        return reduced, bridged, previous
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Compute the last cell of a branch, and join it with the other scales.
@@ -135,7 +135,7 @@ class BroadSupernet(Supernet):
         Returns:
             [B, state_channels, H', W'].
         """
-        before, previous, weights, seen = trunk
+        before, previous, weights, seen, _ = trunk
         state = self.run_cell(self.last_cell(branch), before, previous, weights)
         separate = self.rebalancing_embedding if branch else None
         return torch.cat([*seen, (separate or self.enhanced[-1])(state)], 1)

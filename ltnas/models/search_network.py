@@ -20,7 +20,7 @@ from ltnas.models.classifiers import MakeClassifier
 from ltnas.models.sources import EdgeWeights
 from ltnas.models.supernet import Supernet
 from ltnas.space.edge_masks import Masks
-from ltnas.space.layout import edges
+from ltnas.space.layout import StateShape, edges
 
 
 class SearchNetwork(BranchedModel):
@@ -213,6 +213,15 @@ class SearchNetwork(BranchedModel):
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """See `Supernet.tail`."""
         return self.supernet.tail(trunk, branch)
+
+    @property
+    def state_shapes(self) -> list[StateShape]:
+        """Shapes of `last_states`."""
+        return self.supernet.state_shapes
+
+    def last_states(self, images: Tensor) -> list[Tensor]:
+        """See `Supernet.last_states`."""
+        return self.supernet.last_states(self.trunk(images))
 
     def forward(self, images: Tensor, mixing: Mapping[str, Tensor] | None = None) -> Tensor:
         """Return the logits [B, classes] of images [B, 3, H, W].

@@ -78,16 +78,22 @@ class StackedSupernet(Supernet):
             mixing: see `Supernet.trunk`.
 
         Returns:
-            The last two states, and the mixing weights of the last cell.
+            The last two states, the mixing weights of the last cell, and the states that reduction
+            cells see.
         """
         *weights, last = weights_of_cells(self.kinds, mixing)
         before = previous = self.stem(images)  # [B, 3 * channels, H, W]
-        for cell, own in zip(self.cells, weights, strict=False):
+        reduced: list[Tensor] = []
+        for plan, cell, own in zip(self.plans, self.cells, weights, strict=False):
             assert isinstance(cell, SupernetCell)
+            if plan.reduction:
+                reduced.append(previous)
             before, previous = previous, self.run_cell(cell, before, previous, own)
-        return before, previous, last
+        if self.plans[-1].reduction:
+            reduced.append(previous)
+        return before, previous, last, reduced
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Compute the last cell of a branch, [B, state_channels, H', W']."""
-        before, previous, weights = trunk
+        before, previous, weights, _ = trunk
         return self.run_cell(self.last_cell(branch), before, previous, weights)

@@ -25,7 +25,7 @@ from ltnas.models.operations import preprocess_before, preprocess_previous
 from ltnas.models.sources import EdgeWeights, MixingWeights
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.space.edge_masks import Mask, Masks, full_mask
-from ltnas.space.layout import CellPlan
+from ltnas.space.layout import CellPlan, StateShape, last_state_shapes
 
 
 class SupernetCell(nn.Module):
@@ -142,13 +142,27 @@ class Supernet(nn.Module):
                 kind, [cells, edges, columns].
 
         Returns:
-            What `tail` needs.
+            What `tail` needs; the last of it is a list of the last state at each resolution but
+            the coarsest, the finest first.
         """
         raise NotImplementedError
 
     def tail(self, trunk: Trunk, branch: int) -> Tensor:
         """Compute the last state of a branch, [B, state_channels, H', W']."""
         raise NotImplementedError
+
+    @property
+    def state_shapes(self) -> list[StateShape]:
+        """Shapes of `last_states`."""
+        return last_state_shapes(self.plans, self.state_channels)
+
+    def last_states(self, trunk: Trunk) -> list[Tensor]:
+        """Return the last state at each resolution, the finest first, each [B, C, H', W'].
+
+        The coarsest is the one that the classifier sees, of the first branch.
+        """
+        *_, finer = trunk
+        return [*finer, self.tail(trunk, 0)]
 
     def run_cell(
         self, cell: SupernetCell, before: Tensor, previous: Tensor, weights: EdgeWeights

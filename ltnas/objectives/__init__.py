@@ -23,6 +23,13 @@ class Model(Protocol):
         """Return one branch's features [B, feature_size / branches] of images [B, 3, H, W]."""
         ...
 
+    def last_states(self, images: Tensor) -> list[Tensor]:
+        """Return the last state at each resolution, each [B, C', H', W'], the finest first.
+
+        Only search networks have these. The mean of the coarsest over its pixels are the features.
+        """
+        ...
+
     def predictions(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the logits [B, C] and those of each auxiliary classifier, [B, C]."""
         ...

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView, TwinView
+from ltnas.data.patch_mask import PatchMask
 from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import View
 from ltnas.losses.classification import build_criterion
@@ -15,7 +18,9 @@ from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.objectives.classification import Classification
 from ltnas.objectives.glmc import MixtureConsistency
+from ltnas.objectives.masked_reconstruction import Decoder, MaskedReconstruction
 from ltnas.objectives.two_branches import TwoBranches
+from ltnas.space.layout import StateShape
 
 
 def build_objective(
@@ -25,6 +30,7 @@ def build_objective(
     classifier: c.Classifier,
     auxiliary: float = 0.0,
     rebalanced: Tensor | None = None,
+    states: Sequence[StateShape] = (),
 ) -> Objective:
     """Build an objective.
 
@@ -36,9 +42,11 @@ def build_objective(
         auxiliary: factor of the auxiliary classifiers' losses.
         rebalanced: number of images of each class that the stream of the re-balancing branch
             shows, [C]; None for one branch.
+        states: shapes of the last states of the model, for masked reconstruction.
 
     Raises:
         TypeError: the objective or the classifier is unknown.
+        ValueError: the decoder is unknown.
     """
     match config:
         case c.BarlowTwins():
@@ -48,6 +56,10 @@ def build_objective(
                 outputs=config.outputs,
                 off_diagonal_weight=config.off_diagonal_weight,
                 center=config.center,
+            )
+        case c.MaskedReconstruction():
+            return MaskedReconstruction(
+                Decoder(_tapped(config.decoder, states), config.decoder_channels)
             )
         # Before Classification, from which it is derived.
         case c.MixtureConsistency():
@@ -67,6 +79,17 @@ def build_objective(
             return TwoBranches(conventional, _classification(config, rebalanced, classifier, 0.0))
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
+
+
+def _tapped(decoder: str, states: Sequence[StateShape]) -> Sequence[StateShape]:
+    """Return the states that a decoder sees."""
+    match decoder:
+        case "hierarchical":
+            return states
+        case "single_scale":
+            return states[-1:]
+        case name:
+            raise ValueError(f"{name} is no decoder")
 
 
 def _classification(
@@ -93,6 +116,7 @@ def build_views(
     normalisation: Normalisation,
     cutout: int = 0,
     augmentation: c.Augmentation | None = None,
+    size: tuple[int, int] | None = None,
 ) -> tuple[View, ...]:
     """Build the augmentations that make the views of an objective.
 
@@ -102,6 +126,7 @@ def build_views(
         normalisation: mean and standard deviation of each channel.
         cutout: side of the erased square in pixels; 0 for no cutout. Plain views only.
         augmentation: value on the augmentation axis; None for plain. Plain views only.
+        size: height and width of the images, pixels; only masks need it.
 
     Raises:
         TypeError: the objective or the augmentation is unknown.
@@ -118,6 +143,10 @@ def build_views(
             )
             # One description, whose parameters are drawn for each view.
             return (twin, twin)
+        case c.MaskedReconstruction():
+            assert size is not None
+            view = PlainView(normalisation, padding=data.crop_padding, flip=data.flip)
+            return (view, PatchMask(*size, patch=config.patch, ratio=config.mask_ratio))
         case c.Classification():
             view = PlainView(
                 normalisation=normalisation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ltnas.config import require_two_blocks
@@ -51,6 +52,31 @@ class CellPlan:
     reduction: bool
     follows_reduction: bool
     kind: str
+
+
+@dataclass(frozen=True)
+class StateShape:
+    """Shape of a state beside the images: [B, channels, H / 2^halvings, W / 2^halvings].
+
+    Args:
+        channels: number of channels.
+        halvings: number of times that the size of the images was halved.
+    """
+
+    channels: int
+    halvings: int
+
+
+def last_state_shapes(plans: Sequence[CellPlan], channels: int) -> list[StateShape]:
+    """Return the shape of the last state at each resolution, the finest first.
+
+    Args:
+        plans: cells behind a stem that keeps the size of the images.
+        channels: channels of the last state of all.
+    """
+    # What a reduction cell sees is the last state before it; for a first cell the stem's output.
+    widths = [plan.previous for plan in plans if plan.reduction]
+    return [StateShape(width, halvings) for halvings, width in enumerate([*widths, channels])]
 
 
 def cell_plans(

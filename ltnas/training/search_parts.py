@@ -13,13 +13,13 @@ from ltnas.axes.perturbations import build_perturbation
 from ltnas.axes.progression import SearchStage, search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.config import (
-    BarlowTwins,
     NoAuxiliarySkip,
     Objective,
     SameObjective,
     SameSampler,
     Sampler,
     SearchConfig,
+    SelfSupervised,
     TwoBranches,
 )
 from ltnas.data.long_tail import LongTail
@@ -33,7 +33,7 @@ from ltnas.models.build import branch_depth
 from ltnas.models.build_supernet import build_supernet
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.classifiers import make_classifier
-from ltnas.models.search_network import build_search_network
+from ltnas.models.search_network import SearchNetwork, build_search_network
 from ltnas.models.supernet import Supernet
 from ltnas.objectives import Objective as ObjectiveModule
 from ltnas.objectives.build import build_objective, build_views
@@ -92,7 +92,7 @@ def build_search(
         branch_depth=branch_depth(config.branches),
         macro=config.macro,
     )
-    learner = Learner(network, *_build_objectives(config, long_tail, network.feature_size))
+    learner = Learner(network, *_build_objectives(config, long_tail, network))
     regularise = build_regulariser(
         config.regulariser, _costs(network.supernet, long_tail.image_size)
     )
@@ -194,7 +194,7 @@ def halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]
 
 
 def _build_objectives(
-    config: SearchConfig, long_tail: LongTail, feature_size: int
+    config: SearchConfig, long_tail: LongTail, network: SearchNetwork
 ) -> tuple[ObjectiveModule, ObjectiveModule]:
     """Build the objectives of both steps, each with the class counts of its own stream."""
     labels, two = long_tail.train.labels, isinstance(config.branches, TwoBranches)
@@ -203,18 +203,19 @@ def _build_objectives(
         counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
         return build_objective(
             objective,
-            feature_size=feature_size,
+            feature_size=network.feature_size,
             counts=expected_counts(sampler, counts),
             classifier=config.classifier,
             rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
+            states=network.state_shapes,
         )
 
     of_weights, of_architecture = halves(config, long_tail)
     weights = build(config.objective, config.sampler, of_weights)
     objective, sampler = _architecture_choices(config)
-    if isinstance(objective, BarlowTwins) or not config.gradient.needs_images:
-        # Both steps share one projector, which only the weight step trains. A search of a single
-        # level has one objective.
+    if isinstance(objective, SelfSupervised) or not config.gradient.needs_images:
+        # Both steps share one projector or decoder, which only the weight step trains. A search of
+        # a single level has one objective.
         return weights, weights
     return weights, build(objective, sampler, of_architecture)
 
@@ -231,7 +232,9 @@ def build_data(
     """
 
     def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
-        views = build_views(objective, config.data, long_tail.normalisation)
+        views = build_views(
+            objective, config.data, long_tail.normalisation, size=long_tail.train.size
+        )
         rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
         return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
 

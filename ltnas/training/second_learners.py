@@ -61,6 +61,7 @@ def build_levels(
             feature_size=model.feature_size,
             counts=counts,
             classifier=config.classifier,
+            states=model.state_shapes if isinstance(model, SearchNetwork) else (),
         )
         return Learner(model, objective)
 

@@ -40,6 +40,7 @@ SCHEMES = {
         "second_network": "supernet",
         "second_sampler": "class_balanced",
     },
+    "mae_nas": {"objective": "masked_reconstruction"},
     "b_darts": {"macro": "broad", "schedule": "confident"},
     "b_pc_darts": {"macro": "broad", "edges": "normalised"},
 }

@@ -54,6 +54,10 @@ def test_files_and_dataclasses_have_the_same_defaults(command, extra):
 # --- axes ---------------------------------------------------------------------------------------
 
 
+UNLABELLED = ("barlow_twins", "masked_reconstruction")
+"""Objectives whose own layers serve both steps, and that two branches cannot have."""
+
+
 def rows():
     """Combinations that together hold every value of every axis, and that may be combined."""
     generator = random.Random(0)
@@ -69,8 +73,8 @@ def rows():
 def fitting(row):
     """A combination with other values where two of it may not be combined."""
     row |= fitting_learners(row)
-    if row["architecture_objective"] == "barlow_twins":
-        row["objective"] = "barlow_twins"
+    if row["architecture_objective"] in UNLABELLED:
+        row["objective"] = row["architecture_objective"]
     objectives = ("objective", "architecture_objective", "second_objective")
     if any("ldam" in row[axis] for axis in objectives):
         row["classifier"] = "cosine"
@@ -89,7 +93,7 @@ def fitting(row):
         row["regulariser"] = "none"
     if row["gradient"] == "single_level" or row["relaxation"] == "hard_gumbel":
         row["perturbation"] = "none"
-    if row["objective"] == "barlow_twins":
+    if row["objective"] in UNLABELLED:
         row |= {"branches": "one", "rebalancing_sampler": "reversed"}
     elif row["rebalancing_sampler"] != "reversed":
         row["branches"] = "two"
@@ -106,7 +110,7 @@ def fitting_learners(row):
         found["second_network"] = "supernet"
     else:
         objectives = ("objective", "architecture_objective", "second_objective")
-        found |= {axis: DARTS[axis] for axis in objectives if row[axis] == "barlow_twins"}
+        found |= {axis: DARTS[axis] for axis in objectives if row[axis] in UNLABELLED}
     return found | ({"progression": "none"} if row["progression"] == "deepen" else {})
 
 
@@ -146,6 +150,9 @@ def test_schemes_with_other_values_on_every_axis(scheme, row):
         ("fairdarts", "regulariser", "zero_one_l2"),
         ("fairdarts_ssl", "objective", "cross_entropy"),
         ("fairdarts_ssl", "gradient", "second_order"),
+        ("mae_nas", "macro", "broad"),
+        ("mae_nas", "objective", "cross_entropy"),
+        ("mae_nas", "objective", "barlow_twins"),
         ("random", "selection", "top2"),
     ],
 )
@@ -227,7 +234,7 @@ NEEDS = {
 """What else must be said."""
 
 OF_NO_USE = {
-    *(("objective", "barlow_twins"), ("crt_objective", "barlow_twins")),
+    *((axis, name) for axis in ("objective", "crt_objective") for name in UNLABELLED),
     *(("crt_objective", "mixture_consistency"),),
 }
 

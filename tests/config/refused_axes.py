@@ -62,6 +62,22 @@ REFUSED = {
         "[0, 1]",
     ),
     "grey often": (lambda: c.BarlowTwins(grey_probability=-0.1), "grey_probability=-0.1", "[0, 1]"),
+    "nothing masked": (
+        lambda: c.MaskedReconstruction(mask_ratio=0.0),
+        "objective.mask_ratio=0.0",
+        "(0, 1)",
+    ),
+    "patch": (lambda: c.MaskedReconstruction(patch=0), "objective.patch=0", "1 or more"),
+    "decoder": (
+        lambda: c.MaskedReconstruction(decoder="pyramid"),
+        "objective.decoder=pyramid",
+        "hierarchical, single_scale",
+    ),
+    "width of the decoder": (
+        lambda: c.MaskedReconstruction(decoder_channels=0),
+        "objective.decoder_channels=0",
+        "1 or more",
+    ),
     "perturbation": (lambda: c.SecondOrder(perturbation=0.0), "gradient.perturbation=0.0", "above"),
     # combinations
     "l1 on softmax": (

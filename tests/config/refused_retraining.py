@@ -152,6 +152,11 @@ REFUSED = {
         "branches=two with objective=barlow_twins",
         "take branches=one",
     ),
+    "branches of masked images": (
+        lambda: c.SearchConfig(branches=c.TwoBranches(), objective=c.MaskedReconstruction()),
+        "branches=two with objective=masked_reconstruction",
+        "take branches=one",
+    ),
     "a branch too many": (
         lambda: c.RetrainConfig(genotype="a", rebalancing_sampler=c.OverSampler()),
         "rebalancing_sampler with branches=one",
@@ -175,6 +180,11 @@ REFUSED = {
         "architecture_objective=barlow_twins",
         "take objective=barlow_twins",
     ),
+    "decoder of the architecture": (
+        lambda: c.SearchConfig(architecture_objective=c.MaskedReconstruction()),
+        "architecture_objective=masked_reconstruction",
+        "take objective=masked_reconstruction",
+    ),
     "margins of lines": (
         lambda: c.SearchConfig(objective=c.Ldam()),
         "objective=ldam",
@@ -194,6 +204,16 @@ REFUSED = {
         lambda: c.RetrainConfig(genotype="a", objective=c.BarlowTwins()),
         "objective=barlow_twins",
         "take pretrain=barlow_twins",
+    ),
+    "masked retraining": (
+        lambda: c.RetrainConfig(genotype="a", objective=c.MaskedReconstruction()),
+        "objective=masked_reconstruction",
+        "take pretrain=barlow_twins",
+    ),
+    "masked pretraining": (
+        lambda: c.RetrainConfig(genotype="a", pretrain="masked_reconstruction", pretrain_epochs=1),
+        "pretrain=masked_reconstruction",
+        "none, barlow_twins",
     ),
     "negative adjustment": (
         lambda: c.RetrainConfig(genotype="a", adjust=-1.0),

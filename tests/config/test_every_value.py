@@ -31,7 +31,7 @@ from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import supernet_costs
 from ltnas.space.edge_masks import edge_masks
 from ltnas.space.genotype import load_genotype
-from ltnas.space.layout import cell_plans
+from ltnas.space.layout import StateShape, cell_plans
 from ltnas.training.evaluated_selection import select_by_measuring
 from ltnas.training.proxy_selection import best_by_proxy
 from ltnas.training.search_parts import build_data, build_search
@@ -89,9 +89,10 @@ def losses(value):
     """Losses of a batch with two mixed views, at the start and at the end of a run."""
     torch.manual_seed(0)
     classifier = c.CosineClassifier()
-    module = build_objective(value, 8, COUNTS, classifier).eval()
+    states = [StateShape(8, halvings=1)]
+    module = build_objective(value, 8, COUNTS, classifier, states=states).eval()
     batch = Batch(
-        (torch.randn(CLASSES, 8), torch.randn(CLASSES, 8)),
+        (torch.randn(CLASSES, 3, 2, 2), torch.randn(CLASSES, 3, 2, 2)),
         torch.arange(CLASSES),
         Partner((), torch.arange(CLASSES).flip(0), (torch.full((CLASSES,), 0.7),) * 2),
     )
@@ -104,10 +105,13 @@ def losses(value):
             self.classifier = make_classifier(classifier)(8, CLASSES)
 
         def features(self, images):
-            return images
+            return images.flatten(1)[:, :8]
+
+        def last_states(self, images):
+            return [self.features(images)[:, :, None, None]]
 
         def predictions(self, images):
-            return (self.classifier(images),)
+            return (self.classifier(self.features(images)),)
 
     torch.manual_seed(1)
     model, results = Model(), []

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from modules import batches, search_module, state
+from modules import batches, masked_batches, search_module, state
 
 from ltnas import config as c
 from ltnas.diagnostics.curvature import largest_eigenvalue
@@ -65,13 +65,19 @@ def test_few_iterations_are_enough_for_many_eigenvalues():
         {"relaxation": c.Sigmoid()},
         {"relaxation": c.Softmax(), "objective": c.LdamDrw()},
         {"relaxation": c.Sigmoid(), "objective": c.BarlowTwins(hidden=8, outputs=6)},
+        {"relaxation": c.Sigmoid(), "objective": c.MaskedReconstruction(decoder_channels=8)},
     ],
-    ids=["sigmoid", "ldam", "barlow twins"],
+    ids=["sigmoid", "ldam", "barlow twins", "masked reconstruction"],
 )
 def test_eigenvalue_of_a_supernet_is_that_of_its_whole_hessian(values):
     """The eigenvalue is computed in float64, although the search runs in float32."""
     module = search_module(dtype=torch.float32, **values)
-    batch = batches(views=2, dtype=torch.float32, count=16)["architecture"]
+    masked = isinstance(values.get("objective"), c.MaskedReconstruction)
+    batch = (
+        masked_batches(dtype=torch.float32, count=16)
+        if masked
+        else batches(views=2, dtype=torch.float32, count=16)
+    )["architecture"]
     before = state(module)
     module.learner.train()
     module.seed = 0

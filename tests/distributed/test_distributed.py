@@ -3,7 +3,7 @@
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from modules import LEVELS, STREAMS, batches, search_module, whole_state
+from modules import LEVELS, STREAMS, batches, masked_batches, search_module, whole_state
 from torch import nn
 
 from ltnas import config as c
@@ -31,6 +31,7 @@ CASES = {
     "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
     "b_darts": {"macro": c.BroadCells()},
     **{name: {"gradient": c.SecondOrder(), "levels": make} for name, make in LEVELS.items()},
+    "mae_nas": {"objective": c.MaskedReconstruction(decoder_channels=8)},
 }
 
 
@@ -43,8 +44,11 @@ def steps(case, rank, ranks):
         **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
     )
     for step in range(2):
-        views = 1 + (case == "fairdarts_ssl")
-        data = batches(views, seed=step, others=STREAMS.get(case, ()))
+        data = (
+            masked_batches(seed=step)
+            if case == "mae_nas"
+            else batches(1 + (case == "fairdarts_ssl"), seed=step, others=STREAMS.get(case, ()))
+        )
         others = batches(seed=100 + step) if case == "darts_bbn" else {}
         rows = slice(rank, None, ranks)
         module.training_step(

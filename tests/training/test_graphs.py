@@ -30,6 +30,7 @@ CELL = {
 """Two nodes with the operations of the published genotype that has four, darts_v2."""
 SCHEMES = [
     *("darts", "fairdarts", "fairdarts_ssl", "darts_2nd", "darts_bbn", "msr_darts", "b_darts"),
+    "mae_nas",
 ]
 RECIPES = [
     *("paper", "strong", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
@@ -159,7 +160,11 @@ def test_every_objective_can_be_recorded(name, like_a_gpu):
     torch.manual_seed(0)
     model = search_network(channels=4, cells=3)
     objective = build_objective(
-        OBJECTIVES[name](), model.feature_size, torch.arange(1, 11), c.LinearClassifier()
+        OBJECTIVES[name](),
+        model.feature_size,
+        torch.arange(1, 11),
+        c.LinearClassifier(),
+        states=model.state_shapes,
     )
     images = [torch.randn(6, 3, 8, 8) for _ in range(2)]
     shares = (torch.rand(6), torch.rand(6))
