@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 
+# For processes that tests start: on few cores threads wait for each other, and burn time doing so.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 TINY = (
