@@ -1,10 +1,11 @@
 """Cost of a bilevel step of each scheme, beside that of scheme=darts.
 
     python -m benchmarks.scheme_cost [scheme=darts,darts_2nd,...] [batch=16] [repeats=5] [out=]
+        [channels=] [cells=]
 
 The search modules are built from the configurations of a command line, of their first stage, with
-the sizes of each scheme (16 channels and 8 cells where it names none). Peak memory is measured in a
-separate process for each scheme.
+the sizes of each scheme (16 channels and 8 cells where it names none) unless others are given. Peak
+memory is measured in a separate process for each scheme.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ DEFAULTS = {
     "p_darts,gdas,snas,msr_darts,b_darts,b_pc_darts,mae_nas",
     "batch": "16",
     "repeats": "5",
+    "channels": "",
+    "cells": "",
     "out": "",
     "memory_of": "",
 }
@@ -60,19 +63,30 @@ class Stepped(SearchModule):
         return self.standing
 
 
-def configured(scheme: str, batch: int) -> SearchConfig:
+def sizes(words: dict[str, str]) -> list[str]:
+    """Return the words of a command line that set sizes."""
+    given = [f"{key}={words[key]}" for key in ("channels", "cells") if words[key]]
+    return [f"batch_size={words['batch']}", *given]
+
+
+def configured(scheme: str, given: list[str]) -> SearchConfig:
     """Return the configuration that a command line gives."""
     register_configs()
-    words = [f"scheme={scheme}", f"batch_size={batch}", "data=digits", "data.image_size=32"]
+    words = [f"scheme={scheme}", *given, "data=digits", "data.image_size=32"]
     with initialize_config_dir(CONF, version_base="1.3"):
         config = OmegaConf.to_object(compose("search", words))
     assert isinstance(config, SearchConfig)
     return config
 
 
-def step_of(scheme: str, batch: int) -> Callable[[], object]:
-    """Return a function that takes one bilevel step of a scheme."""
-    config = configured(scheme, batch)
+def step_of(scheme: str, given: list[str]) -> Callable[[], object]:
+    """Return a function that takes one step of a scheme.
+
+    Args:
+        scheme: name of the scheme.
+        given: words of a command line that set sizes.
+    """
+    config = configured(scheme, given)
     long_tail = load_long_tail(config.data, config.imbalance)
     masks = edge_masks(config.space, config.macro.kinds)
     if isinstance(config.progression, ZeroShot):
@@ -88,9 +102,10 @@ def step_of(scheme: str, batch: int) -> Callable[[], object]:
     return lambda: module.training_step(batches, 0)
 
 
-def memory_apart(scheme: str, batch: str) -> float:
+def memory_apart(scheme: str, words: dict[str, str]) -> float:
     """Return the peak memory of a step in GiB, measured in a separate process."""
-    command = [sys.executable, "-m", "benchmarks.scheme_cost", f"batch={batch}"]
+    given = [f"{key}={words[key]}" for key in ("batch", "channels", "cells")]
+    command = [sys.executable, "-m", "benchmarks.scheme_cost", *given]
     done = subprocess.run(
         [*command, f"memory_of={scheme}"], capture_output=True, text=True, check=True
     )
@@ -103,12 +118,12 @@ def main() -> None:
     keep_freed_memory()
     batch = int(words["batch"])
     if words["memory_of"]:
-        step_of(words["memory_of"], batch)()
+        step_of(words["memory_of"], sizes(words))()
         print(peak_memory(torch.device("cpu")))
         return
     schemes = words["scheme"].split(",")
-    memory = {scheme: memory_apart(scheme, words["batch"]) for scheme in schemes}
-    works = {scheme: step_of(scheme, batch) for scheme in schemes}
+    memory = {scheme: memory_apart(scheme, words) for scheme in schemes}
+    works = {scheme: step_of(scheme, sizes(words)) for scheme in schemes}
     times = harness.alternate(works, int(words["repeats"]), "cpu", warm=1)
     first = schemes[0]
     rows: list[dict[str, Any]] = [
@@ -123,7 +138,7 @@ def main() -> None:
         for scheme in schemes
     ]
     harness.table(
-        f"one bilevel step of batch {batch}, CPU; times and memory beside {first}",
+        f"one step of batch {batch}, CPU; times and memory beside {first}",
         ["scheme", "ms", "times", "GiB", "times"],
         [
             (

@@ -20,8 +20,8 @@ def require_fitting_learners(levels: Levels, gradient: Gradient, names: dict[str
         names: name of the value on each axis.
     """
     if levels.second_learner:
-        _require_reachable(levels, gradient, names)
-        _require_like_the_first(levels, names)
+        _check_reachable(levels, gradient, names)
+        _check_like_the_first(levels, names)
         return
     given = [f"{axis}={names[axis]}" for axis in SECOND if names[axis] != SECOND[axis]]
     require(
@@ -31,7 +31,7 @@ def require_fitting_learners(levels: Levels, gradient: Gradient, names: dict[str
     )
 
 
-def _require_reachable(levels: Levels, gradient: Gradient, names: dict[str, str]) -> None:
+def _check_reachable(levels: Levels, gradient: Gradient, names: dict[str, str]) -> None:
     """Raise a `UserError` if the other learners' losses have no gradient in the architecture."""
     chosen, network = f"levels={names['levels']}", f"second_network={names['second_network']}"
     supernet = names["second_network"] == "supernet"
@@ -60,7 +60,7 @@ def _require_reachable(levels: Levels, gradient: Gradient, names: dict[str, str]
     )
 
 
-def _require_like_the_first(levels: Levels, names: dict[str, str]) -> None:
+def _check_like_the_first(levels: Levels, names: dict[str, str]) -> None:
     """Raise a `UserError` for settings that the steps of the other learners do not have."""
     chosen = f"levels={names['levels']}"
     unlabelled = [

@@ -227,16 +227,26 @@ def agree(call, dtype):
     """Compare several units with PyTorch.
 
     In bfloat16 single gradients may differ, as the sign of what is rectified depends on rounding;
-    most must be as near to those in float32 as those of PyTorch in bfloat16.
+    most must be as near to those in float32 as those of PyTorch in bfloat16. Of few operations there
+    are ten gradients, too few for a median, so that those of five directions are pooled.
     """
     work = make(call, "cpu", dtype)
-    torch.manual_seed(1)
-    ours = compare(work.ours, work)
+
+    def errors(function, directions):
+        found = []
+        for seed in range(directions):
+            torch.manual_seed(1 + seed)
+            found += compare(function, work)
+        return found
+
     if dtype == torch.float32:
-        assert max(ours) < 3e-5
+        assert max(errors(work.ours, 1)) < 3e-5
         return
-    torch.manual_seed(1)
-    assert statistics.median(ours) < 1.5 * statistics.median(compare(work.theirs, work))
+    directions = 5 if call.kernel == "operations" else 1
+    ours, theirs = (
+        statistics.median(errors(part, directions)) for part in (work.ours, work.theirs)
+    )
+    assert ours < 1.5 * theirs
 
 
 FOUR = ((3, 1), (5, 1), (3, 2), (5, 2))
