@@ -227,8 +227,8 @@ def agree(call, dtype):
     """Compare several units with PyTorch.
 
     In bfloat16 single gradients may differ, as the sign of what is rectified depends on rounding;
-    most must be as near to those in float32 as those of PyTorch in bfloat16. Of few operations there
-    are ten gradients, too few for a median, so that those of five directions are pooled.
+    most must be as near to those in float32 as those of PyTorch in bfloat16. Few operations have
+    ten gradients, too few for a median, so that those of five directions are pooled.
     """
     work = make(call, "cpu", dtype)
 
