@@ -25,9 +25,15 @@ from ltnas.callbacks.cost_forecast import CostForecast
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_passes
-from ltnas.config import BestByProxy, Evaluated, SearchConfig, ZeroShot
+from ltnas.config import BestByProxy, Evaluated, Objective, SearchConfig, ZeroShot
 from ltnas.config.axis import choices
-from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
+from ltnas.data.long_tail import (
+    LongTail,
+    checksum_of_all,
+    describe_data,
+    load_long_tail,
+    second_long_tail,
+)
 from ltnas.data.patch_mask import check_patches
 from ltnas.diagnostics.collapse import Collapsed
 from ltnas.loggers.choose import open_logger, pictures, publish
@@ -63,26 +69,21 @@ def search(config: SearchConfig) -> Path:
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance)
-    check_image_size(
-        long_tail.image_size,
-        config.cells,
-        auxiliary=False,
-        stem="cifar",
-        macro=choices(config)["macro"],
-    )
-    for objective in (
-        config.objective,
-        config.architecture_objective,
-        config.second_objective,
-    ):
-        check_patches(objective, *long_tail.train.size)
+    second = second_long_tail(config)
+    _check_images(config, long_tail, config.objective, config.architecture_objective)
+    _check_images(config, second or long_tail, config.second_objective)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
+    if second is not None:
+        assert config.second_data is not None
+        heading = f"second data set: {config.second_data.source} {config.imbalance.name}"
+        print_long_tail(console, heading, second)
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
-    with open_run(config, name, long_tail.content_checksum) as folder:
+    with open_run(config, name, checksum_of_all(long_tail, second)) as folder:
         write_settings(folder, config)
         masks = _space(config, long_tail, folder, console)
         if config.selection.reads_weights:
-            _train_supernet(config, accelerator, long_tail, masks, folder=folder, console=console)
+            staged = StagedSearch(config, accelerator, long_tail, masks, second)
+            _train_supernet(staged, folder, console)
         else:
             _select_without_training(config, long_tail, masks, folder)
     return folder.path
@@ -126,21 +127,26 @@ def _select_without_training(
         publish(config, logger, folder)
 
 
-def _train_supernet(
-    config: SearchConfig,
-    accelerator: str,
-    long_tail: LongTail,
-    masks: dict[str, Mask],
-    *,
-    folder: RunFolder,
-    console: Console,
-) -> None:
+def _check_images(config: SearchConfig, long_tail: LongTail, *objectives: Objective) -> None:
+    """Raise a `UserError` for images that are too small for the supernet or for an objective."""
+    check_image_size(
+        long_tail.image_size,
+        config.cells,
+        auxiliary=False,
+        stem="cifar",
+        macro=choices(config)["macro"],
+    )
+    for objective in objectives:
+        check_patches(objective, *long_tail.train.size)
+
+
+def _train_supernet(staged: StagedSearch, folder: RunFolder, console: Console) -> None:
     """Train the supernet of each stage, select the genotype, and write all into the run folder."""
+    config, accelerator, long_tail = staged.config, staged.accelerator, staged.long_tail
     history, architectures = History(folder), ArchitectureHistory(folder)
     watch = CollapseWatch(console, history, config.collapse, config.stop_on_collapse)
     progress = ProgressLine(console, config.scheme, history, config.epochs)
     with open_logger(config, folder, "search") as logger:
-        staged = StagedSearch(config, accelerator, long_tail, masks)
         for stage in staged.stages:
             module = staged.module(stage)
             several = len(module.learners()) > 1
@@ -164,7 +170,7 @@ def _train_supernet(
                 callbacks=callbacks,
                 logger=logger,
             )
-            data = build_data(config, long_tail, stage)
+            data = build_data(config, long_tail, stage, staged.second)
             fit(trainer, module, data, checkpoint)
             test_last_epoch(trainer, module, data, history)
             if config.stop_on_collapse and watch.collapse is not None:

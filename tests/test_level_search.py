@@ -3,12 +3,17 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+import torch
 from composed import composed
+from PIL import Image
 from safetensors.torch import load_file
 
 from ltnas.callbacks.checkpoint import EpochCheckpoint
+from ltnas.data.long_tail import data_checksum
 from ltnas.runs.columns import other_learners
+from ltnas.runs.folder import RunFolder
 from ltnas.search import search
 
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
@@ -89,3 +94,30 @@ def test_the_console_tells_the_cost_before_and_after_the_first_steps(tmp_path, c
     assert lines[told + 1].startswith("a step takes ")
     assert " for the steps of 2 epochs; peak memory " in lines[told + 1]
     assert "student " in lines[told + 2]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of images of three classes."""
+    draws = np.random.default_rng(0)
+    for name in ("ash", "elm", "oak"):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for number in range(40):
+            pixels = draws.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_interleaved_learners_may_have_data_sets_of_their_own(photos, tmp_path):
+    second = ("data@second_data=folder", f"second_data.root={photos}", "second_data.image_size=12")
+    config = configured("interleaving", tmp_path / "runs", *second, "data.image_size=8")
+    folder = search(config)
+    state = torch.load(RunFolder(folder).checkpoint_of(1, 2), weights_only=True)["state_dict"]
+    assert len(state["learner.model.classifier.weight"]) == 10
+    assert len(state["levels.learners.learner_2.model.classifier.weight"]) == 3
+    assert other_learners(rows(folder)[0]) == ["learner_2"]
+    # Other content of the second data set is another run.
+    before = data_checksum(config)
+    (photos / "oak" / "0.png").unlink()
+    assert data_checksum(config) != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ltnas.config.data import Data
 from ltnas.config.gradient import Gradient
 from ltnas.config.levels import Interleaving, Levels, SelfExplanation
 from ltnas.config.objective import SECOND_OBJECTIVES, SelfSupervised
@@ -28,6 +29,15 @@ def require_fitting_learners(levels: Levels, gradient: Gradient, names: dict[str
         not given,
         f"{', '.join(given)} with levels=two: there is no second learner; take levels="
         "teaching, self_explanation or interleaving",
+    )
+
+
+def require_two_data_sets(levels: Levels, second: Data | None) -> None:
+    """Raise a `UserError` for a second data set that no learner sees."""
+    require(
+        second is None or isinstance(levels, Interleaving),
+        f"second_data.source={second and second.source} is for levels=interleaving, whose learners "
+        "may have a data set each: take levels=interleaving, or leave second_data out",
     )
 
 

@@ -13,9 +13,10 @@ from ltnas.config.combinations import (
     require_one_stream,
     require_two_blocks,
 )
+from ltnas.config.data import Data
 from ltnas.config.edges import EDGES, Edges
 from ltnas.config.gradient import GRADIENTS, Gradient
-from ltnas.config.learners import require_fitting_learners
+from ltnas.config.learners import require_fitting_learners, require_two_data_sets
 from ltnas.config.levels import LEVELS, Levels
 from ltnas.config.macro import MACROS, BroadCells, Macro
 from ltnas.config.network import SECOND_NETWORKS, NetworkChoice
@@ -113,6 +114,8 @@ class SearchConfig(Run):
     """Objective of these learners."""
     second_sampler: Sampler = axis(SECOND_SAMPLERS, "same")
     """Sampler of the images of these learners."""
+    second_data: Data | None = None
+    """Images of the interleaved learners beside the first; None: those of the first."""
     classifier: Classifier = axis(CLASSIFIERS, "linear")
     regulariser: Regulariser = axis(REGULARISERS, "none")
     gradient: Gradient = axis(GRADIENTS, "first_order")
@@ -149,6 +152,7 @@ class SearchConfig(Run):
         self._check_noise(names)
         self._check_weight_step(names)
         require_fitting_learners(self.levels, self.gradient, names)
+        require_two_data_sets(self.levels, self.second_data)
         architecture_objective = self.architecture_objective
         unlabelled = names["architecture_objective"]
         require(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltnas.config import Data, Imbalance, Run
+from ltnas.config import Data, Imbalance, Run, SearchConfig
 from ltnas.data.augment import Normalisation
 from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
@@ -173,12 +173,30 @@ def _normalisation(data: Data, images: Tensor) -> Normalisation:
 
 
 def data_checksum(config: Run) -> str:
-    """Load the data set of a run and return the checksum of its content.
+    """Load the data sets of a run and return the checksum of their content.
 
     Raises:
         UserError: see `load_long_tail`.
     """
-    return load_long_tail(config.data, config.imbalance).content_checksum
+    return checksum_of_all(load_long_tail(config.data, config.imbalance), second_long_tail(config))
+
+
+def second_long_tail(config: Run) -> LongTail | None:
+    """Load the second data set of a search with the imbalance of the first; None if it has none.
+
+    Raises:
+        UserError: see `load_long_tail`.
+    """
+    data = config.second_data if isinstance(config, SearchConfig) else None
+    return None if data is None else load_long_tail(data, config.imbalance)
+
+
+def checksum_of_all(first: LongTail, second: LongTail | None) -> str:
+    """Return the checksum of the content of the data sets of a run."""
+    if second is None:
+        return first.content_checksum
+    both = first.content_checksum + second.content_checksum
+    return hashlib.sha256(both.encode()).hexdigest()
 
 
 def describe_data(source: str, long_tail: LongTail) -> dict[str, Any]:

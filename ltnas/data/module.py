@@ -54,6 +54,7 @@ class Plan:
         mixing: schedule of the first stream's share, see `branch_share`; unused without
             `rebalancing`.
         mix: way of mixing the images of a batch; None for no mixing.
+        long_tail: images that the positions are of; None for those of the module.
     """
 
     positions: Indices
@@ -62,6 +63,7 @@ class Plan:
     rebalancing: Sampler | None = None
     mixing: str = "parabolic"
     mix: Mix | None = None
+    long_tail: LongTail | None = None
 
 
 def second_stream(branches: Branches, sampler: Sampler) -> tuple[Sampler | None, str]:
@@ -114,6 +116,8 @@ class LongTailData(L.LightningDataModule):
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         self.train_data = _to(self.long_tail.train, device)
+        others = [plan.long_tail for plan in self.streams.values() if plan.long_tail is not None]
+        self.other_data = {id(other): _to(other.train, device) for other in others}
         self.test_data = _to(self.long_tail.test, device)
 
     def train_dataloader(self) -> CombinedLoader:
@@ -134,8 +138,9 @@ class LongTailData(L.LightningDataModule):
 
     def _stream(self, number: int, plan: Plan, sampler: Sampler) -> Stream:
         assert self.trainer is not None
+        other = plan.long_tail
         return Stream(
-            self.train_data,
+            self.train_data if other is None else self.other_data[id(other)],
             torch.from_numpy(plan.positions),
             self.batch_size,
             plan.views,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import lightning as L
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from ltnas.axes.perturbations import build_perturbation
 from ltnas.axes.progression import SearchStage, search_stages
 from ltnas.axes.regularisers import build_regulariser
 from ltnas.config import (
+    Data,
     NoAuxiliarySkip,
     Objective,
     SameObjective,
@@ -46,7 +49,7 @@ from ltnas.training.monitor import Pace
 from ltnas.training.operation_stopping import build_operation_stopping
 from ltnas.training.search_losses import SearchLosses
 from ltnas.training.search_module import SearchModule
-from ltnas.training.second_learners import build_levels, second_plans
+from ltnas.training.second_learners import MakePlan, build_levels, second_plans
 from ltnas.training.trainer import autocast
 
 
@@ -57,6 +60,7 @@ def build_search(
     *,
     stage: SearchStage | None = None,
     masks: Masks | None = None,
+    second: LongTail | None = None,
 ) -> SearchModule:
     """Build search network, objectives and steps of a stage, with weights drawn from the seed.
 
@@ -66,6 +70,7 @@ def build_search(
         long_tail: images.
         stage: stage of the search; None: the first.
         masks: candidate operations that each edge has, by kind of cell; None: those of the space.
+        second: images of the interleaved learners beside the first; None: those of the first.
     """
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
@@ -101,7 +106,8 @@ def build_search(
         config,
         long_tail,
         SearchLosses(learner, regularise),
-        half=halves(config, long_tail)[0],
+        others=second or long_tail,
+        half=halves(config, second or long_tail)[0],
         make_supernet=lambda: build_supernet(
             config.macro,
             design=design,
@@ -221,7 +227,10 @@ def _build_objectives(
 
 
 def build_data(
-    config: SearchConfig, long_tail: LongTail, stage: SearchStage | None = None
+    config: SearchConfig,
+    long_tail: LongTail,
+    stage: SearchStage | None = None,
+    second: LongTail | None = None,
 ) -> LongTailData:
     """Build the streams of the steps: a stratified half of the training images each.
 
@@ -229,20 +238,19 @@ def build_data(
         config: configuration of the search.
         long_tail: images.
         stage: stage of the search; None: the first.
+        second: images of the interleaved learners beside the first; None: those of the first.
     """
-
-    def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
-        views = build_views(
-            objective, config.data, long_tail.normalisation, size=long_tail.train.size
-        )
-        rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
-        return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
-
     of_weights, of_architecture = halves(config, long_tail)
+    plan = _planning(config, config.data, long_tail)
     plans = {"weights": plan(config.objective, config.sampler, of_weights)}
     if config.gradient.needs_images:
         plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
-        plans |= second_plans(config, of_weights, of_architecture, plan)
+        others = second or long_tail
+        plan = _planning(config, config.second_data or config.data, others)
+        plans |= {
+            name: replace(of_other, long_tail=second)
+            for name, of_other in second_plans(config, *halves(config, others), plan).items()
+        }
     return LongTailData(
         long_tail,
         streams=plans,
@@ -251,3 +259,20 @@ def build_data(
         epochs=config.epochs,
         first_epoch=stage.first_epoch if stage else 0,
     )
+
+
+def _planning(config: SearchConfig, data: Data, long_tail: LongTail) -> MakePlan:
+    """Return a function that describes streams of a data set.
+
+    Args:
+        config: configuration of the search.
+        data: configuration of the data set.
+        long_tail: its images.
+    """
+
+    def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
+        views = build_views(objective, data, long_tail.normalisation, size=long_tail.train.size)
+        rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
+        return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
+
+    return plan

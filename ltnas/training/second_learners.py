@@ -37,6 +37,8 @@ def build_levels(
     config: c.SearchConfig,
     long_tail: LongTail,
     losses: SearchLosses,
+    *,
+    others: LongTail,
     half: Indices,
     make_supernet: Callable[[], Supernet],
 ) -> Levels:
@@ -44,9 +46,10 @@ def build_levels(
 
     Args:
         config: configuration of the search.
-        long_tail: images.
+        long_tail: images of the supernet.
         losses: losses of the supernet's learner.
-        half: positions of the images of the weights.
+        others: images of the other learners.
+        half: positions of the images of their weights.
         make_supernet: builds a supernet like that of the search.
 
     Raises:
@@ -54,8 +57,8 @@ def build_levels(
     """
 
     def learner() -> Learner:
-        model = _network(config, long_tail, losses.network, make_supernet)
-        counts = _counts(_second_sampler(config), long_tail, half)
+        model = _network(config, len(others.classes), losses.network, make_supernet)
+        counts = _counts(_second_sampler(config), others, half)
         objective = build_objective(
             _second_objective(config),
             feature_size=model.feature_size,
@@ -124,7 +127,7 @@ def second_plans(
 
 def _network(
     config: c.SearchConfig,
-    long_tail: LongTail,
+    classes: int,
     first: SearchNetwork,
     make_supernet: Callable[[], Supernet],
 ) -> BranchedModel:
@@ -133,7 +136,7 @@ def _network(
     Raises:
         TypeError: the value is not on the axis.
     """
-    classes, classifier = len(long_tail.classes), make_classifier(config.classifier)
+    classifier = make_classifier(config.classifier)
     match config.second_network:
         case c.ResNet18():
             return ResNet18(classes, classifier)

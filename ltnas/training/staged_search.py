@@ -27,6 +27,7 @@ class StagedSearch:
         long_tail: images.
         masks: operations that each edge has at first, by kind of cell; None: those of the
             configured space.
+        second: images of the interleaved learners beside the first; None: those of the first.
 
     Attributes:
         stages: the stages.
@@ -40,7 +41,9 @@ class StagedSearch:
         accelerator: str,
         long_tail: LongTail,
         masks: Masks | None = None,
+        second: LongTail | None = None,
     ) -> None:
+        self.second = second
         self.config, self.accelerator, self.long_tail = config, accelerator, long_tail
         self.stages = search_stages(config)
         self.records: list[dict[str, Any]] = []
@@ -54,7 +57,12 @@ class StagedSearch:
         dropped = self._drop(stage)
         self.records.append(self._record(stage, dropped))
         module = build_search(
-            self.config, self.accelerator, self.long_tail, stage=stage, masks=self._masks
+            self.config,
+            self.accelerator,
+            self.long_tail,
+            stage=stage,
+            masks=self._masks,
+            second=self.second,
         )
         if self._before is not None and stage.inherits:
             before, optimisers = self._before

@@ -85,6 +85,11 @@ REFUSED = {
         "second_objective=barlow_twins with levels=self_explanation",
         "take objective=cross_entropy",
     ),
+    "second data set of one learner": (
+        lambda: search(second_data=c.Data("digits")),
+        "second_data.source=digits",
+        "take levels=interleaving",
+    ),
     "branches of one learner": (
         lambda: interleaved(branches=c.TwoBranches()),
         "branches=two with levels=interleaving",
