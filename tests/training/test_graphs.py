@@ -135,12 +135,16 @@ def test_a_recorded_search_with_other_weight_steps_is_the_eager_one(words, like_
     [
         ("scheme=learning_by_teaching", "second_network=resnet20"),
         ("scheme=self_explanation", "second_network=resnet20"),
-        ("scheme=self_explanation", "second_network=supernet", "levels.explanation=detached"),
+        (
+            *("scheme=self_explanation", "second_network=supernet"),
+            *("levels.explanation=detached", "levels.steps=2"),
+        ),
         ("scheme=interleaving",),
     ],
 )
 def test_a_recorded_search_of_several_learners_is_the_eager_one(words, like_a_gpu, tmp_path):
-    sizes = ("space.nodes=1", "channels=4", "cells=3", "collapse.hessian_every=0")
+    space = ("space.operations=[skip_connect,sep_conv_3x3]", "space.nodes=1")
+    sizes = (*space, "channels=4", "cells=2", "data.image_size=8", "collapse.hessian_every=0")
     config = composed("search", *words, *STEPS, *sizes)
     assert_recorded_equals_eager(like_a_gpu, search, config, tmp_path)
 
