@@ -25,7 +25,14 @@ from ltnas.callbacks.cost_forecast import CostForecast
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_passes
-from ltnas.config import BestByProxy, Evaluated, Objective, SearchConfig, ZeroShot
+from ltnas.config import (
+    BestByProxy,
+    Evaluated,
+    Objective,
+    SameObjective,
+    SearchConfig,
+    ZeroShot,
+)
 from ltnas.config.axis import choices
 from ltnas.data.long_tail import (
     LongTail,
@@ -71,12 +78,16 @@ def search(config: SearchConfig) -> Path:
     long_tail = load_long_tail(config.data, config.imbalance)
     second = second_long_tail(config)
     _check_images(config, long_tail, config.objective, config.architecture_objective)
-    _check_images(config, second or long_tail, config.second_objective)
+    others = config.second_objective
+    others = config.objective if isinstance(others, SameObjective) else others
+    _check_images(config, second or long_tail, others)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     if second is not None:
         assert config.second_data is not None
         heading = f"second data set: {config.second_data.source} {config.imbalance.name}"
         print_long_tail(console, heading, second)
+        if len(second.train.labels) < len(long_tail.train.labels):
+            console.print("note: an epoch ends with the images of the smaller, second data set")
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, checksum_of_all(long_tail, second)) as folder:
         write_settings(folder, config)
@@ -195,6 +206,8 @@ def _train_supernet(staged: StagedSearch, folder: RunFolder, console: Console) -
         for note in notes:
             console.print(f"note: {note}")
         cost = _cost(module, history) | {"collapse": watch.collapse and watch.collapse.reason}
+        if staged.second is not None and config.second_data is not None:
+            cost["second_data"] = describe_data(config.second_data.source, staged.second)
         _write_result(config, long_tail, folder, genotype, notes=notes, cost=cost)
         publish(config, logger, folder)
 

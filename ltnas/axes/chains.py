@@ -36,7 +36,9 @@ ChainLoss = Callable[[Values, Tensors], Tensor]
 
 @dataclass(frozen=True)
 class WeightStep:
-    """The SGD step that a variable would take next.
+    """The SGD step that a variable would take from its present momentum.
+
+    A variable that moves more than once in a chain has the same momentum each time.
 
     Args:
         rate: xi, the learning rate; negative for a step uphill.

@@ -14,7 +14,8 @@ def architecture_gradient(
     *,
     stages: Callable[[], Sequence[Stage]],
     outer: ChainLoss,
-    values: Values,
+    weights: Values,
+    values: Callable[[], Values],
     architecture: Tensors,
     average: Average,
     ranks: int = 1,
@@ -27,7 +28,9 @@ def architecture_gradient(
         stages: makes the virtual steps that the variables take next; called only by values that
             look ahead.
         outer: loss of the architecture.
-        values: weights of each learner by name.
+        weights: weights of each learner by name.
+        values: makes the variables of the stages, which are these weights and what depends on
+            them; called only by values that look ahead.
         architecture: architecture parameters by name; they require gradients.
         average: average of gradients over ranks.
         ranks: number of ranks.
@@ -40,13 +43,13 @@ def architecture_gradient(
         case c.FirstOrder():
             # At the current weights (DARTS, equation 7 with xi = 0): a chain without stages.
             return chain_gradient(
-                (), outer, values, architecture, perturbation=0.0, average=average
+                (), outer, weights, architecture, perturbation=0.0, average=average
             )
         case c.SecondOrder():
             return chain_gradient(
                 stages(),
                 outer,
-                values,
+                values(),
                 architecture,
                 perturbation=config.perturbation,
                 average=average,

@@ -10,17 +10,19 @@ from rich.console import Console
 
 from ltnas.runs.memory import peak_memory
 from ltnas.runs.units import duration
-from ltnas.training.monitor import MeasuringModule
+from ltnas.training.graphs import EAGER_STEPS, GraphRunner
+from ltnas.training.search_module import SearchModule
 
-FIRST, LAST = 2, 6
-"""Numbers of the steps, from 1, between which time is measured: the very first one also prepares
-memory and optimisers."""
+MEASURED = 4
+"""Number of steps whose time is measured."""
 
 
 class CostForecast(L.Callback):
     """Prints the expected time of all steps, and the peak memory so far.
 
-    Tests after epochs are not included. Nothing is printed for a run that is over by then.
+    Time is measured within the first epoch that has all steps, without warm-up, and after the steps
+    that prepare memory, optimisers and recordings. Tests after epochs are not included. Nothing is
+    printed for epochs that are too short.
 
     Args:
         console: console that is written to.
@@ -29,7 +31,7 @@ class CostForecast(L.Callback):
 
     def __init__(self, console: Console, epochs: int) -> None:
         self.console, self.epochs = console, epochs
-        self.steps, self.started = 0, 0.0
+        self.started, self.told = 0.0, False
 
     def on_train_batch_end(
         self,
@@ -39,17 +41,21 @@ class CostForecast(L.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Read the clock after two of the first steps."""
-        assert isinstance(module, MeasuringModule)
-        self.steps += 1
-        if self.steps not in (FIRST, LAST):
+        """Read the clock after two of the first steps of an epoch."""
+        assert isinstance(module, SearchModule)
+        if self.told or module.current_epoch < module.warmup_epochs:
+            return
+        # The step that is recorded is followed by one that is replayed.
+        first = EAGER_STEPS + 1 if isinstance(module.run, GraphRunner) else 1
+        if batch_idx not in (first, first + MEASURED):
             return
         module.latest()  # waits until the device has computed the step
         now = time.monotonic()
-        if self.steps == FIRST:
+        if batch_idx == first:
             self.started = now
             return
-        step, epochs = (now - self.started) / (LAST - FIRST), self.epochs - module.epoch
+        self.told = True
+        step, epochs = (now - self.started) / MEASURED, self.epochs - module.epoch
         total = step * epochs * int(trainer.num_training_batches)
         self.console.print(
             f"a step takes {step:.2f} s: expect {duration(total)} for the steps of {epochs} "

@@ -29,7 +29,7 @@ class FirstOrder(Gradient):
 
 @dataclass
 class SecondOrder(Gradient):
-    """Gradient through one virtual step of the network weights (DARTS, equations 6 to 8)."""
+    """Gradient through the virtual steps of all levels; for two levels DARTS, equations 6 to 8."""
 
     # Finite differences lose precision in bf16.
     full_precision: ClassVar[bool] = True

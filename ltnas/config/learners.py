@@ -56,6 +56,11 @@ def _check_reachable(levels: Levels, gradient: Gradient, names: dict[str, str]) 
         "parameters: only a virtual step of the supernet reaches it; take gradient=second_order",
     )
     require(
+        not isinstance(levels, Interleaving) or levels.depth is None or gradient.compares_passes,
+        f"levels.depth with gradient={names['gradient']}: there are no virtual steps; take "
+        "gradient=second_order, or levels.depth=null",
+    )
+    require(
         supernet or not isinstance(levels, Interleaving),
         f"{network} with levels=interleaving, whose learners have one architecture: take "
         "second_network=supernet",
@@ -81,7 +86,7 @@ def _check_like_the_first(levels: Levels, names: dict[str, str]) -> None:
     require(
         not (unlabelled and levels.needs_labels),
         f"{', '.join(unlabelled)} with {chosen}, whose learners need classifiers that learn "
-        "from labels: take objective=cross_entropy",
+        "from labels: take cross_entropy for each",
     )
     require(
         names["branches"] == "one",

@@ -188,7 +188,12 @@ def second_long_tail(config: Run) -> LongTail | None:
         UserError: see `load_long_tail`.
     """
     data = config.second_data if isinstance(config, SearchConfig) else None
-    return None if data is None else load_long_tail(data, config.imbalance)
+    if data is None:
+        return None
+    try:
+        return load_long_tail(data, config.imbalance)
+    except UserError as error:  # names the keys of the first data set
+        raise UserError(f"second data set, whose keys begin with second_data: {error}") from error
 
 
 def checksum_of_all(first: LongTail, second: LongTail | None) -> str:

@@ -116,8 +116,9 @@ class LongTailData(L.LightningDataModule):
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         self.train_data = _to(self.long_tail.train, device)
-        others = [plan.long_tail for plan in self.streams.values() if plan.long_tail is not None]
-        self.other_data = {id(other): _to(other.train, device) for other in others}
+        plans = self.streams.values()
+        others = {id(plan.long_tail): plan.long_tail for plan in plans if plan.long_tail}
+        self.other_data = {key: _to(other.train, device) for key, other in others.items()}
         self.test_data = _to(self.long_tail.test, device)
 
     def train_dataloader(self) -> CombinedLoader:

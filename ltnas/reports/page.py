@@ -15,6 +15,7 @@ from ltnas import __version__
 from ltnas.reports import paper, published
 from ltnas.reports.columns import Column, all_balanced, columns
 from ltnas.reports.curves import curve
+from ltnas.reports.learners import learners
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
 from ltnas.reports.weights import mixing_weights
@@ -129,11 +130,12 @@ def searches_alone(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def architecture(run: Run, search: Run | None) -> dict[str, Any]:
-    """Return the cells of a run and the mixing weights of the search that they come from."""
+    """Return the cells of a run, and mixing weights and learners of the search before it."""
     return {
         "drawing": drawing(run.folder / "cells.svg"),
         "operations": paper.operations(run),
         "weights": mixing_weights(search.folder) if search else None,
+        "learners": learners(search.folder) if search else [],
     }
 
 

@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ltnas.config import PipelineConfig, RetrainConfig, Run, SearchConfig
+from ltnas.config import Data, PipelineConfig, RetrainConfig, Run, SearchConfig
 from ltnas.config.axis import choices, name_of, table_of
 from ltnas.runs.fingerprint_0_1_0 import is_of_0_1_0, settings_of_0_1_0
 from ltnas.runs.folder import RunFolder
@@ -29,7 +29,7 @@ COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConf
 """Configuration class of each command that makes run folders."""
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
-FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache", "graphs"}
+FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache", "graphs", "second_data.cache"}
 """Keys that a resumed run may change, because the result depends on them by rounding at most."""
 
 
@@ -101,6 +101,8 @@ def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
             there are, and their defaults.
     """
     settings: Settings = {}
+    if any(key.startswith("second_data.") for key in chosen):
+        settings |= dotted("second_data", Data())
     for declared in fields(COMMANDS[command]):
         table = table_of(declared)
         if table is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ltnas.space.genotype import FILE, is_published, without_file
 
-PATHS = ("data.root", "genotype")
+PATHS = ("data.root", "second_data.root", "genotype")
 """Keys of settings that are paths, and decide the result by what they lead to."""
 
 

@@ -40,8 +40,8 @@ class Pixels:
 def importance(change: Tensor) -> Tensor:
     """Return how much each pixel matters, in [0, 1], largest 1 in each image, [B, 3, H, W].
 
-    The scale of an image counts as a constant. Without it, an audience would see images that are
-    all but black, and only its normalisation would hide this.
+    The scale of an image counts as a constant. Without it, an audience would see images of almost
+    one colour, and only its normalisation would hide this.
 
     Args:
         change: change of the pixels that raises the loss, [B, 3, H, W].

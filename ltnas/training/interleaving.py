@@ -102,10 +102,10 @@ class Interleaving(Levels):
         # In the first of several rounds nobody has learned before the first learner.
         if self.others and self.config.rounds > 1:
             self._pull(updates[self.names[0]], updates[self.names[-1]])
-        for before, name in zip(self.names, self.others, strict=False):
+        for before, (name, of_learner) in zip(self.names, self.others.items(), strict=False):
             batch, update = batches[name], updates[name]
             with context():
-                losses = update.learner(batch)
+                losses = of_learner.at_fixed_architecture(batch)
             update.descend(losses.total)
             self._pull(update, updates[before])
             notes |= training_notes(name, losses, batch)

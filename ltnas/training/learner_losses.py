@@ -70,6 +70,19 @@ class LearnerLosses:
 
         return loss
 
+    def at_fixed_architecture(self, batch: Batch) -> Losses:
+        """Return the losses of a weight step, which needs no gradient of the architecture.
+
+        Args:
+            batch: images and labels.
+        """
+        losses: Losses = functional_call(self.learner, self.fixed_architecture(), (batch,))
+        return losses
+
+    def fixed_architecture(self) -> Tensors:
+        """Return the architecture parameters by name, detached."""
+        return detached(self.learner.architecture())
+
     def logits(
         self, images: Tensor, context: Context, weights: Tensors, architecture: Tensors
     ) -> Tensor:

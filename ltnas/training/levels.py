@@ -66,10 +66,14 @@ class Levels(nn.Module):
     def draw(self, batches: Batches, generator: torch.Generator) -> None:
         """Draw what is random in a step; once before each step."""
 
-    def values(self, batches: Batches) -> Values:
-        """Return the variables of the chain with their current values."""
+    def weights(self) -> Values:
+        """Return the current weights of each learner by its name."""
         others = {name: LearnerLosses(learner).weights() for name, learner in self.learners.items()}
         return {SUPERNET: self.losses.weights()} | others
+
+    def values(self, batches: Batches) -> Values:
+        """Return the variables of the chain with their current values: by default the weights."""
+        return self.weights()
 
     def stages(
         self, batches: Batches, steps: Mapping[str, WeightStep], context: Context

@@ -176,7 +176,8 @@ class SearchModule(SearchSteps):
             learner.set_progress(self.epoch / self.epochs)
         self.network.set_epoch(self.epoch, self.epochs)
         if self.stage.skip_dropout:
-            set_skip_dropout(self.learner, self._skip_dropout())
+            for learner in self.learners().values():
+                set_skip_dropout(learner, self._skip_dropout())
         self._measure()
         if self.perturbation is not None:
             self.perturbation.set_epoch(self.epoch, self.epochs)

@@ -107,7 +107,7 @@ def build_search(
         long_tail,
         SearchLosses(learner, regularise),
         others=second or long_tail,
-        half=halves(config, second or long_tail)[0],
+        half=halves(config, second or long_tail, config.second_data)[0],
         make_supernet=lambda: build_supernet(
             config.macro,
             design=design,
@@ -186,17 +186,24 @@ def _architecture_choices(config: SearchConfig) -> tuple[Objective, Sampler]:
     )
 
 
-def halves(config: SearchConfig, long_tail: LongTail) -> tuple[Indices, Indices]:
+def halves(
+    config: SearchConfig, long_tail: LongTail, data: Data | None = None
+) -> tuple[Indices, Indices]:
     """Return the positions of the training images for the weights and for the architecture.
 
     Where neither the steps of the architecture nor its selection need images of their own, the
     weights have all of them.
+
+    Args:
+        config: configuration of the search.
+        long_tail: images.
+        data: configuration of the images; None: that of the first data set.
     """
     labels = long_tail.train.labels.numpy()
     if not config.gradient.needs_images and not config.selection.evaluates:
         everything = np.arange(len(labels))
         return everything, everything
-    return stratified_halves(labels, config.data.subset_seed)
+    return stratified_halves(labels, (data or config.data).subset_seed)
 
 
 def _build_objectives(
@@ -241,16 +248,15 @@ def build_data(
         second: images of the interleaved learners beside the first; None: those of the first.
     """
     of_weights, of_architecture = halves(config, long_tail)
-    plan = _planning(config, config.data, long_tail)
-    plans = {"weights": plan(config.objective, config.sampler, of_weights)}
+    planned = _planning(config, config.data, long_tail)
+    plans = {"weights": planned(config.objective, config.sampler, of_weights)}
     if config.gradient.needs_images:
-        plans["architecture"] = plan(*_architecture_choices(config), of_architecture)
-        others = second or long_tail
-        plan = _planning(config, config.second_data or config.data, others)
-        plans |= {
-            name: replace(of_other, long_tail=second)
-            for name, of_other in second_plans(config, *halves(config, others), plan).items()
-        }
+        plans["architecture"] = planned(*_architecture_choices(config), of_architecture)
+        others, data = second or long_tail, config.second_data or config.data
+        described = second_plans(
+            config, *halves(config, others, data), _planning(config, data, others)
+        )
+        plans |= {name: replace(plan, long_tail=second) for name, plan in described.items()}
     return LongTailData(
         long_tail,
         streams=plans,

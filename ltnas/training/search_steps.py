@@ -27,6 +27,7 @@ from ltnas.training.levels import SUPERNET, Levels
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.operation_stopping import OperationStopping
 from ltnas.training.optimisation import clipped_step, set_gradients
+from ltnas.training.precision import exact_convolutions
 from ltnas.training.search_losses import SearchLosses
 from ltnas.training.weight_update import WeightUpdate
 
@@ -162,16 +163,18 @@ class SearchSteps(MeasuringModule):
         The second value holds the loss of the architecture.
         """
         notes: Notes = {}
-        context = nullcontext if self.gradient.full_precision else self.autocast
+        exact = self.gradient.full_precision
+        context = nullcontext if exact else self.autocast
         losses, watched = self.functions, self._watched_weights()
         # Where nothing looks ahead they are gradients of the same loss at the same parameters.
         together = watched if isinstance(self.gradient, c.FirstOrder) else {}
-        with frozen_statistics(self):
+        with frozen_statistics(self), exact_convolutions() if exact else nullcontext():
             found = architecture_gradient(
                 self.gradient,
                 stages=lambda: self.levels.stages(batches, self._next_steps(), context),
                 outer=self.levels.outer(batches, context, notes),
-                values=self.levels.values(batches),
+                weights=self.levels.weights(),
+                values=lambda: self.levels.values(batches),
                 architecture=self.learner.architecture() | together,
                 average=mean_over_ranks,
                 ranks=ranks(),

@@ -129,19 +129,14 @@ class SelfExplanation(Levels):
         explainer = self.losses.learner
         with frozen_statistics(explainer):
             loss = self.attack(batches[AUDIENCE], context)(
-                self.losses.weights(), self._fixed_architecture()
+                self.losses.weights(), self.losses.fixed_architecture()
             )
             change = self.explanation(batches[AUDIENCE], loss)
         batch = shown(batches[AUDIENCE], change)
         with context():
-            losses = updates[AUDIENCE].learner(batch)
+            losses = self.audience.at_fixed_architecture(batch)
         updates[AUDIENCE].descend(losses.total)
         return training_notes(AUDIENCE, losses, batch)
-
-    def _fixed_architecture(self) -> Tensors:
-        """Return the architecture parameters, detached."""
-        architecture = self.losses.learner.architecture()
-        return {name: value.detach() for name, value in architecture.items()}
 
 
 class DifferentiatedExplanation(SelfExplanation):
@@ -204,16 +199,15 @@ class DetachedExplanation(SelfExplanation):
         images = batches[AUDIENCE].views[0]
         # Each rank draws for the images of all and takes its rows, as the streams do.
         whole = torch.rand(len(images) * ranks(), *images.shape[1:], generator=generator)
-        rows = ((2 * whole[rank() :: ranks()] - 1) * self.config.radius).to(images)
+        rows = (2 * whole[rank() :: ranks()] - 1) * self.config.radius
         if self.noise is None or self.noise.shape != rows.shape:
-            self.noise = rows
-        else:
-            self.noise.copy_(rows)  # in place, because a recorded step reads it
+            self.noise = torch.empty_like(images)
+        self.noise.copy_(rows)  # in place, because a recorded step reads it
 
     def values(self, batches: Batches) -> Values:
         """See `Levels`; with the explanations of the present explainer."""
         loss = self.attack(batches[AUDIENCE], nullcontext)(
-            self.losses.weights(), self._fixed_architecture()
+            self.losses.weights(), self.losses.fixed_architecture()
         )
         change = self.explanation(batches[AUDIENCE], loss)
         return super().values(batches) | {CHANGE: {PIXELS: change}}
@@ -232,7 +226,6 @@ class DetachedExplanation(SelfExplanation):
 
     def passes(self, gradient: c.Gradient) -> dict[str, int]:
         """See `Levels`."""
-        attacks = 2 * self.config.steps
         if isinstance(gradient, c.SecondOrder):
-            return {SUPERNET: 5 + attacks, AUDIENCE: 5}
-        return {SUPERNET: 2 + attacks, AUDIENCE: 2}
+            return {SUPERNET: 5 + 2 * self.config.steps, AUDIENCE: 5}
+        return {SUPERNET: 2 + self.config.steps, AUDIENCE: 2}

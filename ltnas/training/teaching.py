@@ -95,13 +95,13 @@ class Teaching(Levels):
         self, batches: Batches, updates: Mapping[str, WeightUpdate], context: Context
     ) -> Notes:
         """Take one step of the student on the sum of both losses."""
-        learner, batch, images = updates[STUDENT].learner, batches[STUDENT], batches[UNLABELLED]
+        batch, images = batches[STUDENT], batches[UNLABELLED].views[0]
         teacher = self.losses.learner
         with context(), torch.no_grad(), frozen_statistics(teacher):
-            logits = teacher.model(images.views[0])
+            logits = teacher.model(images)
         with context():
-            losses = learner(batch)
-            answers = learner.model(images.views[0])
+            losses = self.student.at_fixed_architecture(batch)
+        answers = self.student.logits(images, context, {}, self.student.fixed_architecture())
         distance = self._distance(answers, logits)
         updates[STUDENT].descend(losses.total + distance)
         return training_notes(STUDENT, losses, batch)

@@ -25,7 +25,8 @@ def test_values_of_the_axis_choose_the_formula():
             config,
             stages=lambda: [Stage("net", training, step)],
             outer=validation,
-            values={"net": weights},
+            weights={"net": weights},
+            values=lambda: {"net": weights},
             architecture=architecture,
             average=list,
         )

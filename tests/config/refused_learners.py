@@ -10,7 +10,8 @@ def search(**settings):
 
 
 def interleaved(**settings):
-    return search(levels=c.Interleaving(), second_network=c.SecondSupernet(), **settings)
+    defaults = {"levels": c.Interleaving(), "second_network": c.SecondSupernet()}
+    return search(**{**defaults, **settings})
 
 
 REFUSED = {
@@ -65,6 +66,11 @@ REFUSED = {
         "gradient=first_order with levels=teaching and second_network=resnet18",
         "take gradient=second_order",
     ),
+    "depth without virtual steps": (
+        lambda: interleaved(levels=c.Interleaving(depth=2), gradient=c.FirstOrder()),
+        "levels.depth with gradient=first_order",
+        "levels.depth=null",
+    ),
     "interleaving without a second supernet": (
         lambda: search(levels=c.Interleaving()),
         "second_network=resnet18 with levels=interleaving",
@@ -78,12 +84,12 @@ REFUSED = {
     "a teacher without labels": (
         lambda: search(objective=c.BarlowTwins()),
         "objective=barlow_twins with levels=teaching",
-        "take objective=cross_entropy",
+        "take cross_entropy",
     ),
     "an audience without labels": (
         lambda: search(levels=c.SelfExplanation(), second_objective=c.BarlowTwins()),
         "second_objective=barlow_twins with levels=self_explanation",
-        "take objective=cross_entropy",
+        "take cross_entropy",
     ),
     "second data set of one learner": (
         lambda: search(second_data=c.Data("digits")),
