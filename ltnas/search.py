@@ -29,7 +29,6 @@ from ltnas.config import (
     BestByProxy,
     Evaluated,
     Objective,
-    SameObjective,
     SearchConfig,
     ZeroShot,
 )
@@ -59,6 +58,7 @@ from ltnas.training.evaluated_selection import selection_by_measuring
 from ltnas.training.proxy_selection import best_by_proxy
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import build_data
+from ltnas.training.second_learners import second_objective
 from ltnas.training.staged_search import StagedSearch
 from ltnas.training.trainer import build_trainer, choose_accelerator, fit
 from ltnas.training.zero_shot import pruned_space
@@ -78,9 +78,7 @@ def search(config: SearchConfig) -> Path:
     long_tail = load_long_tail(config.data, config.imbalance)
     second = second_long_tail(config)
     _check_images(config, long_tail, config.objective, config.architecture_objective)
-    others = config.second_objective
-    others = config.objective if isinstance(others, SameObjective) else others
-    _check_images(config, second or long_tail, others)
+    _check_images(config, second or long_tail, second_objective(config))
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     if second is not None:
         assert config.second_data is not None

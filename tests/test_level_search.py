@@ -109,7 +109,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_interleaved_learners_may_have_data_sets_of_their_own(photos, tmp_path):
+def test_interleaved_learners_may_have_data_sets_of_their_own(photos, tmp_path, capsys):
     second = ("data@second_data=folder", f"second_data.root={photos}", "second_data.image_size=12")
     config = configured("interleaving", tmp_path / "runs", *second, "data.image_size=8")
     folder = search(config)
@@ -117,6 +117,9 @@ def test_interleaved_learners_may_have_data_sets_of_their_own(photos, tmp_path):
     assert len(state["learner.model.classifier.weight"]) == 10
     assert len(state["levels.learners.learner_2.model.classifier.weight"]) == 3
     assert other_learners(rows(folder)[0]) == ["learner_2"]
+    described = json.loads((folder / "metrics.json").read_text())["second_data"]
+    assert described["classes"] == ["ash", "elm", "oak"]
+    assert "an epoch ends with the images of the smaller" in capsys.readouterr().out
     # Other content of the second data set is another run.
     before = data_checksum(config)
     (photos / "oak" / "0.png").unlink()

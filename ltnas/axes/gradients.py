@@ -14,7 +14,7 @@ def architecture_gradient(
     *,
     stages: Callable[[], Sequence[Stage]],
     outer: ChainLoss,
-    weights: Values,
+    weights: Callable[[], Values],
     values: Callable[[], Values],
     architecture: Tensors,
     average: Average,
@@ -28,7 +28,7 @@ def architecture_gradient(
         stages: makes the virtual steps that the variables take next; called only by values that
             look ahead.
         outer: loss of the architecture.
-        weights: weights of each learner by name.
+        weights: returns the weights of each learner by name.
         values: makes the variables of the stages, which are these weights and what depends on
             them; called only by values that look ahead.
         architecture: architecture parameters by name; they require gradients.
@@ -43,7 +43,7 @@ def architecture_gradient(
         case c.FirstOrder():
             # At the current weights (DARTS, equation 7 with xi = 0): a chain without stages.
             return chain_gradient(
-                (), outer, weights, architecture, perturbation=0.0, average=average
+                (), outer, weights(), architecture, perturbation=0.0, average=average
             )
         case c.SecondOrder():
             return chain_gradient(

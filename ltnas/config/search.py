@@ -16,7 +16,7 @@ from ltnas.config.combinations import (
 from ltnas.config.data import Data
 from ltnas.config.edges import EDGES, Edges
 from ltnas.config.gradient import GRADIENTS, Gradient
-from ltnas.config.learners import require_fitting_learners, require_two_data_sets
+from ltnas.config.learners import SECOND, require_fitting_learners, require_two_data_sets
 from ltnas.config.levels import LEVELS, Levels
 from ltnas.config.macro import MACROS, BroadCells, Macro
 from ltnas.config.network import SECOND_NETWORKS, NetworkChoice
@@ -108,11 +108,11 @@ class SearchConfig(Run):
     rebalancing_sampler: Sampler = axis(SAMPLERS, "reversed")
     """Sampler of the images of the second branch."""
     levels: Levels = axis(LEVELS, "two")
-    second_network: NetworkChoice = axis(SECOND_NETWORKS, "resnet18")
+    second_network: NetworkChoice = axis(SECOND_NETWORKS, SECOND["second_network"])
     """Network of the student, of the audience or of the other interleaved learners."""
-    second_objective: Objective = axis(SECOND_OBJECTIVES, "same")
+    second_objective: Objective = axis(SECOND_OBJECTIVES, SECOND["second_objective"])
     """Objective of these learners."""
-    second_sampler: Sampler = axis(SECOND_SAMPLERS, "same")
+    second_sampler: Sampler = axis(SECOND_SAMPLERS, SECOND["second_sampler"])
     """Sampler of the images of these learners."""
     second_data: Data | None = None
     """Images of the interleaved learners beside the first; None: those of the first."""

@@ -87,6 +87,11 @@ class LongTail:
         """Checksum of all test images, labels and class names; the same at each imbalance."""
         return _content_checksum(self.classes, self.test)
 
+    def class_counts_of(self, positions: Indices) -> Tensor:
+        """Return the number of training images of each class at some positions, int64 [C]."""
+        labels = self.train.labels[torch.from_numpy(positions)]
+        return labels.bincount(minlength=len(self.classes))
+
     @property
     def image_size(self) -> int:
         """Width of the images in pixels."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 
-def other_learners(columns: Iterable[str]) -> list[str]:
+def other_learners(columns: Collection[str]) -> list[str]:
     """Return the names of the learners beside the first one, of a history's columns.
 
-    `student_loss` is the training loss of the learner `student`; `train_loss` is that of the first.
+    Each learner has a training loss and an accuracy: those of `student` are `student_loss` and
+    `student_accuracy`. The first one is called `train`.
     """
-    found = (re.fullmatch(r"(student|audience|learner_\d+)_loss", column) for column in columns)
-    return [match[1] for match in found if match]
+    names = [column.removesuffix("_loss") for column in columns if column.endswith("_loss")]
+    return [name for name in names if name != "train" and f"{name}_accuracy" in columns]

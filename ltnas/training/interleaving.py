@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ltnas import config as c
-from ltnas.axes.chains import ChainLoss, Pull, Stage, Values, WeightStep
-from ltnas.axes.differentiation import Tensors
+from ltnas.axes.chains import Pull, Stage, WeightStep
+from ltnas.data.stream import Batch
 from ltnas.training.graphs import Batches, Notes
 from ltnas.training.learner import Learner
-from ltnas.training.learner_losses import Context, LearnerLosses
+from ltnas.training.learner_losses import Context
 from ltnas.training.levels import SUPERNET, Levels, of, training_notes
 from ltnas.training.search_losses import SearchLosses
 from ltnas.training.weight_update import WeightUpdate
@@ -52,9 +52,8 @@ class Interleaving(Levels):
     def __init__(
         self, losses: SearchLosses, learners: Mapping[str, Learner], config: c.Interleaving
     ) -> None:
-        super().__init__(losses, learners, config.depth)
+        super().__init__(losses, learners, depth=config.depth)
         self.config = config
-        self.others = {name: LearnerLosses(learner) for name, learner in learners.items()}
         self.names = (SUPERNET, *learners)
 
     def stages(
@@ -76,23 +75,9 @@ class Interleaving(Levels):
             found.append(Stage(stage.moves, stage.loss, stage.step, attracted))
         return found
 
-    def outer(self, batches: Batches, context: Context, notes: Notes) -> ChainLoss:
-        """See `Levels`; the sum over all learners."""
-        first = super().outer(batches, context, notes)
-        parts = {
-            name: of(name, losses.trial(batches[architecture_stream(name)], context))
-            for name, losses in self.others.items()
-        }
-
-        def loss(values: Values, architecture: Tensors) -> Tensor:
-            total = first(values, architecture)
-            for name, part in parts.items():
-                value = part(values, architecture)
-                notes[f"architecture_loss_{name}"] = value.detach()
-                total = total + value
-            return total
-
-        return loss
+    def judged_on(self, batches: Batches, name: str) -> Batch:
+        """Return the learner's own images of the architecture step."""
+        return batches[architecture_stream(name)]
 
     def weight_steps(
         self, batches: Batches, updates: Mapping[str, WeightUpdate], context: Context

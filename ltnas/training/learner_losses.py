@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 from torch import Tensor
 from torch.func import functional_call
@@ -105,5 +106,9 @@ class LearnerLosses:
 
     def _own(self, architecture: Tensors) -> Tensors:
         """Return the parameters that the learner has: a discrete network has no architecture."""
-        names = {name for name, _ in self.learner.named_parameters()}
-        return {name: value for name, value in architecture.items() if name in names}
+        return {name: value for name, value in architecture.items() if name in self._names}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names of the learner's parameters."""
+        return frozenset(name for name, _ in self.learner.named_parameters())

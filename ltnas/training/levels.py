@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ltnas import config as c
 from ltnas.axes.chains import ChainLoss, Stage, Values, WeightStep
+from ltnas.axes.differentiation import Tensors
 from ltnas.data.stream import Batch
 from ltnas.objectives import Losses
 from ltnas.training.graphs import Batches, Notes
@@ -31,10 +32,10 @@ def of(variable: str, loss: Loss) -> ChainLoss:
 
 
 def training_notes(name: str, losses: Losses, batch: Batch) -> Notes:
-    """Return what the weight step of a learner beside the supernet measures.
+    """Return what a step that updates the weights of a learner measures.
 
     Args:
-        name: name of the learner.
+        name: first word of the names: `train` for the supernet, else the name of the learner.
         losses: losses of the batch.
         batch: images and labels.
     """
@@ -48,6 +49,7 @@ class Levels(nn.Module):
     Args:
         losses: losses of the supernet's learner.
         learners: the other learners by name; they share no weights with it.
+        weight: factor of the loss of each of them in the loss of the architecture.
         depth: see `chain_gradient`.
     """
 
@@ -57,18 +59,20 @@ class Levels(nn.Module):
         self,
         losses: SearchLosses,
         learners: Mapping[str, Learner] | None = None,
+        weight: float = 1.0,
         depth: int | None = None,
     ) -> None:
         super().__init__()
-        self.losses, self.depth = losses, depth
+        self.losses, self.weight, self.depth = losses, weight, depth
         self.learners = nn.ModuleDict(learners or {})  # type: ignore[assignment]
+        self.others = {name: LearnerLosses(learner) for name, learner in self.learners.items()}
 
     def draw(self, batches: Batches, generator: torch.Generator) -> None:
         """Draw what is random in a step; once before each step."""
 
     def weights(self) -> Values:
         """Return the current weights of each learner by its name."""
-        others = {name: LearnerLosses(learner).weights() for name, learner in self.learners.items()}
+        others = {name: losses.weights() for name, losses in self.others.items()}
         return {SUPERNET: self.losses.weights()} | others
 
     def values(self, batches: Batches) -> Values:
@@ -89,8 +93,32 @@ class Levels(nn.Module):
         return [Stage(SUPERNET, of(SUPERNET, loss), steps[SUPERNET])]
 
     def outer(self, batches: Batches, context: Context, notes: Notes) -> ChainLoss:
-        """Return the loss of the architecture, whose parts are noted."""
-        return of(SUPERNET, self.losses.validation(batches["architecture"], context, notes))
+        """Return the loss of the architecture, L(supernet) + weight L(other), each of them noted.
+
+        Args:
+            batches: batches of the streams by name.
+            context: makes the context of a forward pass.
+            notes: what the loss adds its parts to.
+        """
+        first = of(SUPERNET, self.losses.validation(batches["architecture"], context, notes))
+        others = {
+            name: of(name, losses.trial(self.judged_on(batches, name), context))
+            for name, losses in self.others.items()
+        }
+
+        def loss(values: Values, architecture: Tensors) -> Tensor:
+            total = first(values, architecture)
+            for name, other in others.items():
+                value = other(values, architecture)
+                notes[f"architecture_loss_{name}"] = value.detach()
+                total = total + self.weight * value
+            return total
+
+        return loss
+
+    def judged_on(self, batches: Batches, name: str) -> Batch:
+        """Return the images on which another learner's loss is a part of the architecture's."""
+        return batches["architecture"]
 
     def weight_steps(
         self, batches: Batches, updates: Mapping[str, WeightUpdate], context: Context

@@ -59,7 +59,7 @@ class SearchLosses(LearnerLosses):
             context: makes the context of the forward pass.
         """
         trial, weights = self.trial(batch, context), self.weights()
-        fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
+        fixed = self.fixed_architecture()
 
         def loss(mixing: Tensors) -> Tensor:
             with self.network.given_weights(mixing):

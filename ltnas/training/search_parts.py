@@ -210,10 +210,10 @@ def _build_objectives(
     config: SearchConfig, long_tail: LongTail, network: SearchNetwork
 ) -> tuple[ObjectiveModule, ObjectiveModule]:
     """Build the objectives of both steps, each with the class counts of its own stream."""
-    labels, two = long_tail.train.labels, isinstance(config.branches, TwoBranches)
+    two = isinstance(config.branches, TwoBranches)
 
     def build(objective: Objective, sampler: Sampler, half: Indices) -> ObjectiveModule:
-        counts = labels[torch.from_numpy(half)].bincount(minlength=len(long_tail.classes))
+        counts = long_tail.class_counts_of(half)
         return build_objective(
             objective,
             feature_size=network.feature_size,

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from ltnas import config as c
 from ltnas.axes.chains import WeightStep
@@ -23,7 +22,7 @@ from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
 from ltnas.training.learner_losses import Context
-from ltnas.training.levels import SUPERNET, Levels
+from ltnas.training.levels import SUPERNET, Levels, training_notes
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.operation_stopping import OperationStopping
 from ltnas.training.optimisation import clipped_step, set_gradients
@@ -136,7 +135,7 @@ class SearchSteps(MeasuringModule):
         assert optimiser is not None
         clipped_step(groups, weights_optimiser, self.weights_config.clip)
         clipped_step([parameters], optimiser, self.architecture_config.clip)
-        return self._training_notes(losses, batch)
+        return training_notes("train", losses, batch)
 
     def bilevel_step(self, batches: dict[str, Batch]) -> Notes:
         """Take the architecture step, then the weight step at the new architecture parameters."""
@@ -173,7 +172,7 @@ class SearchSteps(MeasuringModule):
                 self.gradient,
                 stages=lambda: self.levels.stages(batches, self._next_steps(), context),
                 outer=self.levels.outer(batches, context, notes),
-                weights=self.levels.weights(),
+                weights=self.levels.weights,
                 values=lambda: self.levels.values(batches),
                 architecture=self.learner.architecture() | together,
                 average=mean_over_ranks,
@@ -207,16 +206,14 @@ class SearchSteps(MeasuringModule):
 
     def weight_step(self, batch: Batch) -> Notes:
         """Update the weights, at constant architecture parameters."""
-        # The weight step needs no gradient of the architecture parameters.
-        fixed = {name: value.detach() for name, value in self.learner.architecture().items()}
         mixing = self._perturbed_weights(batch)
         with self.network.given_weights(mixing), self.autocast():
-            losses: Losses = functional_call(self.learner, fixed, (batch,))
+            losses = self.functions.at_fixed_architecture(batch)
         groups, (optimiser, _) = self.learner.clip_groups(), self._optimisers()
         set_gradients(losses.total, groups)
         with nullcontext() if self.stopping is None else self.stopping.step(self.learner.weights()):
             clipped_step(groups, optimiser, self.weights_config.clip)
-        return self._training_notes(losses, batch)
+        return training_notes("train", losses, batch)
 
     def _perturbed_weights(self, batch: Batch) -> Tensors | None:
         """Return the perturbed mixing weights of a weight step; None: those of the relaxation."""
@@ -229,8 +226,3 @@ class SearchSteps(MeasuringModule):
             loss = self.functions.of_mixing_weights(batch, self.autocast)
             found: Tensors = self.perturbation(mixing, existing, loss, mean_over_ranks)
         return found
-
-    def _training_notes(self, losses: Losses, batch: Batch) -> Notes:
-        """Return what a step that updates the weights measures."""
-        hits = (losses.logits.argmax(1) == batch.labels).float().mean()
-        return {"train_loss": losses.objective.detach(), "train_accuracy": hits}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from ltnas import config as c
 from ltnas.data.long_tail import LongTail
 from ltnas.data.module import Plan
@@ -58,9 +56,9 @@ def build_levels(
 
     def learner() -> Learner:
         model = _network(config, len(others.classes), losses.network, make_supernet)
-        counts = _counts(_second_sampler(config), others, half)
+        counts = expected_counts(_second_sampler(config), others.class_counts_of(half))
         objective = build_objective(
-            _second_objective(config),
+            second_objective(config),
             feature_size=model.feature_size,
             counts=counts,
             classifier=config.classifier,
@@ -72,7 +70,7 @@ def build_levels(
         case c.TwoLevels():
             return Levels(losses)
         case c.Teaching():
-            counts = _counts(config.sampler, long_tail, half)
+            counts = expected_counts(config.sampler, long_tail.class_counts_of(half))
             return Teaching(losses, learner(), config.levels, counts)
         case c.SelfExplanation(explanation="detached"):
             return DetachedExplanation(losses, learner(), config.levels, long_tail.normalisation)
@@ -103,7 +101,7 @@ def second_plans(
     """
 
     def own() -> Plan:
-        return plan(_second_objective(config), _second_sampler(config), of_weights)
+        return plan(second_objective(config), _second_sampler(config), of_weights)
 
     match config.levels:
         case c.TwoLevels():
@@ -111,13 +109,13 @@ def second_plans(
         case c.Teaching():
             # Every image once: a sampler that looks at labels would use what the student must not
             # know.
-            unlabelled = plan(_second_objective(config), c.InstanceSampler(), of_architecture)
+            unlabelled = plan(second_objective(config), c.InstanceSampler(), of_architecture)
             return {STUDENT: own(), UNLABELLED: unlabelled}
         case c.SelfExplanation():
             return {AUDIENCE: own()}
         case c.Interleaving():
             names = learner_names(config.levels.learners)
-            judging = plan(_second_objective(config), _second_sampler(config), of_architecture)
+            judging = plan(second_objective(config), _second_sampler(config), of_architecture)
             return {name: own() for name in names} | {
                 architecture_stream(name): judging for name in names
             }
@@ -150,7 +148,7 @@ def _network(
             raise TypeError(f"{config.second_network} is not a value on the second_network axis")
 
 
-def _second_objective(config: c.SearchConfig) -> c.Objective:
+def second_objective(config: c.SearchConfig) -> c.Objective:
     """Return the objective of the other learners."""
     second = config.second_objective
     return config.objective if isinstance(second, c.SameObjective) else second
@@ -160,9 +158,3 @@ def _second_sampler(config: c.SearchConfig) -> c.Sampler:
     """Return the sampler of the images of the other learners."""
     second = config.second_sampler
     return config.sampler if isinstance(second, c.SameSampler) else second
-
-
-def _counts(sampler: c.Sampler, long_tail: LongTail, positions: Indices) -> torch.Tensor:
-    """Return the number of images of each class that an epoch of a stream shows, [C]."""
-    labels = long_tail.train.labels[torch.from_numpy(positions)]
-    return expected_counts(sampler, labels.bincount(minlength=len(long_tail.classes)))

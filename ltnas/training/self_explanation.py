@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ltnas import config as c
-from ltnas.axes.chains import ChainLoss, Stage, Values, WeightStep
+from ltnas.axes.chains import Stage, Values, WeightStep
 from ltnas.axes.differentiation import Tensors
 from ltnas.data.augment import Normalisation
 from ltnas.data.stream import Batch
@@ -31,8 +31,8 @@ from ltnas.training.explanations import (
 )
 from ltnas.training.graphs import Batches, Notes
 from ltnas.training.learner import Learner
-from ltnas.training.learner_losses import Context, LearnerLosses
-from ltnas.training.levels import SUPERNET, Levels, of, training_notes
+from ltnas.training.learner_losses import Context
+from ltnas.training.levels import SUPERNET, Levels, training_notes
 from ltnas.training.search_losses import SearchLosses
 from ltnas.training.weight_update import WeightUpdate
 
@@ -67,8 +67,8 @@ class SelfExplanation(Levels):
         config: c.SelfExplanation,
         normalisation: Normalisation,
     ) -> None:
-        super().__init__(losses, {AUDIENCE: audience})
-        self.config, self.audience = config, LearnerLosses(audience)
+        super().__init__(losses, {AUDIENCE: audience}, weight=config.audience_weight)
+        self.config, self.audience = config, self.others[AUDIENCE]
         for name, values in (("mean", normalisation.mean), ("deviation", normalisation.std)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
@@ -109,18 +109,6 @@ class SelfExplanation(Levels):
 
         audience = Stage(AUDIENCE, loss, steps[AUDIENCE])
         return [*super().stages(batches, steps, context), audience]
-
-    def outer(self, batches: Batches, context: Context, notes: Notes) -> ChainLoss:
-        """See `Levels`; with the loss of the audience on unchanged images."""
-        explainer = super().outer(batches, context, notes)
-        audience = of(AUDIENCE, self.audience.trial(batches["architecture"], context))
-
-        def loss(values: Values, architecture: Tensors) -> Tensor:
-            of_audience = audience(values, architecture)
-            notes[f"architecture_loss_{AUDIENCE}"] = of_audience.detach()
-            return explainer(values, architecture) + self.config.audience_weight * of_audience
-
-        return loss
 
     def weight_steps(
         self, batches: Batches, updates: Mapping[str, WeightUpdate], context: Context
@@ -182,17 +170,8 @@ class DetachedExplanation(SelfExplanation):
     could reach: the audience must be a supernet of the same architecture.
     """
 
-    noise: Tensor | None
-
-    def __init__(
-        self,
-        losses: SearchLosses,
-        audience: Learner,
-        config: c.SelfExplanation,
-        normalisation: Normalisation,
-    ) -> None:
-        super().__init__(losses, audience, config, normalisation)
-        self.register_buffer("noise", None, persistent=False)
+    noise: Tensor | None = None
+    """Start of the ascent of every image, [B, 3, H, W]; None before the first draw."""
 
     def draw(self, batches: Batches, generator: torch.Generator) -> None:
         """Draw the start of the ascent of every image, uniform in [-radius, radius]."""

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ltnas import config as c
-from ltnas.axes.chains import ChainLoss, Stage, Values, WeightStep
+from ltnas.axes.chains import Stage, Values, WeightStep
 from ltnas.axes.differentiation import Tensors
 from ltnas.models.statistics import frozen_statistics
 from ltnas.training.graphs import Batches, Notes
 from ltnas.training.learner import Learner
-from ltnas.training.learner_losses import Context, LearnerLosses
-from ltnas.training.levels import SUPERNET, Levels, of, training_notes
+from ltnas.training.learner_losses import Context
+from ltnas.training.levels import SUPERNET, Levels, training_notes
 from ltnas.training.search_losses import SearchLosses
 from ltnas.training.weight_update import WeightUpdate
 
@@ -59,8 +59,8 @@ class Teaching(Levels):
     def __init__(
         self, losses: SearchLosses, student: Learner, config: c.Teaching, counts: Tensor
     ) -> None:
-        super().__init__(losses, {STUDENT: student})
-        self.config, self.student = config, LearnerLosses(student)
+        super().__init__(losses, {STUDENT: student}, weight=config.student_weight)
+        self.config, self.student = config, self.others[STUDENT]
         priors = counts.double().clamp_min(1) / counts.double().clamp_min(1).sum()
         self.register_buffer("log_priors", priors.log().float(), persistent=False)
 
@@ -78,18 +78,6 @@ class Teaching(Levels):
 
         student = Stage(STUDENT, loss, steps[STUDENT])
         return [*super().stages(batches, steps, context), student]
-
-    def outer(self, batches: Batches, context: Context, notes: Notes) -> ChainLoss:
-        """See `Levels`; with the loss of the student."""
-        teacher = super().outer(batches, context, notes)
-        student = of(STUDENT, self.student.trial(batches["architecture"], context))
-
-        def loss(values: Values, architecture: Tensors) -> Tensor:
-            of_student = student(values, architecture)
-            notes[f"architecture_loss_{STUDENT}"] = of_student.detach()
-            return teacher(values, architecture) + self.config.student_weight * of_student
-
-        return loss
 
     def weight_steps(
         self, batches: Batches, updates: Mapping[str, WeightUpdate], context: Context

@@ -25,7 +25,7 @@ def test_values_of_the_axis_choose_the_formula():
             config,
             stages=lambda: [Stage("net", training, step)],
             outer=validation,
-            weights={"net": weights},
+            weights=lambda: {"net": weights},
             values=lambda: {"net": weights},
             architecture=architecture,
             average=list,

@@ -1,5 +1,7 @@
 """Searches of more than two levels: identities, passes, and what each learner learns."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,7 @@ from modules import (
 )
 
 from ltnas import config as c
+from ltnas.models.skip_dropout import DroppedSkip
 from ltnas.training.teaching import soft_labels
 
 SECOND = c.SecondOrder()
@@ -236,3 +239,13 @@ def test_all_optimisers_get_the_rate_of_the_epoch():
     assert [group["lr"] for o in module.alone.optimizers for group in o.param_groups] == [
         *(0.025, 0.01, 0.025)
     ]
+
+
+def test_skip_dropout_reaches_every_learner():
+    module = search_module(levels=interleaving, design={"skip_dropout": True})
+    module.stage = replace(module.stage, skip_dropout=0.4)
+    module.on_train_epoch_start()
+    for learner in module.learners().values():
+        parts = [part for part in learner.modules() if isinstance(part, DroppedSkip)]
+        assert parts
+        assert all(float(part.probability) == pytest.approx(0.4) for part in parts)
