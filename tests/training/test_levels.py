@@ -249,3 +249,19 @@ def test_skip_dropout_reaches_every_learner():
         parts = [part for part in learner.modules() if isinstance(part, DroppedSkip)]
         assert parts
         assert all(float(part.probability) == pytest.approx(0.4) for part in parts)
+
+
+def test_an_interleaved_learner_is_judged_on_images_of_its_own():
+    found = []
+    for seed in (0, 1):
+        module, data = module_of("interleaving"), batches(others=STREAMS["interleaving"])
+        data["architecture_learner_2"] = batches(seed=seed + 7)["architecture"]
+        found.append(module.architecture_gradient(data)[0])
+    assert all(not found[1][key].equal(value) for key, value in found[0].items())
+
+
+def test_a_weight_step_has_no_gradient_of_the_architecture():
+    module = search_module()
+    losses = module.functions.at_fixed_architecture(batches()["weights"])
+    parameters = list(module.network.architecture.values())
+    assert torch.autograd.grad(losses.total, parameters, allow_unused=True) == (None, None)
