@@ -34,6 +34,7 @@ from ltnas.data.long_tail import LongTail, describe_data, load_long_tail
 from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
 from ltnas.data.seeds import derived_seed
+from ltnas.data.skipped import write_skipped
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, publish
 from ltnas.losses.classification import log_priors
@@ -76,6 +77,7 @@ def retrain(config: RetrainConfig) -> Path:
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
+        write_skipped(folder, long_tail)
         network = build_network(config, genotype, long_tail)
         run = _Training(config, accelerator, network, long_tail=long_tail, console=console)
 
@@ -269,6 +271,7 @@ class _Training:
             batch_size=config.batch_size,
             seed=config.seed,
             epochs=stage.epochs,
+            placement=config.data.placement,
         )
 
 

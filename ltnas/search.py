@@ -41,6 +41,7 @@ from ltnas.data.long_tail import (
     second_long_tail,
 )
 from ltnas.data.patch_mask import check_patches
+from ltnas.data.skipped import write_skipped
 from ltnas.diagnostics.collapse import Collapsed
 from ltnas.loggers.choose import open_logger, pictures, publish
 from ltnas.plots.architecture import plot_architecture
@@ -89,6 +90,7 @@ def search(config: SearchConfig) -> Path:
     name = f"search-{config.scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, checksum_of_all(long_tail, second)) as folder:
         write_settings(folder, config)
+        write_skipped(folder, long_tail, second)
         masks = _space(config, long_tail, folder, console)
         if config.selection.reads_weights:
             staged = StagedSearch(config, accelerator, long_tail, masks, second)

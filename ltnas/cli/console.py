@@ -45,6 +45,14 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
     names, counts = long_tail.classes, long_tail.counts
     width = max(len(name) for name in names[:20])
     console.print(f"{heading}: {sum(counts):,} training images, subset {long_tail.checksum}")
+    for note in long_tail.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if long_tail.skipped:
+        console.print(
+            f"note: {len(long_tail.skipped):,} images could not be read and were left out; the run "
+            "folder lists them in skipped_images.txt",
+            soft_wrap=True,
+        )
     if long_tail.shortens_tail:
         kept, available = sum(counts), sum(long_tail.available)
         console.print(

@@ -68,8 +68,14 @@ class Data:
     """Pixels of padding on each side before the random crop; 0: no crop."""
     flip: bool = True
     """True to mirror images at random."""
+    split_seed: int = 0
+    """Seed of the choice of test images from a data set that has no split of its own."""
+    broken: str = "error"
+    """`error` to stop at an image that cannot be read, `skip` to leave it out and to list it."""
     subset_seed: int = 0
     """Seed of the long-tailed subset and of the halves; 0 gives the images of Cao et al."""
+    placement: str = "auto"
+    """Place of the images: on the training `device`, on the `host`, or the device if they fit."""
     cache: str | None = None
     """Folder in which decoded images are kept; None: the user's cache folder."""
     # Not the usual 20 and 100 images: they do not separate ten classes of hundreds of images.
@@ -95,6 +101,9 @@ class Data:
             f"data.crop_padding={self.crop_padding} must be 0 or more pixels",
         )
         require_seed("data.subset_seed", self.subset_seed)
+        require_seed("data.split_seed", self.split_seed)
+        require_choice("data.placement", self.placement, ("auto", "device", "host"))
+        require_choice("data.broken", self.broken, ("error", "skip"))
         if self.many_above is not None and self.few_below is not None:
             require(
                 # A class of n images is in both groups if many_above < n < few_below.

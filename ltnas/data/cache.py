@@ -4,88 +4,92 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import numpy as np
+import torch
 
-from ltnas.data.images import LabelledImages, Source
+from ltnas.data.decode import decode
+from ltnas.data.decoded_file import DecodedImages, NotStored, read_decoded, write_decoded
+from ltnas.data.images import LabelledImages
+from ltnas.data.listing import Listing
 from ltnas.errors import UserError
 
+FORMAT = 2
+"""Number of the rules by which images are decoded and stored; other numbers are not read."""
 
-def files_key(files: Iterable[Path], **settings: object) -> str:
+
+def listing_key(listing: Listing, **settings: object) -> str:
     """Return a key that changes with the path, size or modification time of any file.
 
+    It changes with the class numbers, too, which depend on more than the files.
+
     Args:
-        files: files that the cached value is made from.
-        settings: further values that the cached value depends on; they change the key, too.
+        listing: images of the data set.
+        settings: further values that the decoded images depend on.
 
     Raises:
         UserError: a file cannot be reached, for example a broken symbolic link.
     """
+    digest = hashlib.sha256(json.dumps([FORMAT, sorted(settings.items())]).encode())
     # Symbolic links are not resolved: the folder of a link determines the class of the image, and
     # several links may point to the same file.
-    parts = []
-    for file in files:
+    for file in listing.files:
         try:
             status = file.stat()
         except OSError as error:
             raise UserError(
                 f"{file} cannot be read ({error.strerror}): replace or remove it"
             ) from error
-        parts.append((str(file.absolute()), status.st_size, status.st_mtime_ns))
-    text = json.dumps([parts, sorted(settings.items())])
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+        digest.update(f"{file.absolute()} {status.st_size} {status.st_mtime_ns}\n".encode())
+    for split, part in listing.splits.items():
+        digest.update(split.encode() + np.asarray(part.labels, np.int64).tobytes())
+    return digest.hexdigest()[:20]
 
 
-def cached(folder: Path, name: str, key: str, decode: Callable[[], Source]) -> Source:
-    """Return the source cached under `name` and `key`; on a miss, call `decode` and store it.
+def decoded_images(
+    listing: Listing, cache: Path, name: str, size: int | None, broken: str
+) -> DecodedImages:
+    """Return the decoded images of a listing, from the cache if it has them.
 
     An unreadable cache file is replaced. If the cache cannot be written, a note is printed and the
-    decoded source is returned without being stored.
+    images are kept in memory.
 
     Args:
-        folder: cache folder; created if it is missing.
+        listing: images of the data set.
+        cache: cache folder; created if it is missing.
         name: name of the kind of source, the first part of the file name.
-        key: result of `files_key`, the second part of the file name.
-        decode: function that decodes the images.
+        size: see `decode`.
+        broken: see `decode`.
+
+    Raises:
+        UserError: see `decode`.
     """
-    path = folder / f"{name}-{key}.safetensors"
+    key = listing_key(listing, size=size, broken=broken)
+    path = cache / f"{name}-{key}.safetensors"
     try:
-        return _read(path)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        source = decode()
+        return read_decoded(path)
+    except (OSError, ValueError):
+        pass
     try:
-        _write(path, source)
-    except (OSError, SafetensorError) as error:
-        print(f"note: the decoded images could not be cached for the next run ({path}: {error})")
-    return source
+        write_decoded(path, listing, size, broken)
+        return read_decoded(path)
+    except NotStored as error:
+        print(f"note: the decoded images could not be cached for the next run ({error})")
+    return _in_memory(listing, size, broken)
 
 
-def _read(path: Path) -> Source:
-    with safe_open(path, framework="pt") as file:
-        classes = tuple(json.loads(file.metadata()["classes"]))
-        train, test = (
-            LabelledImages(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
-            for part in ("train", "test")
+def _in_memory(listing: Listing, size: int | None, broken: str) -> DecodedImages:
+    """Decode all images and keep them in memory."""
+    skipped: list[str] = []
+    parts = {}
+    for split, part in listing.splits.items():
+        decoded = list(decode(part.read(), size, broken))
+        images = [piece.images for piece in decoded if len(piece.images)]
+        read = torch.cat([piece.read for piece in decoded])
+        skipped.extend(name for piece in decoded for name in piece.skipped)
+        parts[split] = LabelledImages(
+            torch.cat(images) if images else torch.zeros(0, 3, 0, 0, dtype=torch.uint8),
+            torch.as_tensor(part.labels, dtype=torch.int64)[read],
         )
-    return Source(train, test, classes)
-
-
-def _write(path: Path, source: Source) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        f"{part}.{field}": getattr(getattr(source, part), field).contiguous()
-        for part in ("train", "test")
-        for field in ("images", "labels")
-    }
-    # Written under a temporary name of this process and renamed, so that no reader ever sees an
-    # incomplete file.
-    partial = path.parent / f"{path.name}.{os.getpid()}.partial"
-    try:
-        save_file(tensors, partial, {"classes": json.dumps(source.classes)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    return DecodedImages(parts, tuple(skipped))

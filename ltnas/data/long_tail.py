@@ -45,6 +45,8 @@ class LongTail:
         imbalance: name of the imbalance rule, for example `exp0.1`.
         groups: many-, medium- and few-shot classes.
         normalisation: mean and standard deviation of each channel.
+        notes: sentences for the user about how the data set was read.
+        skipped: names of the images that could not be read and were left out.
     """
 
     classes: tuple[str, ...]
@@ -58,6 +60,8 @@ class LongTail:
     imbalance: str
     groups: Groups
     normalisation: Normalisation
+    notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def checksum(self) -> str:
@@ -95,7 +99,7 @@ class LongTail:
     @property
     def image_size(self) -> int:
         """Width of the images in pixels."""
-        return self.train.images.shape[-1]
+        return self.train.size[1]
 
     @property
     def test_sets(self) -> TestSets:
@@ -135,7 +139,7 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     # Both subsets are selected with the same seed.
     train_indices = subset_indices(labels, counts, data.subset_seed)
     kept = torch.from_numpy(train_indices)
-    train = LabelledImages(source.train.images[kept], source.train.labels[kept])
+    train = source.train.select(kept)
     return LongTail(
         classes=source.classes,
         train=train,
@@ -147,7 +151,9 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
         available=class_counts(None, labels, classes),
         imbalance=imbalance.name,
         groups=shot_groups(counts, data.many_above, data.few_below),
-        normalisation=_normalisation(data, train.images),
+        normalisation=_normalisation(data, train),
+        notes=source.notes,
+        skipped=source.skipped,
     )
 
 
@@ -155,23 +161,28 @@ def _content_checksum(classes: tuple[str, ...], *parts: LabelledImages) -> str:
     """Return 64 hexadecimal digits that identify class names, images and labels."""
     digest = hashlib.sha256(json.dumps(classes).encode())
     for part in parts:
-        for tensor in (part.images, part.labels):
-            digest.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().ravel().data)
+        digest.update(f"torch.uint8 {[len(part), *part.stored.shape[1:]]}".encode())
+        for pixels in part.parts():
+            digest.update(pixels.contiguous().numpy().ravel().data)
+        digest.update(f"{part.labels.dtype} {list(part.labels.shape)}".encode())
+        digest.update(part.labels.contiguous().numpy().ravel().data)
     return digest.hexdigest()
 
 
-def _normalisation(data: Data, images: Tensor) -> Normalisation:
-    """Return the configured constants, or else those of the training images [N, 3, H, W]."""
+def _normalisation(data: Data, train: LabelledImages) -> Normalisation:
+    """Return the configured constants, or else those of the training images."""
     if data.mean is not None and data.std is not None:
         return Normalisation(tuple(data.mean), tuple(data.std))
-    # A histogram of byte values is exact and needs no float copy of the images.
+    # A histogram of byte values is exact and needs no float copy of the images, [3, 256].
+    counts = np.zeros((3, 256))
+    for pixels in train.parts():
+        for channel in range(3):
+            counts[channel] += torch.bincount(pixels[:, channel].flatten(), minlength=256).numpy()
     values = torch.arange(256, dtype=torch.float64) / 255
     mean, std = [], []
     # A channel without variation would have the standard deviation 0: it is at least 1e-3.
     for channel in range(3):
-        pixels = images[:, channel].numpy()
-        share = torch.from_numpy(np.bincount(pixels.ravel(), minlength=256) / pixels.size)
+        share = torch.from_numpy(counts[channel] / counts[channel].sum())
         mean.append(float((share * values).sum()))
         std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))
     return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std))

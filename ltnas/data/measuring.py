@@ -22,7 +22,7 @@ def measuring_batches(
         device: device of the batches.
     """
     chosen = torch.from_numpy(positions)
-    images = long_tail.train.images[chosen].to(device)
+    images = long_tail.train.take(chosen).to(device)
     labels = long_tail.train.labels[chosen].to(device)
     # Batches of equal sizes up to one image: a small last batch would have poor statistics.
     count = -(-len(positions) // size)

@@ -10,8 +10,9 @@ import torch
 from lightning.pytorch.utilities import CombinedLoader
 
 from ltnas.config import Branches, Mix, OneBranch, Sampler, TwoBranches
-from ltnas.data.images import LabelledImages
+from ltnas.data.augment import Normalisation
 from ltnas.data.long_tail import LongTail
+from ltnas.data.placement import PlacedImages, chosen_placement, place
 from ltnas.data.stream import Batch, Stream, View
 from ltnas.data.subset import Indices
 from ltnas.data.two_streams import TwoStreams
@@ -27,17 +28,16 @@ class TestBatches:
 
     __test__ = False  # pytest would collect the class because of its name
 
-    def __init__(self, data: LabelledImages, long_tail: LongTail) -> None:
-        self.data, self.normalisation = data, long_tail.normalisation
-        self.size = TEST_BATCH_SIZES.get(data.images.device.type, DEFAULT_TEST_BATCH_SIZE)
+    def __init__(self, data: PlacedImages, normalisation: Normalisation) -> None:
+        self.data, self.normalisation = data, normalisation
+        self.size = TEST_BATCH_SIZES.get(data.labels.device.type, DEFAULT_TEST_BATCH_SIZE)
 
     def __len__(self) -> int:
         return -(-len(self.data.labels) // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        image_batches = self.data.images.split(self.size)
-        label_batches = self.data.labels.split(self.size)
-        for images, labels in zip(image_batches, label_batches, strict=True):
+        positions = torch.arange(len(self.data.labels)).split(self.size)
+        for images, labels in self.data.batches(positions):
             yield Batch((self.normalisation.standardise_bytes(images),), labels)
 
 
@@ -95,6 +95,7 @@ class LongTailData(L.LightningDataModule):
         seed: seed of the run.
         epochs: number of epochs of the run.
         first_epoch: number of epochs of the stages before this one.
+        placement: `device`, `host` or `auto`, see `chosen_placement`.
     """
 
     def __init__(
@@ -105,21 +106,24 @@ class LongTailData(L.LightningDataModule):
         seed: int,
         epochs: int,
         first_epoch: int = 0,
+        placement: str = "auto",
     ) -> None:
         super().__init__()
+        self.placement = placement
         self.long_tail, self.streams = long_tail, streams
         self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
         self.first_epoch = first_epoch
 
     def setup(self, stage: str) -> None:
-        """Copy all images to the training device once."""
+        """Place all images once: on the training device if they fit."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        self.train_data = _to(self.long_tail.train, device)
+        train, test = self.long_tail.train, self.long_tail.test
         plans = self.streams.values()
-        others = {id(plan.long_tail): plan.long_tail for plan in plans if plan.long_tail}
-        self.other_data = {key: _to(other.train, device) for key, other in others.items()}
-        self.test_data = _to(self.long_tail.test, device)
+        others = {id(plan.long_tail): plan.long_tail.train for plan in plans if plan.long_tail}
+        kind = chosen_placement(self.placement, (train, *others.values(), test), device)
+        self.train_data, self.test_data = (place(data, device, kind) for data in (train, test))
+        self.other_data = {key: place(data, device, kind) for key, data in others.items()}
 
     def train_dataloader(self) -> CombinedLoader:
         """Return a loader of `{name: Batch}`; an epoch ends with the shortest stream."""
@@ -157,12 +161,8 @@ class LongTailData(L.LightningDataModule):
 
     def val_dataloader(self) -> TestBatches:
         """Return batches of all test images; test sets are evaluated on their predictions."""
-        return TestBatches(self.test_data, self.long_tail)
+        return TestBatches(self.test_data, self.long_tail.normalisation)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:
         """Return the batch as it is: it was made on the training device."""
         return batch
-
-
-def _to(data: LabelledImages, device: torch.device) -> LabelledImages:
-    return LabelledImages(data.images.to(device), data.labels.to(device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -9,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ltnas.config import InstanceSampler, Mix, NoMix, Sampler
-from ltnas.data.images import LabelledImages
 from ltnas.data.mixing import draw, mix_views
+from ltnas.data.placement import PlacedImages
 from ltnas.data.samplers import epoch_length, epoch_order
 from ltnas.data.seeds import derived_seed, generator
 
@@ -80,6 +81,20 @@ class Batch(NamedTuple):
         return Batch(tuple(map(change, self.views)), change(self.labels), partner)
 
 
+class _Plan(NamedTuple):
+    """Images and random numbers of a batch.
+
+    Args:
+        rows: positions of the images, int64 [B].
+        random: random numbers, [B, draws].
+        pairs: see `Stream._mixed_batch`; empty without mixing.
+    """
+
+    rows: Tensor
+    random: Tensor
+    pairs: Tensor = torch.empty(0, dtype=torch.int64)
+
+
 class Stream:
     """Iterable over the full batches of an epoch; call `set_epoch` before each epoch.
 
@@ -87,7 +102,7 @@ class Stream:
     row of it, so that the images of a step do not depend on the number of devices.
 
     Args:
-        data: all images, on the training device.
+        data: all images.
         indices: positions of the stream's images in `data`, int64 [N].
         batch_size: number of images of a batch, all ranks together. A stream with fewer images
             gives a single batch of all of them.
@@ -104,7 +119,7 @@ class Stream:
 
     def __init__(
         self,
-        data: LabelledImages,
+        data: PlacedImages,
         indices: Tensor,
         batch_size: int,
         views: tuple[View, ...],
@@ -143,6 +158,16 @@ class Stream:
         return self.length // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
+        mix = self.mix
+        plans = self._own_plans() if mix is None else self._mixed_plans()
+        plans, for_rows = itertools.tee(plans)  # images may be read ahead of their batch
+        pixels = self.data.batches(plan.rows for plan in for_rows)
+        for step, (plan, (images, labels)) in enumerate(zip(plans, pixels, strict=True)):
+            batch = self._batch(images, labels, plan.random)
+            yield batch if mix is None else self._mixed_batch(mix, batch, plan.pairs, step)
+
+    def _drawn(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield positions [batch_size] and random numbers [batch_size, draws] of whole batches."""
         order = epoch_order(
             self.sampler_config,
             self.labels,
@@ -150,32 +175,38 @@ class Stream:
             generator(*self.key, self.epoch),
         ).split(self.batch_size)
         draws = sum(view.draws for view in self.views)
-        rows = slice(self.rank, None, self.ranks)  # rows of this rank in the whole batch
         for step in range(len(self)):
             # A generator per step: the draws do not depend on earlier steps.
             step_generator = generator(*self.key, self.epoch, step + 1)
             random = torch.rand(self.batch_size, draws, generator=step_generator)
-            if self.mix is None:
-                yield self._batch(self.indices[order[step][rows]], random[rows])
-            else:
-                yield self._mixed_batch(self.mix, self.indices[order[step]], random, step)
+            yield self.indices[order[step]], random
 
-    def _mixed_batch(self, mix: Mix, indices: Tensor, random: Tensor, step: int) -> Batch:
+    def _own_plans(self) -> Iterator[_Plan]:
+        """Yield the plans of this rank's rows of each batch."""
+        rows = slice(self.rank, None, self.ranks)
+        for indices, random in self._drawn():
+            yield _Plan(indices[rows], random[rows])
+
+    def _mixed_plans(self) -> Iterator[_Plan]:
+        """Yield the plans of this rank's rows and of the next row of each in the whole batch."""
+        for indices, random in self._drawn():
+            # The next row usually belongs to another rank; each row is augmented here only once.
+            own_rows = torch.arange(self.rank, len(indices), self.ranks)
+            pairs = torch.cat([own_rows, (own_rows + 1) % len(indices)])
+            rows, positions = pairs.unique(return_inverse=True)
+            yield _Plan(indices[rows], random[rows], positions)
+
+    def _mixed_batch(self, mix: Mix, batch: Batch, pairs: Tensor, step: int) -> Batch:
         """Return this rank's rows of a batch, each mixed with the next row of the whole batch.
 
         Args:
             mix: way of mixing.
-            indices: positions of the images of the whole batch in `data`, [batch_size].
-            random: random numbers of the whole batch, [batch_size, draws].
+            batch: views of the rows that are mixed, each once.
+            pairs: positions in `batch` of this rank's rows, then of the rows mixed with them.
             step: number of the batch in the epoch, from 0.
         """
-        # The next row usually belongs to another rank; each row is augmented here only once.
-        own_rows = torch.arange(self.rank, len(indices), self.ranks)
-        pairs = torch.cat([own_rows, (own_rows + 1) % len(indices)])
-        rows, positions = pairs.unique(return_inverse=True)
-        batch = self._batch(indices[rows], random[rows])
-        first, second = positions.to(batch.labels.device).chunk(2)
-        draws = draw(mix.alpha, len(indices), derived_seed(*self.key, self.epoch, step + 1, 1))
+        first, second = pairs.to(batch.labels.device).chunk(2)
+        draws = draw(mix.alpha, self.batch_size, derived_seed(*self.key, self.epoch, step + 1, 1))
         views, shares = mix_views(
             mix,
             tuple(view[first] for view in batch.views),
@@ -184,11 +215,9 @@ class Stream:
         )
         return Batch(views, batch.labels[first], Partner((), batch.labels[second], shares))
 
-    def _batch(self, indices: Tensor, random: Tensor) -> Batch:
+    def _batch(self, images: Tensor, labels: Tensor, random: Tensor) -> Batch:
         """Return the views of some images, made from random numbers [B, draws]."""
-        device = self.data.images.device
-        indices = indices.to(device, non_blocking=True)
-        images = self.data.images[indices]  # uint8 [B, 3, H, W]
-        parts = random.to(device, non_blocking=True).split([view.draws for view in self.views], 1)
-        views = tuple(view(images, part) for view, part in zip(self.views, parts, strict=True))
-        return Batch(views, self.data.labels[indices])
+        parts = random.to(images.device, non_blocking=True)
+        draws = parts.split([view.draws for view in self.views], 1)
+        views = tuple(view(images, part) for view, part in zip(self.views, draws, strict=True))
+        return Batch(views, labels)

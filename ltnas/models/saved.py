@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ltnas.data.augment import Normalisation
-from ltnas.data.sources.decode import decode_image
+from ltnas.data.decode import decode_image
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
 from ltnas.models.build import described_network

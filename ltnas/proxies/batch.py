@@ -70,7 +70,7 @@ def draw_batch(long_tail: LongTail, size: int, seed: int, kind: str = "balanced"
         seed: seed of the draw.
         kind: one of `POSITIONS`.
     """
-    images, labels = long_tail.train.images, long_tail.train.labels
+    labels = long_tail.train.labels
     drawn = POSITIONS[kind](labels, size, generator(seed))
-    normalised = long_tail.normalisation.standardise_bytes(images[drawn])
+    normalised = long_tail.normalisation.standardise_bytes(long_tail.train.take(drawn))
     return ProxyBatch(normalised, labels[drawn], len(long_tail.classes))

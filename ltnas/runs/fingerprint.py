@@ -29,7 +29,10 @@ COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConf
 """Configuration class of each command that makes run folders."""
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
-FREE_KEYS = {"resume", "runs", "logger", "trainer", "data.cache", "graphs", "second_data.cache"}
+FREE_KEYS = {
+    *("resume", "runs", "logger", "trainer", "graphs"),
+    *(f"{data}.{key}" for data in ("data", "second_data") for key in ("cache", "placement")),
+}
 """Keys that a resumed run may change, because the result depends on them by rounding at most."""
 
 

@@ -12,6 +12,8 @@ import torch
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Parameter numbers of glibc's `mallopt`."""
+CGROUP = Path("/sys/fs/cgroup")
+"""Folder with the limits of the container that the process is in."""
 
 
 def keep_freed_memory() -> None:
@@ -46,3 +48,23 @@ def process_peak() -> int:
                 return int(line.split()[1]) * 2**10
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def available_memory(device: torch.device) -> float:
+    """Return the memory in bytes that is left on a device; infinity where it is not known.
+
+    For a CPU it is what the kernel can give without swapping, or less in a container with a limit.
+    """
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    available = float("inf")
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 2**10
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the limit is `max`
+        limit, used = (
+            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
+        )
+        available = min(available, limit - used)
+    return available

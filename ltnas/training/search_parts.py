@@ -264,6 +264,7 @@ def build_data(
         seed=config.seed,
         epochs=config.epochs,
         first_epoch=stage.first_epoch if stage else 0,
+        placement=config.data.placement,
     )
 
 

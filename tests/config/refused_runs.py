@@ -44,6 +44,9 @@ REFUSED = {
     "parquet root": (lambda: c.Data("cifar10_parquet"), "data=cifar10_parquet", "add data.root="),
     "image size": (lambda: c.Data(image_size=3), "data.image_size=3", "take 4 or more"),
     "padding": (lambda: c.Data(crop_padding=-1), "data.crop_padding=-1", "0 or more"),
+    "split seed": (lambda: c.Data(split_seed=-1), "data.split_seed=-1", "[0, 4294967295]"),
+    "placement": (lambda: c.Data(placement="disk"), "data.placement=disk", "auto, device, host"),
+    "broken images": (lambda: c.Data(broken="keep"), "data.broken=keep", "error, skip"),
     "subset seed": (lambda: c.Data(subset_seed=-1), "data.subset_seed=-1", "[0, 4294967295]"),
     "groups that overlap": (
         lambda: c.Data(few_below=100, many_above=50),

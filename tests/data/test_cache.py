@@ -1,40 +1,70 @@
 """Cache of decoded images: used if it matches the files, and harmless if it fails."""
 
+import io
 import os
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ltnas.data.cache import cached, files_key
-from ltnas.data.images import LabelledImages, Source
-from ltnas.data.sources import folder
-from ltnas.data.sources.folder import load_folder
+from ltnas.config import Data
+from ltnas.data import decode as decoding
+from ltnas.data import decoded_file
+from ltnas.data.cache import decoded_images, listing_key
+from ltnas.data.listing import EncodedImage, EncodedImages, Listing, of_files
+from ltnas.data.sources import load_source
+from ltnas.data.stored_images import StoredImages
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import cache_folder
 
 
-def make_source(seed=0):
-    generator = torch.Generator().manual_seed(seed)
+def make_pixels(seed=0):
+    """Pixels of five training and three test images, each [N, 4, 5, 3]."""
+    generator = np.random.RandomState(seed)
+    return {
+        "train": generator.randint(0, 256, (5, 4, 5, 3)).astype(np.uint8),
+        "test": generator.randint(0, 256, (3, 4, 5, 3)).astype(np.uint8),
+    }
 
-    def part(count):
-        images = torch.randint(0, 256, (count, 3, 4, 5), generator=generator, dtype=torch.uint8)
-        return LabelledImages(images, torch.arange(count) % 2)
 
-    return Source(part(5), part(3), ("café", "tea"))
+def make_listing(pixels, files=()):
+    """Listing of images that are given by their pixels; None for an image that is broken."""
+
+    def part(images):
+        def open_image(image):
+            if image is None:
+                raise UserError("an image is broken")
+            return Image.fromarray(image)
+
+        def read():
+            for number, image in enumerate(images):
+                yield EncodedImage(f"image {number}", partial(open_image, image))
+
+        return EncodedImages([number % 2 for number in range(len(images))], read)
+
+    return Listing(("a", "b"), {name: part(images) for name, images in pixels.items()}, files)
 
 
-def same(first, second):
-    return first.classes == second.classes and all(
-        torch.equal(getattr(getattr(first, part), field), getattr(getattr(second, part), field))
-        for part in ("train", "test")
-        for field in ("images", "labels")
+def load(folder, listing, name="name", broken="error"):
+    return decoded_images(listing, folder, name, None, broken)
+
+
+def holds(decoded, pixels):
+    """True if the decoded images are these, with the labels 0, 1, 0, ..."""
+    return list(decoded.parts) == list(pixels) and all(
+        torch.equal(decoded.parts[split].images, torch.from_numpy(images).permute(0, 3, 1, 2))
+        and decoded.parts[split].labels.tolist() == [n % 2 for n in range(len(images))]
+        for split, images in pixels.items()
     )
 
 
-def fail():
-    raise AssertionError("decoded again")
+def unreadable(pixels):
+    """Listing with the key of these images, of which none can be decoded."""
+    return make_listing({split: [None] * len(images) for split, images in pixels.items()})
 
 
 @pytest.fixture
@@ -53,72 +83,135 @@ def images(tmp_path):
 def count_decoded(monkeypatch):
     """Function that returns the number of images decoded since the test began."""
     decoded = []
-    real = folder.decode
+    real = decoding.decode_image
 
-    def decode(items, size):
-        decoded.extend(name for name, _ in items)
-        return real(items, size)
+    def decode_image(name, *args):
+        decoded.append(name)
+        return real(name, *args)
 
-    monkeypatch.setattr(folder, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode_image)
     return lambda: len(decoded)
 
 
 def test_what_is_stored_comes_back_and_is_not_decoded_again(tmp_path):
-    source = make_source()
-    assert same(cached(tmp_path / "new" / "cache", "name", "key", lambda: source), source)
-    again = cached(tmp_path / "new" / "cache", "name", "key", fail)
-    assert same(again, source)
-    assert again.train.images.dtype == torch.uint8
-    assert again.train.labels.dtype == torch.int64
+    pixels = make_pixels()
+    assert holds(load(tmp_path / "new" / "cache", make_listing(pixels)), pixels)
+    again = load(tmp_path / "new" / "cache", unreadable(pixels))
+    assert holds(again, pixels)
+    assert again.parts["train"].images.dtype == torch.uint8
+    assert again.parts["train"].labels.dtype == torch.int64
 
 
-def test_images_that_are_not_contiguous_are_stored_too(tmp_path):
-    source = make_source()
-    turned = LabelledImages(source.train.images.transpose(2, 3), source.train.labels)
-    source = Source(turned, source.test, source.classes)
-    cached(tmp_path, "name", "key", lambda: source)
-    assert same(cached(tmp_path, "name", "key", fail), source)
+def test_files_have_the_format_of_safetensors(tmp_path):
+    from safetensors.torch import load_file
+
+    pixels = make_pixels()
+    load(tmp_path, make_listing(pixels))
+    (path,) = tmp_path.iterdir()
+    tensors = load_file(path)
+    assert torch.equal(tensors["test.images"], torch.from_numpy(pixels["test"]).permute(0, 3, 1, 2))
+    assert tensors["train.labels"].tolist() == [0, 1, 0, 1, 0]
 
 
-@pytest.mark.parametrize("other", [("other", "key"), ("name", "other")])
-def test_another_name_or_key_is_another_source(tmp_path, other):
-    first, second = make_source(1), make_source(2)
-    cached(tmp_path, "name", "key", lambda: first)
-    assert same(cached(tmp_path, *other, lambda: second), second)
-    assert same(cached(tmp_path, "name", "key", fail), first)
+def test_images_decoded_in_several_parts_are_one_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "PART", 2)
+    pixels = make_pixels()
+    assert holds(load(tmp_path, make_listing(pixels)), pixels)
+
+
+def test_pixels_stay_in_the_file_until_they_are_asked_for(tmp_path):
+    pixels = make_pixels()
+    train = load(tmp_path, make_listing(pixels)).parts["train"]
+    assert isinstance(train.stored, StoredImages)
+    expected = torch.from_numpy(pixels["train"]).permute(0, 3, 1, 2)
+    assert torch.equal(train.take(torch.tensor([3, 0, 3])), expected[[3, 0, 3]])
+    part = train.select(torch.tensor([4, 1, 2])).select(torch.tensor([2, 0]))
+    assert torch.equal(part.images, expected[[2, 4]])
+    assert part.labels.tolist() == [0, 0]
+    assert (len(part), part.size, part.bytes) == (2, (4, 5), 2 * 3 * 4 * 5)
+
+
+def test_parts_of_images_are_all_of_them_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("ltnas.data.images.PART_BYTES", 130)  # an image has 60 bytes
+    pixels = make_pixels()
+    train = load(tmp_path, make_listing(pixels)).parts["train"]
+    expected = torch.from_numpy(pixels["train"]).permute(0, 3, 1, 2)
+    for data, order in (
+        (train, [0, 1, 2, 3, 4]),
+        (train.select(torch.tensor([4, 0, 2])), [4, 0, 2]),
+    ):
+        parts = list(data.parts())
+        assert [len(part) for part in parts] == [2] * (len(order) // 2) + [1]
+        assert torch.equal(torch.cat(parts), expected[order])
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_broken_images_are_left_out_and_named(tmp_path, stored, capsys):
+    (tmp_path / "file").write_text("in the way")
+    folder = tmp_path / "cache" if stored else tmp_path / "file" / "cache"
+    pixels = make_pixels()
+    images = {"train": list(pixels["train"]), "test": list(pixels["test"])}
+    images["train"][1] = images["train"][4] = images["test"][0] = None
+    for _ in range(2):
+        decoded = load(folder, make_listing(images), broken="skip")
+        train, test = decoded.parts["train"], decoded.parts["test"]
+        assert train.labels.tolist() == [0, 0, 1]
+        assert test.labels.tolist() == [1, 0]
+        kept = torch.from_numpy(pixels["train"][[0, 2, 3]]).permute(0, 3, 1, 2)
+        assert torch.equal(train.images, kept)
+        assert decoded.skipped == ("image 1", "image 4", "image 0")
+
+
+def test_another_name_or_treatment_is_another_file(tmp_path):
+    first, second = make_pixels(1), make_pixels(2)
+    load(tmp_path, make_listing(first))
+    assert holds(load(tmp_path, make_listing(second), name="other"), second)
+    assert holds(load(tmp_path, make_listing(second), broken="skip"), second)
+    assert holds(load(tmp_path, unreadable(first)), first)
 
 
 def test_a_cache_folder_holds_finished_files_only(tmp_path):
-    cached(tmp_path, "name", "key", make_source)
-    assert [path.name for path in tmp_path.iterdir()] == ["name-key.safetensors"]
+    load(tmp_path, make_listing(make_pixels()))
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("name-")
+    assert path.suffix == ".safetensors"
 
 
 @pytest.mark.parametrize("left", [0, 5, 100, -1])
 def test_a_truncated_file_is_made_anew(tmp_path, left):
-    source = make_source()
-    cached(tmp_path, "name", "key", lambda: source)
+    load(tmp_path, make_listing(make_pixels()))
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:left])
-    other = make_source(1)
-    assert same(cached(tmp_path, "name", "key", lambda: other), other)
-    assert same(cached(tmp_path, "name", "key", fail), other)
+    other = make_pixels(1)
+    assert holds(load(tmp_path, make_listing(other)), other)
+    assert holds(load(tmp_path, unreadable(other)), other)
 
 
-@pytest.mark.parametrize("metadata", [None, {"classes": "not json"}, {"other": "x"}])
-def test_a_file_of_another_kind_is_made_anew(tmp_path, metadata):
+@pytest.mark.parametrize("content", [b"", b"text", b"\x02\0\0\0\0\0\0\0[]", b"\xff" * 40])
+def test_a_file_of_another_kind_is_made_anew(tmp_path, content):
+    pixels = make_pixels()
+    load(tmp_path, make_listing(pixels))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(content)
+    assert holds(load(tmp_path, make_listing(pixels)), pixels)
+    assert holds(load(tmp_path, unreadable(pixels)), pixels)
+
+
+def test_weights_in_the_place_of_images_are_replaced(tmp_path):
     from safetensors.torch import save_file
 
-    save_file({"weights": torch.ones(3)}, tmp_path / "name-key.safetensors", metadata)
-    source = make_source()
-    assert same(cached(tmp_path, "name", "key", lambda: source), source)
-    assert same(cached(tmp_path, "name", "key", fail), source)
+    pixels = make_pixels()
+    load(tmp_path, make_listing(pixels))
+    (path,) = tmp_path.iterdir()
+    save_file({"weights": torch.ones(3)}, path, {"classes": "two"})
+    assert holds(load(tmp_path, make_listing(pixels)), pixels)
 
 
 def test_a_cache_that_cannot_be_written_is_not_needed(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")  # root may write in spite of permissions
-    source = make_source()
+    pixels = make_pixels()
     for _ in range(2):
-        assert same(cached(tmp_path / "file" / "cache", "name", "key", lambda: source), source)
+        assert holds(load(tmp_path / "file" / "cache", make_listing(pixels)), pixels)
         out, err = capsys.readouterr()
         assert out.startswith("note: the decoded images could not be cached for the next run")
         assert str(tmp_path / "file" / "cache") in out
@@ -127,23 +220,36 @@ def test_a_cache_that_cannot_be_written_is_not_needed(tmp_path, capsys):
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_finished(tmp_path, monkeypatch, capsys):
-    def save_half(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise OSError("no space left on device")
+    class Full(io.BytesIO):
+        def write(self, content):
+            raise OSError("no space left on device")
 
-    monkeypatch.setattr("ltnas.data.cache.save_file", save_half)
-    source = make_source()
-    assert same(cached(tmp_path, "name", "key", lambda: source), source)
+    def open_full(path, mode):
+        if mode == "rb":
+            return real(path, mode)
+        path.touch()
+        return Full()
+
+    real = Path.open
+    monkeypatch.setattr(Path, "open", open_full)
+    pixels = make_pixels()
+    assert holds(load(tmp_path, make_listing(pixels)), pixels)
     assert list(tmp_path.iterdir()) == []
     assert "no space left on device" in capsys.readouterr().out
 
 
-def test_a_source_that_cannot_be_decoded_leaves_nothing(tmp_path):
-    def broken():
-        raise UserError("an image is broken")
+def test_a_disk_without_room_is_seen_before_images_are_decoded(tmp_path, monkeypatch, capsys):
+    usage = SimpleNamespace(free=1000)
+    monkeypatch.setattr(decoded_file.shutil, "disk_usage", lambda folder: usage)
+    pixels = make_pixels()
+    decoded_images(make_listing(pixels), tmp_path, "name", 16, "error")
+    assert "0.0 GB are free" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
+
+def test_a_source_that_cannot_be_decoded_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="an image is broken"):
-        cached(tmp_path, "name", "key", broken)
+        load(tmp_path, unreadable(make_pixels()))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,48 +262,68 @@ def test_the_folder_is_the_one_given_or_the_users(tmp_path, monkeypatch):
     assert cache_folder(None) == tmp_path / ".cache" / "ltnas"
 
 
-def test_a_key_changes_with_path_size_time_order_and_settings(tmp_path):
+def test_a_key_changes_with_path_size_time_order_labels_and_settings(tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_text("one")
     second.write_text("two")
     os.utime(first, ns=(0, 10**18))
     os.utime(second, ns=(0, 10**18))
-    keys = [files_key([first, second], size=None), files_key([second, first], size=None)]
-    assert files_key([first, second], size=None) == keys[0]
-    keys.append(files_key([first], size=None))
-    keys.append(files_key([first, second], size=8))
+
+    def key(*files, labels=(0, 1), split="train", **settings):
+        listing = Listing(("x", "y"), {split: of_files(files, labels)}, files)
+        return listing_key(listing, **settings)
+
+    keys = [key(first, second), key(second, first)]
+    assert key(first, second) == keys[0]
+    keys.append(key(first))
+    keys.append(key(first, second, size=8))
+    keys.append(key(first, second, labels=(1, 0)))
+    keys.append(key(first, second, split="test"))
     os.utime(second, ns=(0, 10**18 + 1))
-    keys.append(files_key([first, second], size=None))
+    keys.append(key(first, second))
     second.write_text("three")
     os.utime(second, ns=(0, 10**18))
-    keys.append(files_key([first, second], size=None))
+    keys.append(key(first, second))
     second.rename(tmp_path / "c")
-    keys.append(files_key([first, tmp_path / "c"], size=None))
-    assert len(set(keys)) == len(keys) == 7
+    keys.append(key(first, tmp_path / "c"))
+    assert len(set(keys)) == len(keys) == 9
 
 
 def test_a_key_is_of_a_file_and_not_of_the_way_it_is_written(tmp_path, monkeypatch):
     (tmp_path / "a").write_text("one")
     monkeypatch.chdir(tmp_path)
     (relative,) = (path for path in type(tmp_path)(".").iterdir())
-    assert files_key([relative]) == files_key([tmp_path / "a"])
+    keys = [listing_key(Listing((), {}, [path])) for path in (relative, tmp_path / "a")]
+    assert keys[0] == keys[1]
+
+
+def load_folder(root, cache, **settings):
+    return load_source(Data("folder", str(root), cache=str(cache), **settings))
+
+
+def same(first, second):
+    return first.classes == second.classes and all(
+        torch.equal(getattr(getattr(first, part), field), getattr(getattr(second, part), field))
+        for part in ("train", "test")
+        for field in ("images", "labels")
+    )
 
 
 def test_the_second_load_of_a_folder_decodes_nothing(images, tmp_path, count_decoded):
-    first = load_folder(str(images), None, tmp_path / "cache")
+    first = load_folder(images, tmp_path / "cache")
     assert count_decoded() == 6
-    assert same(load_folder(str(images), None, tmp_path / "cache"), first)
+    assert same(load_folder(images, tmp_path / "cache"), first)
     assert count_decoded() == 6
-    load_folder(str(images), 4, tmp_path / "cache")
+    load_folder(images, tmp_path / "cache", image_size=4)
     assert count_decoded() == 12
-    load_folder(str(images), None, tmp_path / "elsewhere")
+    load_folder(images, tmp_path / "elsewhere")
     assert count_decoded() == 18
 
 
 def test_a_file_that_changed_is_seen(images, tmp_path, count_decoded):
-    before = load_folder(str(images), None, tmp_path / "cache")
+    before = load_folder(images, tmp_path / "cache")
     Image.fromarray(np.full((6, 6, 3), 77, np.uint8)).save(images / "a" / "0.png")
-    after = load_folder(str(images), None, tmp_path / "cache")
+    after = load_folder(images, tmp_path / "cache")
     assert count_decoded() == 12
     assert (after.train.images[0] == 77).all()
     assert torch.equal(after.train.images[1:], before.train.images[1:])
@@ -209,9 +335,9 @@ def test_a_link_that_moves_to_another_class_is_seen(images, tmp_path):
         (links / label).mkdir(parents=True)
         for number in numbers:
             (links / label / f"{label}{number}.png").symlink_to(images / label / f"{number}.png")
-    before = load_folder(str(links), None, tmp_path / "cache")
+    before = load_folder(links, tmp_path / "cache")
     assert before.train.labels.tolist() == [0, 0, 1, 1]
     # Images and their order stay, but one more of them belongs to class b.
     (links / "a" / "a2.png").rename(links / "b" / "a2.png")
-    after = load_folder(str(links), None, tmp_path / "cache")
+    after = load_folder(links, tmp_path / "cache")
     assert after.train.labels.tolist() == [0, 1, 1, 1]

@@ -7,8 +7,8 @@ import torch
 
 from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView
-from ltnas.data.images import LabelledImages
 from ltnas.data.patch_mask import PatchMask, check_patches
+from ltnas.data.placement import OnDevice
 from ltnas.data.stream import Stream
 from ltnas.errors import UserError
 
@@ -56,7 +56,7 @@ def stream(rank=0, ranks=1):
     )
     view = PlainView(Normalisation((0.5,) * 3, (0.25,) * 3), padding=1, flip=True)
     return Stream(
-        LabelledImages(images, torch.arange(24) % 3),
+        OnDevice(images, torch.arange(24) % 3),
         torch.arange(24),
         batch_size=8,
         views=(view, PatchMask(8, 8, 2, 0.5)),

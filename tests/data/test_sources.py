@@ -15,8 +15,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from ltnas.config import Data
+from ltnas.data.decode import decode
+from ltnas.data.listing import EncodedImage
 from ltnas.data.sources import load_source
-from ltnas.data.sources.decode import decode
 from ltnas.data.sources.digits import every_fifth
 from ltnas.data.sources.resize import resize
 from ltnas.errors import UserError
@@ -115,16 +116,23 @@ def test_a_folder_with_train_and_test(split_folder, load):
     assert torch.equal(torch.cat([source.train.images, source.test.images]), expected)
 
 
-def test_a_folder_without_train_and_test_holds_out_every_fifth(flat_folder, load):
-    source = load("folder", flat_folder)
-    assert source.classes == ("a", "b", "c")
-    assert source.train.labels.tolist() == [0] * 5 + [1, 2]
-    assert source.test.labels.tolist() == [0, 0, 1]
-    a, b = 10 * ord("a"), 10 * ord("b")
-    held_out = [as_tensor(picture(number)) for number in (a + 1, a + 6, b + 1)]
-    assert torch.equal(source.test.images, torch.stack(held_out))
-    kept = [as_tensor(picture(a + number)) for number in (0, 2, 3, 4, 5)]
-    assert torch.equal(source.train.images[:5], torch.stack(kept))
+def test_a_folder_without_train_and_test_holds_out_a_fifth_of_each_class(flat_folder, load):
+    """The folder has seven images of class a, two of class b and one of class c."""
+    counts = {"a": 7, "b": 2, "c": 1}
+    numbers = [10 * ord(name) + number for name in counts for number in range(counts[name])]
+    pixels = sorted(as_tensor(picture(number)).numpy().tobytes() for number in numbers)
+    splits = []
+    for seed in (0, 0, 1, 2, 3):
+        source = load("folder", flat_folder, split_seed=seed)
+        assert source.classes == ("a", "b", "c")
+        assert source.train.labels.tolist() == [0] * 5 + [1, 2]
+        assert source.test.labels.tolist() == [0, 0, 1]
+        images = torch.cat([source.train.images, source.test.images])
+        everything = [image.tobytes() for image in images.numpy()]
+        assert sorted(everything) == pixels
+        splits.append(everything)
+    assert splits[0] == splits[1]
+    assert len({tuple(split) for split in splits}) > 2
 
 
 def test_images_of_a_folder_are_scaled_to_the_short_side_and_cut_to_the_middle(tmp_path, load):
@@ -652,13 +660,16 @@ def test_resize_keeps_what_has_the_size_and_does_parts_as_the_whole():
     assert torch.equal(resize(even, 9), torch.full((1, 3, 9, 9), 200, dtype=torch.uint8))
 
 
-def test_decode_keeps_the_order_of_many_images():
+def test_decode_keeps_the_order_of_many_images(monkeypatch):
+    monkeypatch.setattr("ltnas.data.decode.PART", 15)
     items = [
-        (str(number), lambda number=number: io.BytesIO(encoded(picture(number))))
+        EncodedImage(str(number), lambda number=number: io.BytesIO(encoded(picture(number))))
         for number in range(40)
     ]
     expected = torch.stack([as_tensor(picture(number)) for number in range(40)])
-    assert torch.equal(decode(items, None), expected)
+    pieces = list(decode(items, None, "error"))
+    assert [len(piece.images) for piece in pieces] == [15, 15, 10]
+    assert torch.equal(torch.cat([piece.images for piece in pieces]), expected)
 
 
 @pytest.mark.parametrize("source", ["folder", "cifar10", "cifar10_parquet"])

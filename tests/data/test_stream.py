@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ltnas import config as c
-from ltnas.data.images import LabelledImages
+from ltnas.data.placement import OnDevice
 from ltnas.data.seeds import generator
 from ltnas.data.stream import Stream
 
@@ -24,7 +24,7 @@ class ShowDraws:
 
 IMAGES = 53
 # Image i has pixels i and label i, so that each row tells which image it is.
-DATA = LabelledImages(
+DATA = OnDevice(
     torch.arange(IMAGES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).contiguous(),
     torch.arange(IMAGES),
 )
@@ -56,7 +56,7 @@ def same(first, second):
 
 def test_a_sampler_decides_length_and_order():
     labels = torch.tensor([0] * 40 + [1] * 8 + [2] * 5)
-    data = LabelledImages(DATA.images, labels)
+    data = OnDevice(DATA.images, labels)
 
     def shown(sampler, epoch, epochs=10, **ranks):
         settings = {"seed": 0, "number": 0, "sampler": sampler, "epochs": epochs, **ranks}

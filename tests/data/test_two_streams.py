@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from ltnas import config as c
-from ltnas.data.images import LabelledImages
+from ltnas.data.placement import OnDevice
 from ltnas.data.stream import Stream
 from ltnas.data.two_streams import TwoStreams
 
 LABELS = torch.tensor([0] * 40 + [1] * 8 + [2] * 5)
-DATA = LabelledImages(torch.zeros(53, 3, 2, 2, dtype=torch.uint8), LABELS)
+DATA = OnDevice(torch.zeros(53, 3, 2, 2, dtype=torch.uint8), LABELS)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from PIL import Image
 
 import ltnas
 from ltnas.data.augment import Normalisation
-from ltnas.data.sources.decode import decode
+from ltnas.data.decode import decode
 from ltnas.errors import UserError
 from ltnas.models.network import Network
 from ltnas.space.genotype import load_genotype

@@ -51,7 +51,7 @@ def test_a_batch_is_a_function_of_its_seed(long_tail):
 
 def test_images_are_normalised_and_keep_their_labels(long_tail):
     one = dataclasses.replace(
-        long_tail, train=dataclasses.replace(long_tail.train, images=long_tail.train.images * 0)
+        long_tail, train=dataclasses.replace(long_tail.train, stored=long_tail.train.stored[:] * 0)
     )
     batch = draw_batch(one, 20, seed=0)
     black = [-mean / std for mean, std in zip(*dataclasses.astuple(one.normalisation), strict=True)]

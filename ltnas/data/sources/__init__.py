@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from pathlib import Path
 
 from ltnas.config import Data
+from ltnas.data.cache import decoded_images
 from ltnas.data.images import Source
+from ltnas.data.listing import Listing
 from ltnas.data.sources.cifar10 import load_cifar10
 from ltnas.data.sources.digits import load_digits
-from ltnas.data.sources.folder import load_folder
-from ltnas.data.sources.parquet import load_parquet
+from ltnas.data.sources.folder import list_folder
+from ltnas.data.sources.parquet import list_parquet
+from ltnas.data.splits import complete
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import cache_folder
 
@@ -26,16 +31,37 @@ def load_source(data: Data) -> Source:
     match data.source:
         case "cifar10":
             source = load_cifar10(data.root, data.image_size, cache)
-        case "cifar10_parquet":
-            source = load_parquet(str(data.root), data.image_size, cache)
-        case "folder":
-            source = load_folder(str(data.root), data.image_size, cache)
         case "digits":
             source = load_digits(data.image_size)
-        case name:
-            raise ValueError(f"{name} is not a value on the data axis")
+        case _:
+            source = _decoded(data, list_images(data), cache)
     _check(data.source, source)
     return source
+
+
+def list_images(data: Data) -> Listing:
+    """List the images of a data set of encoded images, without decoding them.
+
+    Raises:
+        UserError: see the function of the source.
+        ValueError: the name of the source is unknown.
+    """
+    match data.source:
+        case "cifar10_parquet":
+            return list_parquet(str(data.root))
+        case "folder":
+            return list_folder(str(data.root))
+        case name:
+            raise ValueError(f"{name} is not a value on the data axis")
+
+
+def _decoded(data: Data, listing: Listing, cache: Path) -> Source:
+    """Decode the images of a listing, unless the cache has them."""
+    decoded = decoded_images(
+        listing, cache=cache, name=data.source, size=data.image_size, broken=data.broken
+    )
+    source = complete(decoded.parts, listing.classes, listing.notes, data.split_seed)
+    return dataclasses.replace(source, skipped=decoded.skipped)
 
 
 def _check(name: str, source: Source) -> None:
@@ -63,10 +89,11 @@ def _check(name: str, source: Source) -> None:
             f"data={name} has no test image: add a folder `test` beside `train`, or a second image "
             "to a class, of which one is then held out"
         )
-    shapes = [part.images.shape for part in (source.train, source.test)]
-    if shapes[0][2:] != shapes[1][2:]:
-        train, test = (f"{shape[3]}x{shape[2]}" for shape in shapes)
-        raise UserError(
-            f"training images are {train} pixels, test images {test}: scale them to one size, for "
-            "example with data.image_size=32"
-        )
+    sizes = {name: part.size for name, part in source.parts.items()}
+    for name, (height, width) in sizes.items():
+        if (height, width) != source.train.size:
+            train = "{1}x{0}".format(*source.train.size)
+            raise UserError(
+                f"training images are {train} pixels, {name} images {width}x{height}: scale them "
+                "to one size, for example with data.image_size=32"
+            )

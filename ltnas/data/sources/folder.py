@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from ltnas.data.cache import cached, files_key
-from ltnas.data.images import LabelledImages, Source
-from ltnas.data.sources.decode import Opener, decode
-from ltnas.data.sources.digits import every_fifth
+from ltnas.data.listing import EncodedImages, Listing, of_files
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import expanded
 
@@ -20,20 +15,15 @@ ClassFiles = dict[str, list[Path]]
 """Image files of each class by the name of the class, both in sorted order."""
 
 
-def load_folder(root: str, size: int | None, cache: Path) -> Source:
-    """Load images from `root/train/CLASS` and `root/test/CLASS`, or from `root/CLASS`.
-
-    Without the folders `train` and `test`, every fifth image of a class, in the order of names, is
-    a test image.
+def list_folder(root: str) -> Listing:
+    """List the images of `root/train/CLASS` and `root/test/CLASS`, or of `root/CLASS`.
 
     Args:
         root: folder of the images.
-        size: side in pixels that images are scaled to; None keeps their size.
-        cache: cache folder of the user.
 
     Raises:
-        UserError: the folder is missing or empty, `train` and `test` have different classes, a
-            class has no image, or an image is broken.
+        UserError: the folder is missing or empty, `train` and `test` have different classes, or a
+            class has no image.
     """
     folder = expanded("data.root", root)
     if not folder.is_dir():
@@ -46,12 +36,12 @@ def load_folder(root: str, size: int | None, cache: Path) -> Source:
             f"{folder} has a folder `train` but no `test`: rename the folder of test images to "
             "`test`"
         )
-    test = _class_files(folder / "test") if is_split else {}
+    splits = {"train": train}
     if is_split:
-        _check_same_classes(folder, train, test)
-    files = [file for part in (train, test) for paths in part.values() for file in paths]
-    key = files_key(files, size=size)
-    return cached(cache, "folder", key, lambda: _load(train, test, size))
+        splits["test"] = _class_files(folder / "test")
+        _check_same_classes(folder, train, splits["test"])
+    files = [file for part in splits.values() for paths in part.values() for file in paths]
+    return Listing(tuple(train), {name: _images(part) for name, part in splits.items()}, files)
 
 
 def _class_files(folder: Path) -> ClassFiles:
@@ -81,23 +71,7 @@ def _check_same_classes(folder: Path, train: ClassFiles, test: ClassFiles) -> No
     )
 
 
-def _load(train: ClassFiles, test: ClassFiles, size: int | None) -> Source:
-    """Decode all images; without test files, hold out every fifth training image."""
-    images = _decode(train, size)
-    names = tuple(train)
-    if test:
-        return Source(images, _decode(test, size), names)
-    mask = every_fifth(images.labels)
-    kept, held_out = (
-        LabelledImages(images.images[part], images.labels[part]) for part in (~mask, mask)
-    )
-    return Source(kept, held_out, names)
-
-
-def _decode(classes: ClassFiles, size: int | None) -> LabelledImages:
-    items: list[tuple[str, Opener]] = []
-    labels: list[int] = []
-    for number, files in enumerate(classes.values()):
-        items.extend((str(file), file.__str__) for file in files)
-        labels.extend([number] * len(files))
-    return LabelledImages(decode(items, size), torch.tensor(labels))
+def _images(classes: ClassFiles) -> EncodedImages:
+    files = [file for paths in classes.values() for file in paths]
+    labels = [number for number, paths in enumerate(classes.values()) for _ in paths]
+    return of_files(files, labels)

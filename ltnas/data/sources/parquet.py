@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from ltnas.data.cache import cached, files_key
-from ltnas.data.images import LabelledImages, Source
-from ltnas.data.sources.decode import Opener, decode
+from ltnas.data.listing import EncodedImage, EncodedImages, Listing
 from ltnas.data.sources.shards import check_shards
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import expanded
@@ -23,29 +20,35 @@ CIFAR10_CLASSES = (
     *("dog", "frog", "horse", "ship", "truck"),
 )
 Tables = dict[Path, Any]
-"""Tables of Parquet files by their paths; pyarrow has no types."""
+"""Label columns and schemas of Parquet files by their paths; pyarrow has no types."""
+ROWS = 256
+"""Number of rows that are read from a file at a time."""
 
 
-def load_parquet(root: str, size: int | None, cache: Path) -> Source:
-    """Load images from `root/train-*.parquet` and `root/test-*.parquet`.
+def list_parquet(root: str) -> Listing:
+    """List the images of `root/train-*.parquet` and `root/test-*.parquet`.
 
     The files need a column `img` or `image`, a struct whose field `bytes` is an encoded image, and
     a column `label`, an integer.
 
     Args:
         root: folder of the Parquet files.
-        size: side in pixels that images are scaled to; None keeps their size.
-        cache: cache folder of the user.
 
     Raises:
         UserError: the folder or a file is missing, truncated, or of another layout, or labels and
             class names contradict one another.
     """
     folder = expanded("data.root", root)
-    train, test = (_files(folder, part) for part in ("train", "test"))
-    # The value of `names` changes with the rule by which classes get their names.
-    key = files_key([*train, *test], size=size, names="schema")
-    return cached(cache, "parquet", key, lambda: _load(train, test, size))
+    files = {part: _files(folder, part) for part in ("train", "test")}
+    # All files are checked before the first image is decoded.
+    tables = {file: _read_labels(file) for part in files.values() for file in part}
+    parts = {name: {file: tables[file] for file in part} for name, part in files.items()}
+    labels = {name: _labels(part) for name, part in parts.items()}
+    classes = _class_names(tables, 1 + max(max(part) for part in labels.values()))
+    splits = {
+        name: EncodedImages(labels[name], partial(_images, part)) for name, part in files.items()
+    }
+    return Listing(classes, splits, list(tables))
 
 
 def _files(folder: Path, part: str) -> list[Path]:
@@ -59,32 +62,14 @@ def _files(folder: Path, part: str) -> list[Path]:
     return files
 
 
-def _load(train: list[Path], test: list[Path], size: int | None) -> Source:
-    # All files are read and checked before the first image is decoded.
-    tables = {file: _read(file) for file in (*train, *test)}
-    parts = [{file: tables[file] for file in files} for files in (train, test)]
-    labels = [_labels(part) for part in parts]
-    classes = _class_names(tables, 1 + max(max(part) for part in labels))
-    train_images, test_images = (
-        LabelledImages(_images(part, size), torch.tensor(numbers, dtype=torch.int64))
-        for part, numbers in zip(parts, labels, strict=True)
-    )
-    return Source(train_images, test_images, classes)
-
-
-def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the table of a file after checking its columns."""
+def _read_labels(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the table of the labels of a file, with its schema, after checking its columns."""
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        table = pyarrow.parquet.read_table(file)
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{file} cannot be read as Parquet ({reason}): it may be truncated; download it again"
-        ) from error
-    types = {field.name: field.type for field in table.schema}
+    with _readable(file):
+        schema = pyarrow.parquet.read_schema(file)
+    types = {field.name: field.type for field in schema}
     image = types.get("img", types.get("image", pyarrow.null()))
     has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
     if not has_bytes or not pyarrow.types.is_integer(types.get("label", pyarrow.null())):
@@ -93,7 +78,22 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
             f"{file} has the columns {columns}: it needs img (or image), a struct with the bytes "
             "of an encoded image, and label, an integer"
         )
-    return table
+    with _readable(file):
+        return pyarrow.parquet.read_table(file, columns=["label"])
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Turn errors of reading a Parquet file into a `UserError`."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{file} cannot be read as Parquet ({reason}): it may be truncated; download it again"
+        ) from error
 
 
 def _labels(tables: Tables) -> list[int]:
@@ -112,16 +112,23 @@ def _labels(tables: Tables) -> list[int]:
     return labels
 
 
-def _images(tables: Tables, size: int | None) -> Tensor:
-    """Decode the images of some files, in the order of files and rows, uint8 [N, 3, H, W]."""
-    items: list[tuple[str, Opener]] = []
-    for file, table in tables.items():
-        column = "img" if "img" in table.column_names else "image"
-        for row, image in enumerate(table.column(column).to_pylist()):
+def _images(files: Sequence[Path]) -> Iterator[EncodedImage]:
+    """Yield the images of some files, in the order of files and rows."""
+    for file in files:
+        for row, image in enumerate(_rows(file)):
             # An image without bytes, such as a mere path, fails in decoding with its name.
             encoded = (image or {}).get("bytes") or b""
-            items.append((f"{file} row {row}", partial(io.BytesIO, encoded)))
-    return decode(items, size)
+            yield EncodedImage(f"{file} row {row}", partial(io.BytesIO, encoded))
+
+
+def _rows(file: Path) -> Iterator[Any]:
+    """Yield the image column of a file row by row."""
+    import pyarrow.parquet
+
+    with _readable(file), pyarrow.parquet.ParquetFile(file) as table:
+        column = "img" if "img" in table.schema_arrow.names else "image"
+        for batch in table.iter_batches(batch_size=ROWS, columns=[column]):
+            yield from batch.column(0).to_pylist()
 
 
 def _class_names(tables: Tables, classes: int) -> tuple[str, ...]:

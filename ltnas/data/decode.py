@@ -2,45 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ltnas.data.listing import EncodedImage
 from ltnas.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Opener = Callable[[], IO[bytes] | str]
-"""Function that returns an open file or a path, for `PIL.Image.open`."""
+PART = 512
+"""Number of images that are decoded at a time."""
 
 
-def decode(items: Sequence[tuple[str, Opener]], size: int | None) -> Tensor:
-    """Decode images to uint8 pixels, [N, 3, H, W].
+class Decoded(NamedTuple):
+    """Images that were decoded together.
 
     Args:
-        items: name for error messages and opener of each image.
+        images: pixels of the images that could be read, uint8 [N, 3, H, W].
+        read: True for each image that could be read, bool [number of encoded images].
+        skipped: names of the images that could not be read.
+    """
+
+    images: Tensor
+    read: Tensor
+    skipped: tuple[str, ...]
+
+
+def decode(images: Iterable[EncodedImage], size: int | None, broken: str) -> Iterator[Decoded]:
+    """Decode images, a few hundred at a time.
+
+    Args:
+        images: images in the order in which they are returned.
         size: side in pixels; the short side of every image is scaled to it and the central square
             is cut out. None keeps the images as they are, which must then be of equal size.
+        broken: `error` or `skip`, the treatment of images that cannot be read.
 
     Raises:
-        UserError: an image is broken, or sizes differ and `size` is None.
+        UserError: an image cannot be read and `broken` is `error`, or sizes differ and `size` is
+            None.
     """
+    shapes: set[torch.Size] = set()
+    remaining = iter(images)
     with ThreadPoolExecutor() as pool:  # PIL releases the interpreter's lock while decoding
-        pixels = list(pool.map(lambda item: decode_image(item[0], item[1](), size), items))
-    shapes = {image.shape for image in pixels}
+        while part := list(itertools.islice(remaining, PART)):
+            pixels = list(pool.map(lambda image: _decode_or_name(image, size, broken), part))
+            tensors = [image for image in pixels if isinstance(image, Tensor)]
+            shapes.update(image.shape for image in tensors)
+            _check_shapes(shapes)
+            yield Decoded(
+                torch.stack(tensors) if tensors else torch.empty(0, dtype=torch.uint8),
+                torch.tensor([isinstance(image, Tensor) for image in pixels]),
+                tuple(name for name in pixels if isinstance(name, str)),
+            )
+
+
+def _decode_or_name(image: EncodedImage, size: int | None, broken: str) -> Tensor | str:
+    """Return the pixels of an image, or its name if it cannot be read and may be skipped."""
+    try:
+        return decode_image(image.name, image.open(), size)
+    except UserError:
+        if broken == "skip":
+            return image.name
+        raise
+
+
+def _check_shapes(shapes: set[torch.Size]) -> None:
+    """Raise `UserError` if there is more than one shape."""
     if len(shapes) > 1:
         sizes = ", ".join(sorted(f"{shape[2]}x{shape[1]}" for shape in shapes)[:3])
         raise UserError(
             f"images differ in size ({sizes}, ...): scale them to one size, for example with "
             "data.image_size=32"
         )
-    return torch.stack(pixels)
 
 
 def decode_image(

@@ -1,0 +1,21 @@
+"""List of the images that could not be read, in the folder of a run."""
+
+from __future__ import annotations
+
+from ltnas.data.long_tail import LongTail
+from ltnas.runs.folder import RunFolder
+
+FILE = "skipped_images.txt"
+"""Name of the list in the folder of a run, with one image on a line."""
+
+
+def write_skipped(folder: RunFolder, *sets: LongTail | None) -> None:
+    """Write the names of the images that were left out; no file if there are none.
+
+    Args:
+        folder: folder of the run.
+        sets: data sets of the run.
+    """
+    names = [name for data in sets if data is not None for name in data.skipped]
+    if names and folder.writes:
+        (folder.path / FILE).write_text("\n".join(names) + "\n", encoding="utf-8")
