@@ -311,6 +311,7 @@ def _write_network(
         "mean": list(long_tail.normalisation.mean),
         "std": list(long_tail.normalisation.std),
         "image_size": long_tail.image_size,
+        "stored_size": config.data.stored_size,
         "classes": list(long_tail.classes),
     }
     description = {**describe_network(config, genotype), "preprocessing": preprocessing}

@@ -148,7 +148,7 @@ def _check_images(config: SearchConfig, long_tail: LongTail, *objectives: Object
         macro=choices(config)["macro"],
     )
     for objective in objectives:
-        check_patches(objective, *long_tail.train.size)
+        check_patches(objective, *long_tail.view_size)
 
 
 def _train_supernet(staged: StagedSearch, folder: RunFolder, console: Console) -> None:

@@ -59,6 +59,11 @@ class Data:
     """Path of the files, for most sources a folder; `cifar10` is downloaded to it."""
     image_size: int | None = None
     """Side of the images in pixels; None: the size that the source has."""
+    stored_size: int | None = None
+    """Side of the images as they are kept, if larger than `image_size`, pixels; views for training
+    are then random resized crops of them, and tests see the central square. None: `image_size`."""
+    min_crop_area: float = 0.08
+    """Smallest area of a random resized crop as a share of the stored image (Szegedy et al.)."""
     mean: list[float] | None = None
     """Mean of each channel for pixels in [0, 1]; None: measured on the training subset."""
     std: list[float] | None = None
@@ -97,6 +102,19 @@ class Data:
             f"data.image_size={size} is too small: take 4 or more",
         )
         require(
+            self.stored_size is None or size is not None,
+            f"data.stored_size={self.stored_size} needs the side of the crops: add data.image_size",
+        )
+        require(
+            self.stored_size is None or self.stored_size > (size or 0),
+            f"data.stored_size={self.stored_size} must be larger than data.image_size={size}: "
+            "leave it out to keep images as large as they are used",
+        )
+        require(
+            0 < self.min_crop_area <= 1,
+            f"data.min_crop_area={self.min_crop_area} is outside (0, 1]: it is a share of an image",
+        )
+        require(
             self.crop_padding >= 0,
             f"data.crop_padding={self.crop_padding} must be 0 or more pixels",
         )
@@ -125,6 +143,11 @@ class Data:
             self.std is None or min(self.std) > 0,
             f"data.std={self.std} must be above 0 in each channel",
         )
+
+
+def decoded_size(data: Data) -> int | None:
+    """Return the side of the images as they are kept, pixels; None if that of the source."""
+    return data.image_size if data.stored_size is None else data.stored_size
 
 
 SOURCES: dict[str, bool] = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.functional import center_crop
 
 from ltnas.data.rand_augment import RandAugment
 
@@ -38,10 +39,18 @@ def by_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of each channel for pixels in [0, 1]."""
+    """Preparation of images for a network.
+
+    Args:
+        mean: mean of each channel, for pixels in [0, 1].
+        std: standard deviation of each channel.
+        side: side in pixels of the central square that a network sees of images that are stored
+            larger; None if it sees the whole images.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    side: int | None = None
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Standardise float pixels in [0, 1], [B, 3, H, W]."""
@@ -49,7 +58,12 @@ class Normalisation:
         return (pixels - mean).div_(std)
 
     def standardise_bytes(self, images: Tensor) -> Tensor:
-        """Standardise uint8 images [B, 3, H, W] and return floats in channels-last memory."""
+        """Standardise uint8 images [B, 3, H, W] and return floats in channels-last memory.
+
+        Of images that are stored larger, the result has the central square alone.
+        """
+        if self.side is not None:
+            images = center_crop(images, [self.side, self.side])
         return self(images.contiguous(memory_format=torch.channels_last).float().div_(255))
 
 
@@ -125,7 +139,8 @@ class TwinView:
         """
         mirror = random[:, 4] < 0.5 if self.flip else torch.zeros_like(random[:, 4]).bool()
         pixels = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-        view = resized_crop(pixels, self.min_crop_area, random[:, :4], mirror)
+        side = self.normalisation.side
+        view = resized_crop(pixels, self.min_crop_area, random[:, :4], mirror, side=side)
         jittered = jitter(view, self.jitter, random[:, 5:9])
         view = torch.where(_per_image(random[:, 9] < self.jitter_probability), jittered, view)
         view = torch.where(_per_image(random[:, 10] < self.grey_probability), grey(view), view)
@@ -185,8 +200,10 @@ def cutout(images: Tensor, side: int, centre_y: Tensor, centre_x: Tensor) -> Ten
     return images.masked_fill(hole[:, None], 0.0)
 
 
-def resized_crop(images: Tensor, min_area: float, random: Tensor, mirror: Tensor) -> Tensor:
-    """Crop a random window and scale it to the size of the image by bilinear interpolation.
+def resized_crop(
+    images: Tensor, min_area: float, random: Tensor, mirror: Tensor, side: int | None = None
+) -> Tensor:
+    """Crop a random window and scale it to a given size by bilinear interpolation.
 
     The area is uniform in [min_area, 1]; the logarithm of the aspect ratio (width over height) is
     uniform in [log 3/4, log 4/3].
@@ -196,6 +213,7 @@ def resized_crop(images: Tensor, min_area: float, random: Tensor, mirror: Tensor
         min_area: smallest area of the window, as a share of the image.
         random: uniform in [0, 1), [B, 4]: area, aspect ratio, horizontal and vertical position.
         mirror: images to flip horizontally, bool [B].
+        side: side of the result, pixels; None for the size of the images.
     """
     # Width and height of the window as shares of the image's, [B].
     area = min_area + (1 - min_area) * random[:, 0]
@@ -207,7 +225,8 @@ def resized_crop(images: Tensor, min_area: float, random: Tensor, mirror: Tensor
     theta[:, 1, 1] = height
     theta[:, 0, 2] = (2 * random[:, 2] - 1) * (1 - width)
     theta[:, 1, 2] = (2 * random[:, 3] - 1) * (1 - height)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    shape = images.shape if side is None else (*images.shape[:2], side, side)
+    grid = F.affine_grid(theta, list(shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

@@ -98,8 +98,14 @@ class LongTail:
 
     @property
     def image_size(self) -> int:
-        """Width of the images in pixels."""
-        return self.train.size[1]
+        """Width in pixels of the images that the network sees."""
+        return self.view_size[1]
+
+    @property
+    def view_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the images that the network sees."""
+        side = self.normalisation.side
+        return self.train.size if side is None else (side, side)
 
     @property
     def test_sets(self) -> TestSets:
@@ -171,8 +177,9 @@ def _content_checksum(classes: tuple[str, ...], *parts: LabelledImages) -> str:
 
 def _normalisation(data: Data, train: LabelledImages) -> Normalisation:
     """Return the configured constants, or else those of the training images."""
+    side = None if data.stored_size is None else data.image_size
     if data.mean is not None and data.std is not None:
-        return Normalisation(tuple(data.mean), tuple(data.std))
+        return Normalisation(tuple(data.mean), tuple(data.std), side)
     # A histogram of byte values is exact and needs no float copy of the images, [3, 256].
     counts = np.zeros((3, 256))
     for pixels in train.parts():
@@ -185,7 +192,7 @@ def _normalisation(data: Data, train: LabelledImages) -> Normalisation:
         share = torch.from_numpy(counts[channel] / counts[channel].sum())
         mean.append(float((share * values).sum()))
         std.append(float((share * (values - mean[-1]) ** 2).sum().sqrt()))
-    return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std))
+    return Normalisation(tuple(mean), tuple(max(value, 1e-3) for value in std), side)
 
 
 def data_checksum(config: Run) -> str:

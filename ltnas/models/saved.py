@@ -85,10 +85,12 @@ def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
         UserError: the image cannot be read, or has more than 8 bits per channel.
     """
     preprocessing: Any = network.preprocessing
+    side, stored = preprocessing["image_size"], preprocessing.get("stored_size")
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        pixels = decode_image(str(path), path, preprocessing["image_size"])
+        pixels = decode_image(str(path), path, stored or side)
     else:
-        pixels = decode_image("given", image, preprocessing["image_size"])
-    normalise = Normalisation(tuple(preprocessing["mean"]), tuple(preprocessing["std"]))
+        pixels = decode_image("given", image, stored or side)
+    crop = side if stored else None
+    normalise = Normalisation(tuple(preprocessing["mean"]), tuple(preprocessing["std"]), crop)
     return normalise.standardise_bytes(pixels[None]).to(next(network.parameters()).device)

@@ -10,6 +10,7 @@ from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView, TwinView
 from ltnas.data.patch_mask import PatchMask
 from ltnas.data.rand_augment import RandAugment
+from ltnas.data.resized_view import ResizedView
 from ltnas.data.stream import View
 from ltnas.losses.classification import build_criterion
 from ltnas.losses.weights import class_weights
@@ -122,7 +123,7 @@ def build_views(
 
     Args:
         config: value on the objective axis.
-        data: configuration of the data, for the padded crop and the flip.
+        data: configuration of the data, for crop and flip.
         normalisation: mean and standard deviation of each channel.
         cutout: side of the erased square in pixels; 0 for no cutout. Plain views only.
         augmentation: value on the augmentation axis; None for plain. Plain views only.
@@ -145,19 +146,36 @@ def build_views(
             return (twin, twin)
         case c.MaskedReconstruction():
             assert size is not None
-            view = PlainView(normalisation, padding=data.crop_padding, flip=data.flip)
+            view = _view(data, normalisation)
             return (view, PatchMask(*size, patch=config.patch, ratio=config.mask_ratio))
         case c.Classification():
-            view = PlainView(
-                normalisation=normalisation,
-                padding=data.crop_padding,
-                flip=data.flip,
-                cutout=cutout,
-                policy=_policy(augmentation),
-            )
+            view = _view(data, normalisation, cutout, _policy(augmentation))
             return (view, view) if isinstance(config, c.MixtureConsistency) else (view,)
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
+
+
+def _view(
+    data: c.Data, normalisation: Normalisation, cutout: int = 0, policy: RandAugment | None = None
+) -> View:
+    """Build a view of an image: of a padded crop, or of a resized crop of a larger image."""
+    if data.stored_size is None:
+        return PlainView(
+            normalisation=normalisation,
+            padding=data.crop_padding,
+            flip=data.flip,
+            cutout=cutout,
+            policy=policy,
+        )
+    assert data.image_size is not None
+    return ResizedView(
+        normalisation=normalisation,
+        side=data.image_size,
+        min_crop_area=data.min_crop_area,
+        flip=data.flip,
+        cutout=cutout,
+        policy=policy,
+    )
 
 
 def _policy(augmentation: c.Augmentation | None) -> RandAugment | None:

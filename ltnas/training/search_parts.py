@@ -278,7 +278,7 @@ def _planning(config: SearchConfig, data: Data, long_tail: LongTail) -> MakePlan
     """
 
     def plan(objective: Objective, sampler: Sampler, half: Indices) -> Plan:
-        views = build_views(objective, data, long_tail.normalisation, size=long_tail.train.size)
+        views = build_views(objective, data, long_tail.normalisation, size=long_tail.view_size)
         rebalancing, mixing = second_stream(config.branches, config.rebalancing_sampler)
         return Plan(half, sampler, views, rebalancing=rebalancing, mixing=mixing)
 

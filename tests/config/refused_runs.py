@@ -43,6 +43,17 @@ REFUSED = {
     "folder root": (lambda: c.Data("folder"), "data=folder", "add data.root=PATH"),
     "parquet root": (lambda: c.Data("cifar10_parquet"), "data=cifar10_parquet", "add data.root="),
     "image size": (lambda: c.Data(image_size=3), "data.image_size=3", "take 4 or more"),
+    "stored size alone": (
+        lambda: c.Data(stored_size=40),
+        "data.stored_size=40",
+        "add data.image_size",
+    ),
+    "stored size": (
+        lambda: c.Data(image_size=32, stored_size=32),
+        "data.stored_size=32 must be larger than data.image_size=32",
+        "leave it out",
+    ),
+    "resized crop": (lambda: c.Data(min_crop_area=0), "data.min_crop_area=0", "(0, 1]"),
     "padding": (lambda: c.Data(crop_padding=-1), "data.crop_padding=-1", "0 or more"),
     "split seed": (lambda: c.Data(split_seed=-1), "data.split_seed=-1", "[0, 4294967295]"),
     "placement": (lambda: c.Data(placement="disk"), "data.placement=disk", "auto, device, host"),

@@ -1,12 +1,14 @@
 """Images for loaded networks are prepared as the training data were."""
 
+import copy
+
 import pytest
 import torch
 from PIL import Image
 
 import ltnas
 from ltnas.data.augment import Normalisation
-from ltnas.data.decode import decode
+from ltnas.data.decode import decode_image
 from ltnas.errors import UserError
 from ltnas.models.network import Network
 from ltnas.space.genotype import load_genotype
@@ -30,13 +32,21 @@ def photo():
 def test_an_image_is_prepared_as_one_of_the_training(network, photo, tmp_path):
     path = tmp_path / "photo.png"
     photo.save(path)
-    pixels = decode([("photo", lambda: str(path))], 8)
-    wanted = Normalisation(MEAN, STD).standardise_bytes(pixels)
+    pixels = decode_image("photo", str(path), 8)
+    wanted = Normalisation(MEAN, STD).standardise_bytes(pixels[None])
     for image in (photo, path, str(path)):
         prepared = ltnas.prepare(network, image)
         assert prepared.shape == (1, 3, 8, 8)
         assert torch.equal(prepared, wanted)
     assert network(prepared).shape == (1, 2)
+
+
+def test_of_an_image_that_is_stored_larger_the_network_sees_the_central_square(network, photo):
+    network = copy.deepcopy(network)
+    network.preprocessing = {**network.preprocessing, "stored_size": 12}
+    pixels = decode_image("photo", photo, 12)[:, 2:10, 2:10]
+    wanted = Normalisation(MEAN, STD).standardise_bytes(pixels[None])
+    assert torch.equal(ltnas.prepare(network, photo), wanted)
 
 
 def test_pixels_of_the_right_size_are_normalised_alone(network):

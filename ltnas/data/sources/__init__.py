@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from ltnas.config import Data
+from ltnas.config.data import decoded_size
 from ltnas.data.cache import decoded_images
 from ltnas.data.images import Source
 from ltnas.data.listing import Listing
@@ -30,9 +31,9 @@ def load_source(data: Data) -> Source:
     cache = cache_folder(data.cache)
     match data.source:
         case "cifar10":
-            source = load_cifar10(data.root, data.image_size, cache)
+            source = load_cifar10(data.root, decoded_size(data), cache)
         case "digits":
-            source = load_digits(data.image_size)
+            source = load_digits(decoded_size(data))
         case _:
             source = _decoded(data, list_images(data), cache)
     _check(data.source, source)
@@ -58,7 +59,7 @@ def list_images(data: Data) -> Listing:
 def _decoded(data: Data, listing: Listing, cache: Path) -> Source:
     """Decode the images of a listing, unless the cache has them."""
     decoded = decoded_images(
-        listing, cache=cache, name=data.source, size=data.image_size, broken=data.broken
+        listing, cache=cache, name=data.source, size=decoded_size(data), broken=data.broken
     )
     source = complete(decoded.parts, listing.classes, listing.notes, data.split_seed)
     return dataclasses.replace(source, skipped=decoded.skipped)
