@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics
+from torchmetrics.functional import classification as torchmetrics
 
 from ltnas.data.test_sets import shot_groups
 from ltnas.training.evaluation import (
@@ -115,6 +116,18 @@ def test_report_is_that_of_scikit_learn(answers):
     assert result["confusion"] == metrics.confusion_matrix(labels, predictions).tolist()
 
 
+def test_report_is_that_of_torchmetrics_to_single_precision(answers):
+    labels, predictions = (torch.tensor(part) for part in answers)
+    result = report(confusion_matrix(predictions, labels, 6), 0.0, tuple("abcdef"), {})
+    for key, metric, average in (
+        ("accuracy", torchmetrics.multiclass_accuracy, "micro"),
+        ("macro_accuracy", torchmetrics.multiclass_accuracy, "macro"),
+        ("macro_f1", torchmetrics.multiclass_f1_score, "macro"),
+    ):
+        expected = float(metric(predictions, labels, 6, average=average))
+        assert result[key] == pytest.approx(expected, rel=1e-6)
+
+
 def test_an_image_counts_in_the_row_of_its_label():
     confusion = confusion_matrix(torch.tensor([2]), torch.tensor([0]), 3)
     assert confusion.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -163,6 +176,15 @@ def test_calibration_error_is_its_equation():
 def test_a_full_confidence_has_no_bin_of_its_own():
     found = calibration_error(torch.tensor([0.95, 1.0]), torch.tensor([True, False]))
     assert found == pytest.approx(0.475)
+
+
+def test_calibration_error_is_that_of_torchmetrics_where_no_confidence_is_an_edge():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.randn(400, 5, generator=generator, dtype=torch.float64).mul(2).softmax(1)
+    labels = torch.randint(0, 5, (400,), generator=generator)
+    expected = torchmetrics.multiclass_calibration_error(probabilities, labels, 5, n_bins=15)
+    confidences, predictions = probabilities.max(1)
+    assert calibration_error(confidences, predictions == labels) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize(
