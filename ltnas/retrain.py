@@ -23,7 +23,7 @@ from rich.console import Console
 from ltnas.callbacks.checkpoint import EpochCheckpoint
 from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
-from ltnas.cli.console import make_console, print_long_tail, print_results
+from ltnas.cli.console import make_console, print_long_tail, print_part, print_results
 from ltnas.config import (
     ResNet32,
     RetrainConfig,
@@ -70,7 +70,7 @@ def retrain(config: RetrainConfig) -> Path:
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     genotype, scheme = _load(config)
-    long_tail = load_long_tail(config.data, config.imbalance)
+    long_tail = load_long_tail(config.data, config.imbalance).limited_to(config.limit_test_batches)
     if genotype is not None:
         check_sizes(config, genotype.macro, long_tail.image_size)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
@@ -323,6 +323,7 @@ def _print_result(
 ) -> None:
     """Print accuracies as a table, and the size of the network."""
     print_results(console, metrics["test"], long_tail.counts)
+    print_part(console, long_tail)
     console.print(
         f"{metrics['parameters']:,} parameters (and {metrics['auxiliary_parameters']:,} of the "
         f"auxiliary classifier), {metrics['multiply_accumulates']:,} "

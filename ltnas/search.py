@@ -76,7 +76,7 @@ def search(config: SearchConfig) -> Path:
     """
     console = make_console(config.trainer)
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
-    long_tail = load_long_tail(config.data, config.imbalance)
+    long_tail = load_long_tail(config.data, config.imbalance).limited_to(config.limit_test_batches)
     second = second_long_tail(config)
     _check_images(config, long_tail, config.objective, config.architecture_objective)
     _check_images(config, second or long_tail, second_objective(config))

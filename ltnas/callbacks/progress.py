@@ -100,6 +100,7 @@ class ProgressLine(L.Callback):
         assert isinstance(module, MeasuringModule)
         row, tests = self.history.rows[-1], module.tests
         kind = "" if tests.name == BALANCED else " class-balanced"
+        kind += f" of {tests.part:,} images" if tests.part else ""
         skips = f" skips {row['skip_connections']}" if "skip_connections" in row else ""
         summary = skips.strip()
         if tests.headline in row:  # otherwise the epoch was not tested

@@ -60,6 +60,7 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
             "images; imbalance=natural keeps all",
             soft_wrap=True,
         )
+    print_part(console, long_tail)
     groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
     for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
         bar = "█" * max(1, round(36 * count / max(counts)))
@@ -72,6 +73,16 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
                 f"  note: {name} has {count} of the {wanted} images that the rule asks for",
                 soft_wrap=True,
             )
+
+
+def print_part(console: Console, long_tail: LongTail) -> None:
+    """Print a note if a run tests on a part of the test images only."""
+    if long_tail.tested is not None:
+        console.print(
+            f"note: limit_test_batches tests on {len(long_tail.tested):,} of "
+            f"{len(long_tail.test.labels):,} test images: accuracies are estimates",
+            soft_wrap=True,
+        )
 
 
 def print_passes(console: Console, scheme: str, passes: Mapping[str, int]) -> None:

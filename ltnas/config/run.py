@@ -85,7 +85,7 @@ class Run:
     test_every: int = 1
     """Epochs between tests; the last epoch is always tested."""
     limit_test_batches: int | None = None
-    """Largest number of batches of a test; None: all test images."""
+    """Test on so many times 100 images, about as many of each class; None: on all test images."""
     resume: str = "never"
     """`never`, a run folder to continue, or `auto`: the newest unfinished run of these settings."""
     precision: str = "32"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from ltnas.data.augment import Normalisation
 from ltnas.data.images import LabelledImages
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
+from ltnas.data.test_part import part_of_test
 from ltnas.data.test_sets import (
     BALANCED,
     UNBALANCED,
@@ -47,6 +48,7 @@ class LongTail:
         normalisation: mean and standard deviation of each channel.
         notes: sentences for the user about how the data set was read.
         skipped: names of the images that could not be read and were left out.
+        tested: positions of the test images that a run tests on, int64; None for all of them.
     """
 
     classes: tuple[str, ...]
@@ -62,6 +64,7 @@ class LongTail:
     normalisation: Normalisation
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    tested: Tensor | None = None
 
     @property
     def checksum(self) -> str:
@@ -108,6 +111,18 @@ class LongTail:
         return self.train.size if side is None else (side, side)
 
     @property
+    def tested_images(self) -> LabelledImages:
+        """Test images that a run tests on."""
+        if self.tested is None:
+            return self.test
+        return self.test.select(self.tested)
+
+    def limited_to(self, test_batches: int | None) -> LongTail:
+        """Return the same data with a part of the test images, see `part_of_test`."""
+        part = part_of_test(self.test.labels, len(self.classes), test_batches)
+        return replace(self, tested=part)
+
+    @property
     def test_sets(self) -> TestSets:
         """Set of all test images and long-tailed test set.
 
@@ -117,7 +132,11 @@ class LongTail:
         name = name_of_all(labels.bincount(minlength=len(self.classes)).tolist())
         only_one = name == UNBALANCED and len(self.test_indices) == len(labels)
         long_tailed = None if only_one else torch.from_numpy(self.test_indices)
-        return TestSets(len(self.classes), long_tailed, self.groups, name)
+        if self.tested is None:
+            return TestSets(len(self.classes), long_tailed, self.groups, name)
+        if long_tailed is not None:
+            long_tailed = torch.isin(self.tested, long_tailed).nonzero().squeeze(1)
+        return TestSets(len(self.classes), long_tailed, self.groups, name, len(self.tested))
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
@@ -239,6 +258,7 @@ def describe_data(source: str, long_tail: LongTail) -> dict[str, Any]:
         "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,
         "test_images": len(long_tail.test.labels),
+        "tested_images": len(long_tail.tested_images.labels),
         "long_tailed_test_images": len(long_tail.test_indices),
         "groups": long_tail.groups,
     }

@@ -24,7 +24,7 @@ DEFAULT_TEST_BATCH_SIZE = 500
 
 
 class TestBatches:
-    """Iterable over all test images in order, standardised, in batches."""
+    """Iterable over the tested images in order, standardised, in batches."""
 
     __test__ = False  # pytest would collect the class because of its name
 
@@ -118,7 +118,7 @@ class LongTailData(L.LightningDataModule):
         """Place all images once: on the training device if they fit."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        train, test = self.long_tail.train, self.long_tail.test
+        train, test = self.long_tail.train, self.long_tail.tested_images
         plans = self.streams.values()
         others = {id(plan.long_tail): plan.long_tail.train for plan in plans if plan.long_tail}
         kind = chosen_placement(self.placement, (train, *others.values(), test), device)
@@ -160,7 +160,7 @@ class LongTailData(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> TestBatches:
-        """Return batches of all test images; test sets are evaluated on their predictions."""
+        """Return batches of the tested images; test sets are evaluated on their predictions."""
         return TestBatches(self.test_data, self.long_tail.normalisation)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:

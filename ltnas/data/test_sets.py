@@ -76,14 +76,15 @@ def title(name: str) -> str:
 
 @dataclass(frozen=True)
 class TestSets:
-    """Test sets that share one list of test images.
+    """Test sets that share one list of tested images.
 
     Args:
         classes: number of classes.
-        long_tailed: positions of the long-tailed test set among all test images, int64 [N]; None
+        long_tailed: positions of the long-tailed test set among the tested images, int64 [N]; None
             if there is only the set of all test images.
         groups: classes of each shot group, see `shot_groups`.
         name: name of the set of all test images, see `name_of_all`.
+        part: number of tested images if they are a part of all test images; None otherwise.
     """
 
     __test__ = False  # pytest would collect the class because of its name
@@ -92,6 +93,7 @@ class TestSets:
     long_tailed: Tensor | None
     groups: Groups
     name: str = BALANCED
+    part: int | None = None
 
     @property
     def headline(self) -> str:

@@ -32,6 +32,9 @@ def _caveats_of_rows(rows: list[Row]) -> list[str]:
         "searches not in these folders, their settings are unknown": [
             row for row in rows if row.lost_search
         ],
+        "tested on a part of the test images (limit_test_batches), accuracies are estimates": [
+            row for row in rows if any(tested_on_a_part(run) for run in row.runs)
+        ],
         "test split not balanced, class-balanced is the mean of the classes' accuracies": [
             row for row in rows if row.tests != BALANCED
         ],
@@ -41,6 +44,12 @@ def _caveats_of_rows(rows: list[Row]) -> list[str]:
         for case, affected in cases.items()
         if affected
     ]
+
+
+def tested_on_a_part(run: Run) -> bool:
+    """Return True for a run with `limit_test_batches`; earlier versions did not write how many."""
+    data = run.metrics["data"]
+    return bool("tested_images" in data and data["tested_images"] < data["test_images"])
 
 
 def _caveats_of_imbalance(imbalance: str, rows: list[Row]) -> list[str]:

@@ -12,7 +12,7 @@ from ltnas.reports.labels import NOT_SAID, spoken
 from ltnas.reports.runs import Run
 
 CIFAR_10 = {"cifar10", "cifar10_parquet"}
-OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches")
+OF_A_RUN = ("epochs", "batch_size", "channels", "cells", "limit_batches", "limit_test_batches")
 SIZES = (*OF_A_RUN, *(f"search.{key}" for key in OF_A_RUN))
 """Settings of size and length, which limit how far results compare with the paper's."""
 OF_NO_SCHEME = tuple(f"search.{key}" for key in ("weights.", "architecture.", "space.", *OF_A_RUN))

@@ -39,8 +39,8 @@ PACE = Pace()
 class MeasuringModule(L.LightningModule):
     """Base of both modules: collects losses without waiting for the device, and tests.
 
-    One pass over all test images after each epoch serves each test set, as the long-tailed test
-    set, if there is one, is a part of them.
+    One pass over the tested images after each epoch serves each test set, as the long-tailed test
+    set, if there is one, is a part of all test images.
 
     Args:
         learner: model and objectives.
@@ -152,9 +152,7 @@ class MeasuringModule(L.LightningModule):
         self.predictions, self.labels, self.confidences = [], [], []
         parts = {self.tests.name: torch.arange(len(tested[0]))}
         if self.tests.long_tailed is not None:
-            long_tailed = self.tests.long_tailed.cpu()
-            # A limited test may not reach all of its images.
-            parts[LONG_TAILED] = long_tailed[long_tailed < len(tested[0])]
+            parts[LONG_TAILED] = self.tests.long_tailed.cpu()
         # Not those of a checkpoint either, which an earlier version may have named otherwise.
         self.confusions, self.calibration_errors = {}, {}
         for name, part in parts.items():

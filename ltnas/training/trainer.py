@@ -104,7 +104,6 @@ def build_trainer(
         strategy=ProcessPerDevice(process_group_backend=backend) if several else "auto",
         max_epochs=epochs,
         limit_train_batches=config.limit_batches,
-        limit_val_batches=config.limit_test_batches,
         default_root_dir=folder.path,
         callbacks=callbacks,
         plugins=_cluster(config.trainer.processes),

@@ -6,6 +6,9 @@ import json
 import pytest
 from composed import composed
 
+from ltnas.reports.caveats import caveats
+from ltnas.reports.rows import make_rows
+from ltnas.reports.runs import find_runs
 from ltnas.retrain import retrain
 from ltnas.search import search
 
@@ -58,9 +61,28 @@ def broken_later():
     return training_step
 
 
-def test_a_limited_test_says_how_many_images_it_had(tmp_path):
+def test_a_limited_test_says_how_many_images_it_had(tmp_path, capsys):
     words = ("genotype=darts_v2", "auxiliary=0", "epochs=1", "limit_test_batches=1")
     folder = retrain(composed("retrain", *words, f"runs={tmp_path}"))
-    tests = json.loads((folder / "metrics.json").read_text())["test"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    tests, data = metrics["test"], metrics["data"]
+    assert (data["tested_images"], data["test_images"]) == (100, 362)
     assert tests["balanced"]["images"] == 100
+    assert [sum(row) for row in tests["balanced"]["confusion"]] == [10] * 10
     assert 0 < tests["long_tailed"]["images"] < 100
+    lines = capsys.readouterr().out.splitlines()
+    note = "note: limit_test_batches tests on 100 of 362 test images: accuracies are estimates"
+    assert lines.count(note) == 2  # before the training, and below the results
+    assert len([line for line in lines if line.endswith("% of 100 images")]) == 1
+    (row,) = make_rows(find_runs([tmp_path]))
+    assert "limit_test_batches=1" in row.protocol
+    assert any(line.startswith("tested on a part") for line in caveats([row], list(row.runs)))
+
+
+def test_a_limit_beyond_all_images_is_none(tmp_path):
+    words = ("genotype=darts_v2", "auxiliary=0", "epochs=1", "limit_test_batches=4")
+    folder = retrain(composed("retrain", *words, f"runs={tmp_path}"))
+    data = json.loads((folder / "metrics.json").read_text())["data"]
+    assert data["tested_images"] == data["test_images"] == 362
+    (row,) = make_rows(find_runs([tmp_path]))
+    assert not any(line.startswith("tested on a part") for line in caveats([row], list(row.runs)))
