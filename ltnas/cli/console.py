@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ltnas.cli.class_lists import count_bars, sections, shortage_notes
 from ltnas.data.test_sets import all_images, headline, title
 from ltnas.distributed.processes import rank
 
@@ -43,7 +44,6 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
         long_tail: long-tailed training set and its description.
     """
     names, counts = long_tail.classes, long_tail.counts
-    width = max(len(name) for name in names[:20])
     console.print(f"{heading}: {sum(counts):,} training images, subset {long_tail.checksum}")
     for note in long_tail.notes:
         console.print(f"note: {note}", soft_wrap=True)
@@ -61,18 +61,10 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
             soft_wrap=True,
         )
     print_part(console, long_tail)
-    groups = {label: group for group, labels in long_tail.groups.items() for label in labels}
-    for label, (name, count) in enumerate(zip(names[:20], counts[:20], strict=True)):
-        bar = "█" * max(1, round(36 * count / max(counts)))
-        console.print(f"  {name:<{width}} {bar} {count:,} {groups[label]}")
-    if len(names) > 20:
-        console.print(f"  ... and {len(names) - 20} more classes")
-    for name, count, wanted in zip(names, counts, long_tail.wanted, strict=True):
-        if count < wanted:
-            console.print(
-                f"  note: {name} has {count} of the {wanted} images that the rule asks for",
-                soft_wrap=True,
-            )
+    for line in count_bars(names, counts, long_tail.groups):
+        console.print(f"  {line}")
+    for note in shortage_notes(names, counts, long_tail.wanted):
+        console.print(f"  note: {note}", soft_wrap=True)
 
 
 def print_part(console: Console, long_tail: LongTail) -> None:
@@ -105,7 +97,8 @@ def percent(value: float | None) -> str:
 def print_results(console: Console, reports: dict[str, Any], counts: list[int]) -> None:
     """Print the accuracy on each test set: overall, by group of classes, and by class.
 
-    The first line is the number that ranks results on the set of all test images.
+    Of more than twenty classes the worst and the best are printed. The first line is the number
+    that ranks results on the set of all test images.
 
     Args:
         console: console to print to.
@@ -130,8 +123,14 @@ def print_results(console: Console, reports: dict[str, Any], counts: list[int]) 
     row(*everything, *(report["accuracy"] for report in rows), style=bold)
     for group in ("many", "medium", "few"):
         row(f"{group}-shot", "", *(report[group] for report in rows))
-    for name, count in zip(rows[0]["per_class"], counts, strict=True):
-        row(f"  {name}", f"{count:,}", *(report["per_class"][name] for report in rows))
+    images_of = dict(zip(rows[0]["per_class"], counts, strict=True))
+    for heading, names in sections(rows[0]["per_class"]):
+        if heading:
+            row(heading, "", style="bold")
+        for name in names:
+            row(
+                f"  {name}", f"{images_of[name]:,}", *(report["per_class"][name] for report in rows)
+            )
     for key in ("macro_accuracy", "macro_f1", "calibration_error"):
         if key == first:  # it is the first line
             continue

@@ -68,7 +68,8 @@ def publish(logger: Logger | None, folder: RunFolder, genotype: str = "") -> Non
         run.summary.update(summary(metrics))
         for name, report in metrics.get("test", {}).items():
             run.log({f"results/per_class_{name}": per_class(report, metrics)})
-            run.log({f"results/confusion_{name}": confusion(report)})
+            if "confusion" in report:  # not with more than a hundred classes
+                run.log({f"results/confusion_{name}": confusion(report)})
         if metrics["kind"] == "search":
             run.log_artifact(artifact("genotype", folder, ["genotype.json", "cells.svg"]))
         else:

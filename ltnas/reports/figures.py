@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 8, 10, 24
+MOST_BARS = 100
+"""Number of bars that are wide enough to be seen."""
 
 
 def colour(index: int) -> str:
@@ -55,20 +58,34 @@ def lines(series: Mapping[str, Sequence[float]], title: str) -> str:
 def bars(counts: Sequence[int], title: str) -> str:
     """Return a bar chart of the number of images of each class.
 
+    More than `MOST_BARS` classes are sorted by size, and a bar is the mean of a range of them.
+
     Args:
         counts: number of images of each class, [C].
         title: title of the figure.
     """
+    named = [(f"class {label}", float(count)) for label, count in enumerate(counts)]
+    shown = named if len(counts) <= MOST_BARS else _ranges(counts)
     high = max(counts)
-    room = (WIDTH - LEFT - RIGHT) / len(counts)
+    room = (WIDTH - LEFT - RIGHT) / len(shown)
     drawn = "".join(
-        f'<rect x="{LEFT + room * label + room * 0.1:.1f}" y="{_height(count, 0, high):.1f}" '
+        f'<rect x="{LEFT + room * place + room * 0.1:.1f}" y="{_height(count, 0, high):.1f}" '
         f'width="{room * 0.8:.1f}" height="{HEIGHT - BOTTOM - _height(count, 0, high):.1f}">'
-        f"<title>class {label}: {count:,} images</title></rect>"
-        for label, count in enumerate(counts)
+        f"<title>{name}: {count:,.0f} images</title></rect>"
+        for place, (name, count) in enumerate(shown)
     )
     most = f'<text x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{high:,}</text>'
     return _figure(drawn + most, title)
+
+
+def _ranges(counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Return names and mean sizes of `MOST_BARS` ranges of classes, from the largest class on."""
+    sizes = sorted(counts, reverse=True)
+    edges = [round(len(sizes) * part / MOST_BARS) for part in range(MOST_BARS + 1)]
+    return [
+        (f"mean of classes {start + 1} to {end} by size", sum(sizes[start:end]) / (end - start))
+        for start, end in pairwise(edges)
+    ]
 
 
 def _height(value: float, low: float, high: float) -> float:

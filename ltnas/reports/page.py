@@ -13,6 +13,7 @@ from typing import Any
 
 from ltnas import __version__
 from ltnas.reports import paper, published
+from ltnas.reports.classes import class_results
 from ltnas.reports.columns import Column, all_balanced, columns
 from ltnas.reports.curves import curve
 from ltnas.reports.learners import learners
@@ -23,7 +24,7 @@ from ltnas.reports.weights import mixing_weights
 Curves = dict[str, Callable[[Row], str]]
 """Title of each learning curve -> function that returns the column of a row's histories."""
 DRAWN = 60
-"""Number of rows whose cells are drawn; each adds a few hundred kilobytes to the page."""
+"""Number of rows with drawings of cells and results by class; each adds a few hundred kilobytes."""
 
 
 def page(rows: list[Row], runs: list[Run], caveats: list[str]) -> str:
@@ -58,6 +59,7 @@ def data(rows: list[Row], runs: list[Run]) -> str:
         "quantities": list(curves),
         "rows": [row_data(row, shown, curves, index < DRAWN) for index, row in enumerate(rows)],
         "searches": searches_alone(rows, runs),
+        "classes": class_results(rows[:DRAWN]),
     }
     # `</script>` in a name would end the script; \u003c is the same character in JSON.
     return json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")

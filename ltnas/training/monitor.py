@@ -14,7 +14,14 @@ from ltnas.data.stream import Batch
 from ltnas.data.test_sets import LONG_TAILED, TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.errors import UserError
-from ltnas.training.evaluation import calibration_error, confusion_matrix, report
+from ltnas.training.evaluation import (
+    LARGEST_MATRIX,
+    calibration_error,
+    confusion_matrix,
+    counts_by_class,
+    counts_of,
+    report,
+)
 from ltnas.training.graphs import GraphRunner, Notes, StepRunner, build_runner, run_eagerly
 from ltnas.training.learner import Learner
 
@@ -70,6 +77,7 @@ class MeasuringModule(L.LightningModule):
         self.predictions: list[Tensor] = []
         self.confidences: list[Tensor] = []
         self.labels: list[Tensor] = []
+        self.counts: dict[str, Tensor] = {}
         self.confusions: dict[str, Tensor] = {}
         self.calibration_errors: dict[str, float] = {}
 
@@ -146,7 +154,7 @@ class MeasuringModule(L.LightningModule):
         return logits
 
     def on_validation_epoch_end(self) -> None:
-        """Compute confusion matrix and calibration error of each test set."""
+        """Compute counts, confusion matrix and calibration error of each test set."""
         collected = (self.predictions, self.labels, self.confidences)
         tested = [torch.cat(parts).cpu() for parts in collected]  # each [test images]
         self.predictions, self.labels, self.confidences = [], [], []
@@ -154,14 +162,18 @@ class MeasuringModule(L.LightningModule):
         if self.tests.long_tailed is not None:
             parts[LONG_TAILED] = self.tests.long_tailed.cpu()
         # Not those of a checkpoint either, which an earlier version may have named otherwise.
-        self.confusions, self.calibration_errors = {}, {}
+        self.counts, self.confusions, self.calibration_errors = {}, {}, {}
+        classes = self.tests.classes
         for name, part in parts.items():
             predictions, labels, confidences = (values[part] for values in tested)
-            self.confusions[name] = confusion_matrix(predictions, labels, self.tests.classes)
+            self.counts[name] = counts_by_class(predictions, labels, classes)
+            if classes <= LARGEST_MATRIX:
+                self.confusions[name] = confusion_matrix(predictions, labels, classes)
             self.calibration_errors[name] = calibration_error(confidences, predictions == labels)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the test results, for a run that dies after its last epoch and repeats none."""
+        checkpoint["class_counts"] = self.counts
         checkpoint["confusions"] = self.confusions
         checkpoint["calibration_errors"] = self.calibration_errors
 
@@ -169,6 +181,9 @@ class MeasuringModule(L.LightningModule):
         """Restore the test results of the epoch before."""
         self.confusions = checkpoint["confusions"]
         self.calibration_errors = checkpoint["calibration_errors"]
+        # Version 0.1.0 kept the matrix alone.
+        matrices = {name: counts_of(matrix) for name, matrix in self.confusions.items()}
+        self.counts = checkpoint.get("class_counts", matrices)
 
     def test_numbers(self) -> dict[str, float]:
         """Return the results of an epoch's tests; groups without classes are left out."""
@@ -192,6 +207,12 @@ class MeasuringModule(L.LightningModule):
     def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Return the reports of each test set, with these names of the classes."""
         return {
-            name: report(matrix, self.calibration_errors[name], names, self.tests.groups)
-            for name, matrix in self.confusions.items()
+            name: report(
+                counts,
+                self.confusions.get(name),
+                self.calibration_errors[name],
+                names,
+                self.tests.groups,
+            )
+            for name, counts in self.counts.items()
         }

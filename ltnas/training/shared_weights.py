@@ -15,7 +15,7 @@ from ltnas.models.search_network import SearchNetwork
 from ltnas.models.statistics import frozen_statistics
 from ltnas.space.edge_masks import genotype_masks
 from ltnas.space.genotype import Genotype
-from ltnas.training.evaluation import confusion_matrix, mean_of, recalls
+from ltnas.training.evaluation import counts_by_class, mean_of, recalls
 from ltnas.training.learner_losses import Context
 
 
@@ -89,7 +89,7 @@ def quality(logits: Tensor, labels: Tensor) -> Quality:
         labels: class numbers, int64 [N].
     """
     classes = logits.shape[1]
-    confusion = confusion_matrix(logits.argmax(1), labels, classes)
+    counts = counts_by_class(logits.argmax(1), labels, classes)
     # There is an image, and so a class with a recall.
-    accuracy = mean_of(recalls(confusion), range(classes)) or 0.0
+    accuracy = mean_of(recalls(counts), range(classes)) or 0.0
     return Quality(accuracy, -float(F.cross_entropy(logits, labels)))

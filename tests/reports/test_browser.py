@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from PIL import Image
+from test_classes import with_classes
 from test_report import runs, trained, write_weights  # noqa: F401 - a fixture
 
 from ltnas.report import report
@@ -115,6 +116,59 @@ def test_the_mean_of_mixing_weights_is_over_the_edges_that_have_the_operation(ru
     # Reduction cell: no edge has none.
     assert ends[2]
     assert ends[3] == ""
+
+
+@pytest.fixture
+def many_classes(tmp_path):
+    """Page of a training of 1,000 classes and one of ten, with its confusion matrix."""
+    accuracies = [(13 * label % 1000) / 1000 for label in range(1000)]
+    with_classes(trained(tmp_path / "runs", "darts", 0, 0.9), accuracies)
+    matrix = [[9 if true == label else true for label in range(10)] for true in range(10)]
+    with_classes(trained(tmp_path / "runs", "gdas", 0, 0.5), [0.5] * 10, matrix=matrix)
+    return report([tmp_path / "runs"], tmp_path / "out")
+
+
+def listed(dom):
+    """Number of classes by the page's words, and the rows of its table of classes."""
+    section = dom.partition('id="classes"')[2].partition("</section>")[0]
+    body = section.partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in body.split("</tr>")[:-1]]
+    return re.search(r'<p class="tip">(.*?)</p>', section)[1], rows, "<canvas" in section
+
+
+def test_a_thousand_classes_are_sorted_and_searched(many_classes):
+    words, rows, has_matrix = listed(browse(many_classes, "--dump-dom"))
+    assert words == "the first 200 of 1000 classes"
+    assert len(rows) == 200
+    assert rows[0] == ["species 0", "2,000", "many", "0.00"]  # the worst first
+    assert not has_matrix
+    click = "document.querySelectorAll('#classes th button')[{}].click();"
+    _, rows, _ = listed(after(many_classes, click.format(3)))
+    assert rows[0][3] == "99.90"
+    _, rows, _ = listed(after(many_classes, click.format(1) * 2))
+    assert rows[0][:2] == ["species 999", "1,001"]
+    find = "const f = document.querySelector('#classes input'); f.value = '{}'; f.oninput();"
+    words, rows, _ = listed(after(many_classes, find.format(" Species 99")))
+    assert words == "11 classes (of 1000)"
+    assert {row[0] for row in rows} == {"species 99", *(f"species 99{i}" for i in range(10))}
+    words, rows, _ = listed(after(many_classes, find.format("many")))
+    assert (words, len(rows)) == ("1 classes (of 1000)", 1)
+
+
+def test_ten_classes_have_a_confusion_matrix_that_tells_its_numbers(many_classes):
+    script = (
+        "const m = document.querySelector('#classes select'); m.selectedIndex = 1; m.onchange();"
+        "const c = document.querySelector('canvas'), b = c.getBoundingClientRect();"
+        "c.onpointermove({clientX: b.left + 0.15 * b.width, clientY: b.top + 0.75 * b.height});"
+    )
+    dom = after(many_classes, script)
+    words, rows, has_matrix = listed(dom)
+    assert (words, len(rows), has_matrix) == ("10 classes", 10, True)
+    assert "species 7 predicted as species 1: 7 images" in dom
+
+
+def test_a_page_without_results_by_class_has_no_table_of_them(page):
+    assert 'id="classes"' not in browse(page, "--dump-dom")
 
 
 @pytest.mark.parametrize("size", [(1200, 1600), (420, 1600)], ids=["desk", "phone"])

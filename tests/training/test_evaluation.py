@@ -11,6 +11,8 @@ from ltnas.training.evaluation import (
     accuracy,
     calibration_error,
     confusion_matrix,
+    counts_by_class,
+    counts_of,
     f1_scores,
     report,
 )
@@ -96,14 +98,14 @@ def test_report_is_that_of_scikit_learn(answers):
     names = tuple("abcdef")
     groups = {"many": [0, 1, 2], "medium": [3], "few": [4, 5]}
     confusion = confusion_matrix(torch.tensor(predictions), torch.tensor(labels), 6)
-    result = report(confusion, 0.25, names, groups)
+    result = report(counts_of(confusion), confusion, 0.25, names, groups)
     recall = metrics.recall_score(labels, predictions, average=None)
     assert result["per_class"] == pytest.approx(dict(zip(names, recall, strict=True)))
     # to the last digits of a double: these numbers go into files and tables
     assert result["accuracy"] == pytest.approx(
         metrics.accuracy_score(labels, predictions), rel=1e-12
     )
-    assert result["accuracy"] == accuracy(confusion)
+    assert result["accuracy"] == accuracy(counts_of(confusion))
     assert result["macro_accuracy"] == pytest.approx(
         metrics.balanced_accuracy_score(labels, predictions), rel=1e-12
     )
@@ -118,7 +120,9 @@ def test_report_is_that_of_scikit_learn(answers):
 
 def test_report_is_that_of_torchmetrics_to_single_precision(answers):
     labels, predictions = (torch.tensor(part) for part in answers)
-    result = report(confusion_matrix(predictions, labels, 6), 0.0, tuple("abcdef"), {})
+    counts = counts_by_class(predictions, labels, 6)
+    result = report(counts, None, 0.0, tuple("abcdef"), {})
+    assert "confusion" not in result
     for key, metric, average in (
         ("accuracy", torchmetrics.multiclass_accuracy, "micro"),
         ("macro_accuracy", torchmetrics.multiclass_accuracy, "macro"),
@@ -128,6 +132,13 @@ def test_report_is_that_of_torchmetrics_to_single_precision(answers):
         assert result[key] == pytest.approx(expected, rel=1e-6)
 
 
+def test_counts_are_those_of_the_confusion_matrix(answers):
+    labels, predictions = (torch.tensor(part) for part in answers)
+    counts = counts_by_class(predictions, labels, 8)
+    assert counts.tolist() == counts_of(confusion_matrix(predictions, labels, 8)).tolist()
+    assert counts[2].tolist() == labels.bincount(minlength=8).tolist()
+
+
 def test_an_image_counts_in_the_row_of_its_label():
     confusion = confusion_matrix(torch.tensor([2]), torch.tensor([0]), 3)
     assert confusion.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -135,7 +146,8 @@ def test_an_image_counts_in_the_row_of_its_label():
 
 def test_a_class_without_test_images_is_none_and_left_out_of_means():
     confusion = torch.tensor([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
-    result = report(confusion, 0.0, ("a", "b", "c"), {"many": [0, 2], "medium": [], "few": [2]})
+    groups = {"many": [0, 2], "medium": [], "few": [2]}
+    result = report(counts_of(confusion), confusion, 0.0, ("a", "b", "c"), groups)
     assert result["per_class"] == {"a": 0.75, "b": 0.5, "c": None}
     assert result["many"] == 0.75
     assert result["medium"] is None
@@ -148,11 +160,11 @@ def test_a_class_without_test_images_is_none_and_left_out_of_means():
 
 def test_f1_of_each_class(answers):
     labels, predictions = answers
-    found = f1_scores(confusion_matrix(torch.tensor(predictions), torch.tensor(labels), 7))
+    found = f1_scores(counts_by_class(torch.tensor(predictions), torch.tensor(labels), 7))
     expected = metrics.f1_score(labels, predictions, average=None, labels=range(6))
     assert found[:6] == pytest.approx(expected.tolist())
     assert found[6] is None  # no test image
-    never = f1_scores(torch.tensor([[2, 0], [3, 0]]))
+    never = f1_scores(counts_of(torch.tensor([[2, 0], [3, 0]])))
     assert never == pytest.approx([4 / 7, 0.0])
 
 
