@@ -1,8 +1,9 @@
-"""The examples of docs/architecture.md, applied to a copy of the software and run."""
+"""Examples of the documents for contributors, applied to a copy of the software and run."""
 
 import ast
 import csv
 import io
+import math
 import os
 import re
 import shutil
@@ -16,10 +17,12 @@ from conftest import REPOSITORY, TINY
 from safetensors.torch import load_file
 from test_architecture import LAYERS
 
-from ltnas.config import Data
+from ltnas.config import AXES, Data
 from ltnas.data.sources import load_source
 
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+EXAMPLES = ("A relaxation", "A loss", "A data source", "A regulariser")
 HEADER = re.compile(r"# (\S+), (new file|in ([A-Z_]+)|before: (.+))")
 START = ("scheme=darts", "relaxation.initial_deviation=1.0", *TINY)
 """A search whose mixing weights differ from the start."""
@@ -27,7 +30,9 @@ START = ("scheme=darts", "relaxation.initial_deviation=1.0", *TINY)
 
 def blocks(heading):
     """File, place and lines of each code block below a heading."""
-    (section,) = re.findall(rf"^### {heading}\n(.*?)(?=^###? |\Z)", PAGE, re.M | re.S)
+    (section,) = re.findall(
+        rf"^### {heading}\n(.*?)(?=^###? |\Z)", f"{PAGE}\n## {CONTRIBUTING}", re.M | re.S
+    )
     for block in re.findall(r"```\w+\n(.*?)```", section, re.S):
         header, lines = block.split("\n", 1)
         match = HEADER.fullmatch(header)
@@ -74,7 +79,7 @@ def end_of_table(text, name):
 @pytest.fixture(scope="module")
 def touched(copy):
     """Files that each example touches in the copy of the software."""
-    return {name: apply(copy, name) for name in ("A relaxation", "A loss", "A data source")}
+    return {name: apply(copy, name) for name in EXAMPLES}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +152,36 @@ def test_an_added_loss(search, softmax, touched):
     losses, plain = (first_loss(folder) for folder in (run, softmax))
     # The second term lies between 0 and epsilon, and is large for an untrained network.
     assert 1 < losses - plain < 2
+
+
+def test_an_added_regulariser(search, softmax, touched):
+    assert sorted(set(touched["A regulariser"])) == [
+        "ltnas/axes/regularisers.py",
+        "ltnas/config/regulariser.py",
+    ]
+    assert sum(lines.count("\n") for _, lines in blocks("A regulariser")) <= 40
+    run = search("regulariser=entropy", "regulariser.weight=1000")
+    assert settings(run)["regulariser"]["weight"] == 1000
+    with_term, plain = (entropy_of_last_epoch(folder) for folder in (run, softmax))
+    assert with_term < plain
+
+
+def entropy_of_last_epoch(run):
+    with (run / "architecture.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    weights = [float(row["weight"]) for row in rows if row["epoch"] == rows[-1]["epoch"]]
+    return -sum(weight * math.log(weight) for weight in weights)
+
+
+def test_contributing_names_files_and_axes_that_exist():
+    names = set(re.findall(r"`((?:ltnas|tests|docs|conf)/[\w/.]*)`", CONTRIBUTING))
+    assert len(names) > 10
+    missing = {name for name in names if not (REPOSITORY / name).exists()}
+    assert missing == {"conf/scheme/NAME.yaml"}  # the one to be written
+    first_cells = re.findall(r"^\| ([^|]*) \|", CONTRIBUTING, re.M)
+    axes = {name for cell in first_cells for name in re.findall(r"[a-z_]+", cell)}
+    assert {"relaxation", "objective", "selection"} < axes
+    assert axes - set(AXES) == {"axis", "space"}  # the heading, and a group of settings
 
 
 def test_an_added_data_source(search, softmax, touched, tmp_path):

@@ -53,6 +53,15 @@ def test_wheel_holds_package_and_configuration(installed):
     assert names - {"bin"} == {"ltnas", "hydra_plugins", "ltnas-0.1.0.dist-info"}
 
 
+def test_wheel_tells_type_checkers_and_the_index(installed):
+    assert (installed[1] / "ltnas" / "py.typed").read_text() == ""
+    (metadata,) = installed[1].glob("*.dist-info")
+    lines = (metadata / "METADATA").read_text(encoding="utf-8").splitlines()
+    assert "Author: ltnas developers" in lines
+    assert "Project-URL: Homepage, https://github.com/ltnas/ltnas" in lines
+    assert "Classifier: Typing :: Typed" in lines
+
+
 def test_wheel_has_the_console_scripts(installed):
     (metadata,) = installed[1].glob("*.dist-info")
     scripts = ConfigParser()
