@@ -24,6 +24,7 @@ from ltnas.distributed.processes import by_srun, check_processes
 from ltnas.distributed.processes import rank as rank_of
 from ltnas.runs.environment import LAUNCHER_VARIABLE, SWEEP_VARIABLE
 from ltnas.runs.fingerprint import is_one_run
+from ltnas.runs.locks import require_locks
 from ltnas.runs.once import once
 
 
@@ -106,6 +107,7 @@ def register_configs() -> None:
 
 def _compose_and_run(name: str) -> None:
     """Compose the configuration, and run the command, or each job of a multirun."""
+    require_locks()
     in_sweep = LAUNCHER_VARIABLE in os.environ or "SUBMITIT_EXECUTOR" in os.environ
     if LAUNCHER_VARIABLE in os.environ:
         end_with(int(os.environ.pop(LAUNCHER_VARIABLE)))

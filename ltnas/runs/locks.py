@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
+
+from ltnas.errors import UserError
+
+# The module `fcntl` is imported where it is used: Windows has none, and reads results without it.
+
+
+def has_locks() -> bool:
+    """Return True on a system with POSIX file locks."""
+    return find_spec("fcntl") is not None
+
+
+def require_locks() -> None:
+    """Raise a `UserError` on a system without POSIX file locks."""
+    if not has_locks():
+        raise UserError(
+            "this system has no POSIX file locks, which keep two processes out of one run: on "
+            "Windows, run ltnas in WSL (wsl --install); ltnas.report works without it"
+        )
 
 
 def lock(file: IO[bytes], wait: bool) -> bool:
@@ -18,7 +36,13 @@ def lock(file: IO[bytes], wait: bool) -> bool:
     Args:
         file: open file; closing it releases the lock.
         wait: True to wait until the lock is free.
+
+    Raises:
+        UserError: the system has no file locks at all.
     """
+    require_locks()
+    import fcntl
+
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -33,7 +57,11 @@ def lock(file: IO[bytes], wait: bool) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Return True if a process holds the lock of a file."""
+    """Return True if a process holds the lock of a file; False on a system without locks."""
+    if not has_locks():
+        return False
+    import fcntl
+
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
