@@ -35,6 +35,7 @@ from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
 from ltnas.data.seeds import derived_seed
 from ltnas.data.skipped import write_skipped
+from ltnas.data.test_sets import VALIDATION
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, publish
 from ltnas.losses.classification import log_priors
@@ -114,7 +115,7 @@ def retrain(config: RetrainConfig) -> Path:
                     "crt_epochs": config.crt.epochs,
                     **parameter_counts(network),
                     "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
-                    "test": reports,
+                    **reports,
                     "data": describe_data(config.data.source, long_tail),
                     "seconds": round(sum(history.seconds for history in histories), 1),
                     "peak_memory_gib": max(history.peak_memory_gib for history in histories),
@@ -183,7 +184,7 @@ class _Training:
         """Train the network in one stage, from its last checkpoint if there is one.
 
         Returns:
-            The history of the stage, and reports of each test set after its last epoch.
+            The history of the stage, and results of tests after its last epoch.
         """
         config, folder = self.config, stage.folder
         if stage.fresh_classifier:
@@ -210,7 +211,7 @@ class _Training:
         module.keep_average()
         if folder.writes:
             plot_curves(folder)
-        return history, module.test_reports(self.long_tail.classes)
+        return history, module.results(self.long_tail.classes)
 
     def _module(self, stage: Stage) -> RetrainModule:
         """Build the steps of a stage; its losses get the class counts that its streams show."""
@@ -322,7 +323,8 @@ def _print_result(
     console: Console, config: RetrainConfig, long_tail: LongTail, metrics: dict[str, Any]
 ) -> None:
     """Print accuracies as a table, and the size of the network."""
-    print_results(console, metrics["test"], long_tail.counts)
+    validation = {VALIDATION: metrics[VALIDATION]} if VALIDATION in metrics else {}
+    print_results(console, metrics["test"] | validation, long_tail.counts)
     print_part(console, long_tail)
     console.print(
         f"{metrics['parameters']:,} parameters (and {metrics['auxiliary_parameters']:,} of the "

@@ -580,3 +580,25 @@ def test_an_unbalanced_test_split_is_named_and_ranked_by_its_classes(tmp_path, c
     assert table[2].split() == ["macro", "accuracy", "56", f"{100 * macro:.2f}"]
     assert table[3].split() == ["all", "test", "images", f"{100 * tested['accuracy']:.2f}"]
     assert sum(line.startswith("macro accuracy") for line in table) == 1
+
+
+def test_images_for_validation_have_columns_and_results_of_their_own(tmp_path, capsys):
+    small = ("network=resnet20", "network.depth=8", "network.width=4", "epochs=1")
+    _, folder = retrained(tmp_path, *small, "data.validation=0.2")
+    metrics, (last,) = read(folder, "metrics.json"), rows(folder / "history.csv")
+    assert metrics["data"]["validation_images"] == metrics["validation"]["images"] == 116
+    assert sum(metrics["data"]["class_counts"]) + 116 == 580
+    assert list(metrics["test"]) == ["balanced", "long_tailed"]
+    assert float(last["macro_accuracy_validation"]) == metrics["validation"]["macro_accuracy"]
+    printed = capsys.readouterr().out
+    assert "116 further images for validation" in printed
+    assert "validation" in printed[printed.index("accuracy and more") :].splitlines()[1]
+
+
+def test_the_placement_of_the_images_changes_no_bit(tmp_path):
+    small = ("network=resnet20", "network.depth=8", "network.width=4", "epochs=1")
+    weights = []
+    for placement in ("device", "host"):
+        _, folder = retrained(tmp_path / placement, *small, f"data.placement={placement}")
+        weights.append((folder / "network.safetensors").read_bytes())
+    assert weights[0] == weights[1]

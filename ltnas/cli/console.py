@@ -45,6 +45,8 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
     """
     names, counts = long_tail.classes, long_tail.counts
     console.print(f"{heading}: {sum(counts):,} training images, subset {long_tail.checksum}")
+    if long_tail.validation is not None:
+        console.print(f"  {len(long_tail.validation):,} further images for validation")
     for note in long_tail.notes:
         console.print(f"note: {note}", soft_wrap=True)
     if long_tail.skipped:

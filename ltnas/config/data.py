@@ -74,7 +74,13 @@ class Data:
     flip: bool = True
     """True to mirror images at random."""
     split_seed: int = 0
-    """Seed of the choice of test images from a data set that has no split of its own."""
+    """Seed of the choice of test images from a data set that has no split of its own, and of
+    images for validation."""
+    validation: float | None = None
+    """Share of the training images of each class that are held out for validation, in [0, 0.5];
+    None: the validation split of the data set if it has one, 0: no validation."""
+    indices: str | None = None
+    """File with the positions of the training images; None: they follow the imbalance rule."""
     broken: str = "error"
     """`error` to stop at an image that cannot be read, `skip` to leave it out and to list it."""
     subset_seed: int = 0
@@ -90,7 +96,7 @@ class Data:
     """Classes with more training images are many-shot; None: the first third of the log range."""
 
     def __post_init__(self) -> None:
-        paths_to_text(self, "root", "cache")
+        paths_to_text(self, "root", "cache", "indices")
         require_choice("data.source", self.source, tuple(SOURCES))
         require(
             self.root is not None or not SOURCES[self.source],
@@ -120,6 +126,11 @@ class Data:
         )
         require_seed("data.subset_seed", self.subset_seed)
         require_seed("data.split_seed", self.split_seed)
+        require(
+            0 <= (self.validation or 0) <= 0.5,
+            f"data.validation={self.validation} is outside [0, 0.5]: it is a share of the training "
+            "images",
+        )
         require_choice("data.placement", self.placement, ("auto", "device", "host"))
         require_choice("data.broken", self.broken, ("error", "skip"))
         if self.many_above is not None and self.few_below is not None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ltnas.config import Data, Imbalance, Run, SearchConfig
 from ltnas.data.augment import Normalisation
-from ltnas.data.images import LabelledImages
+from ltnas.data.images import LabelledImages, Source
 from ltnas.data.sources import load_source
 from ltnas.data.subset import Indices, checksum, class_counts, subset_indices, wanted_counts
 from ltnas.data.test_part import part_of_test
@@ -26,6 +26,7 @@ from ltnas.data.test_sets import (
     name_of_all,
     shot_groups,
 )
+from ltnas.data.training_subset import TrainingSubset, training_subset
 from ltnas.errors import UserError
 
 
@@ -37,6 +38,7 @@ class LongTail:
         classes: names of the classes, C of them.
         train: kept training images.
         test: all test images.
+        validation: images that are neither learned from nor tested on; None if there are none.
         train_indices: positions of the kept images among the source's training images, [N].
         test_indices: positions of the long-tailed test set among all test images, [M].
         counts: number of training images of each class, [C].
@@ -54,6 +56,7 @@ class LongTail:
     classes: tuple[str, ...]
     train: LabelledImages
     test: LabelledImages
+    validation: LabelledImages | None
     train_indices: Indices
     test_indices: Indices
     counts: list[int]
@@ -83,11 +86,12 @@ class LongTail:
 
     @cached_property
     def content_checksum(self) -> str:
-        """Checksum of training and test images, labels and class names, wherever they come from.
+        """Checksum of all images of a run, their labels and class names, wherever they come from.
 
         It depends on the imbalance, because only kept training images are included.
         """
-        return _content_checksum(self.classes, self.train, self.test)
+        sets = (self.train, self.test, self.validation)
+        return _content_checksum(self.classes, *(data for data in sets if data is not None))
 
     @cached_property
     def test_checksum(self) -> str:
@@ -132,11 +136,16 @@ class LongTail:
         name = name_of_all(labels.bincount(minlength=len(self.classes)).tolist())
         only_one = name == UNBALANCED and len(self.test_indices) == len(labels)
         long_tailed = None if only_one else torch.from_numpy(self.test_indices)
-        if self.tested is None:
-            return TestSets(len(self.classes), long_tailed, self.groups, name)
-        if long_tailed is not None:
+        if self.tested is not None and long_tailed is not None:
             long_tailed = torch.isin(self.tested, long_tailed).nonzero().squeeze(1)
-        return TestSets(len(self.classes), long_tailed, self.groups, name, len(self.tested))
+        return TestSets(
+            classes=len(self.classes),
+            long_tailed=long_tailed,
+            groups=self.groups,
+            name=name,
+            part=None if self.tested is None else len(self.tested),
+            validation=0 if self.validation is None else len(self.validation),
+        )
 
 
 def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
@@ -149,37 +158,51 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
     source = load_source(data)
     classes = len(source.classes)
     labels, test_labels = (part.labels.numpy() for part in (source.train, source.test))
-    # Numbers of training images by the imbalance rule, as far as the source has them.
-    wanted = wanted_counts(imbalance, len(labels), classes)
-    counts = class_counts(wanted, labels, classes)
-    if 0 in counts:
-        raise UserError(
-            f"imbalance={imbalance.name} leaves class {source.classes[counts.index(0)]} without a "
-            f"training image (of {len(labels) // classes} per class): choose a larger factor"
-        )
+    subset = training_subset(data, imbalance, labels, source.classes)
     test_wanted = wanted_counts(imbalance, len(test_labels), classes)
     # The accuracy of a class can only be measured if the test set contains it.
     test_wanted = test_wanted and [max(1, count) for count in test_wanted]
     test_counts = class_counts(test_wanted, test_labels, classes)
-    # Both subsets are selected with the same seed.
-    train_indices = subset_indices(labels, counts, data.subset_seed)
-    kept = torch.from_numpy(train_indices)
-    train = source.train.select(kept)
+    train = source.train.select(torch.from_numpy(subset.train))
+    validation, notes = _validation(data, source, subset)
+    counts = class_counts(None, train.labels.numpy(), classes)
     return LongTail(
         classes=source.classes,
         train=train,
         test=source.test,
-        train_indices=train_indices,
+        validation=validation,
+        train_indices=subset.train,
+        # Both subsets are selected with the same seed.
         test_indices=subset_indices(test_labels, test_counts, data.subset_seed),
         counts=counts,
-        wanted=wanted or counts,
+        wanted=subset.wanted,
         available=class_counts(None, labels, classes),
         imbalance=imbalance.name,
         groups=shot_groups(counts, data.many_above, data.few_below),
         normalisation=_normalisation(data, train),
-        notes=source.notes,
+        notes=(*source.notes, *subset.notes, *notes),
         skipped=source.skipped,
     )
+
+
+def _validation(
+    data: Data, source: Source, subset: TrainingSubset
+) -> tuple[LabelledImages | None, tuple[str, ...]]:
+    """Return the images for validation, and a note if those of the source are not used."""
+    own = source.validation
+    if data.validation is None:
+        return own, ()
+    notes = (
+        ()
+        if own is None
+        else (
+            f"the {len(own):,} validation images of the data set are not used, because of "
+            f"data.validation={data.validation:g}",
+        )
+    )
+    if not len(subset.validation):
+        return None, notes
+    return source.train.select(torch.from_numpy(subset.validation)), notes
 
 
 def _content_checksum(classes: tuple[str, ...], *parts: LabelledImages) -> str:
@@ -257,6 +280,7 @@ def describe_data(source: str, long_tail: LongTail) -> dict[str, Any]:
         "image_size": long_tail.image_size,
         "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,
+        "validation_images": long_tail.test_sets.validation,
         "test_images": len(long_tail.test.labels),
         "tested_images": len(long_tail.tested_images.labels),
         "long_tailed_test_images": len(long_tail.test_indices),

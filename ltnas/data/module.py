@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import lightning as L
@@ -24,21 +24,27 @@ DEFAULT_TEST_BATCH_SIZE = 500
 
 
 class TestBatches:
-    """Iterable over the tested images in order, standardised, in batches."""
+    """Iterable over all images of some sets in order, standardised, in batches.
+
+    Args:
+        sets: images.
+        normalisation: preparation of the images.
+    """
 
     __test__ = False  # pytest would collect the class because of its name
 
-    def __init__(self, data: PlacedImages, normalisation: Normalisation) -> None:
-        self.data, self.normalisation = data, normalisation
-        self.size = TEST_BATCH_SIZES.get(data.labels.device.type, DEFAULT_TEST_BATCH_SIZE)
+    def __init__(self, sets: Sequence[PlacedImages], normalisation: Normalisation) -> None:
+        self.sets, self.normalisation = sets, normalisation
+        self.size = TEST_BATCH_SIZES.get(sets[0].labels.device.type, DEFAULT_TEST_BATCH_SIZE)
 
     def __len__(self) -> int:
-        return -(-len(self.data.labels) // self.size)
+        return sum(-(-len(data.labels) // self.size) for data in self.sets)
 
     def __iter__(self) -> Iterator[Batch]:
-        positions = torch.arange(len(self.data.labels)).split(self.size)
-        for images, labels in self.data.batches(positions):
-            yield Batch((self.normalisation.standardise_bytes(images),), labels)
+        for data in self.sets:
+            positions = torch.arange(len(data.labels)).split(self.size)
+            for images, labels in data.batches(positions):
+                yield Batch((self.normalisation.standardise_bytes(images),), labels)
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,16 @@ class LongTailData(L.LightningDataModule):
         """Place all images once: on the training device if they fit."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        train, test = self.long_tail.train, self.long_tail.tested_images
+        train = self.long_tail.train
+        # Validation images follow the tested ones, see `TestSets`.
+        tested = [self.long_tail.tested_images]
+        if self.long_tail.validation is not None:
+            tested.append(self.long_tail.validation)
         plans = self.streams.values()
         others = {id(plan.long_tail): plan.long_tail.train for plan in plans if plan.long_tail}
-        kind = chosen_placement(self.placement, (train, *others.values(), test), device)
-        self.train_data, self.test_data = (place(data, device, kind) for data in (train, test))
+        kind = chosen_placement(self.placement, (train, *others.values(), *tested), device)
+        self.train_data = place(train, device, kind)
+        self.tested_data = [place(data, device, kind) for data in tested]
         self.other_data = {key: place(data, device, kind) for key, data in others.items()}
 
     def train_dataloader(self) -> CombinedLoader:
@@ -160,8 +171,8 @@ class LongTailData(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> TestBatches:
-        """Return batches of the tested images; test sets are evaluated on their predictions."""
-        return TestBatches(self.test_data, self.long_tail.normalisation)
+        """Return batches of the tested images, then of those for validation."""
+        return TestBatches(self.tested_data, self.long_tail.normalisation)
 
     def transfer_batch_to_device(self, batch: object, device: torch.device, index: int) -> object:
         """Return the batch as it is: it was made on the training device."""

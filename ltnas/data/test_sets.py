@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BALANCED, UNBALANCED, LONG_TAILED = "balanced", "test", "long_tailed"
 """Names of test sets: all test images if they are balanced, all if they are not, and a part of them
 that is reduced by the imbalance rule."""
+VALIDATION = "validation"
+"""Name of the results on images that are neither learned from nor tested on."""
 BALANCED_FROM = 0.9
 """Size of the smallest class over that of the largest from which on images count as balanced."""
 
@@ -70,8 +72,8 @@ def headline(name: str) -> str:
 
 
 def title(name: str) -> str:
-    """Return the name of a test set as text: `test`, `balanced test` or `long-tailed test`."""
-    return name if name == UNBALANCED else f"{name.replace('_', '-')} test"
+    """Return the name of a set of images as text, for example `test` or `balanced test`."""
+    return name if name in (UNBALANCED, VALIDATION) else f"{name.replace('_', '-')} test"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class TestSets:
         groups: classes of each shot group, see `shot_groups`.
         name: name of the set of all test images, see `name_of_all`.
         part: number of tested images if they are a part of all test images; None otherwise.
+        validation: number of images of a validation split, which follow the tested images.
     """
 
     __test__ = False  # pytest would collect the class because of its name
@@ -94,6 +97,7 @@ class TestSets:
     groups: Groups
     name: str = BALANCED
     part: int | None = None
+    validation: int = 0
 
     @property
     def headline(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 from itertools import cycle
 
-from ltnas.data.test_sets import BALANCED, LONG_TAILED, all_images, headline, title
+from ltnas.data.test_sets import BALANCED, LONG_TAILED, VALIDATION, all_images, headline, title
 from ltnas.plots.figure import FAINT, INK, new_figure, save
 from ltnas.plots.stage_lines import first_epochs, mark_stages
 from ltnas.runs.columns import other_learners
 from ltnas.runs.folder import RunFolder
 
-COLOURS = {"train": "#22262b", "test": "#0072b2", "long_tailed": "#e69f00"}
+COLOURS = {"train": "#22262b", "test": "#0072b2", "long_tailed": "#e69f00", "validation": "#8a6fb5"}
 """Colour of the training, of all test images, and of the long-tailed test set."""
 OTHERS = ("#009e73", "#cc79a7", "#56b4e9")
 """Colours of the learners beside the first one, in turn."""
@@ -74,6 +74,7 @@ def accuracies(columns: list[str]) -> list[tuple[str, str, str]]:
         *_of_others(columns, "accuracy"),
         (COLOURS["test"], label, f"{headline(name)}_{name}"),
         (COLOURS[LONG_TAILED], title(LONG_TAILED), f"accuracy_{LONG_TAILED}"),
+        (COLOURS[VALIDATION], "validation, mean over classes", f"macro_accuracy_{VALIDATION}"),
     ]
     return [curve for curve in curves if curve[2] in columns]
 

@@ -41,6 +41,9 @@ def columns(rows: Sequence[Row]) -> list[Column]:
     is_balanced = all_balanced(rows)
     main = "balanced" if is_balanced else "class-balanced"
     on_all = _score("test", lambda row: row.on_all("accuracy"))
+    # Its images are as unbalanced as those of the training.
+    validation = _score("validation", lambda row: "macro_accuracy_validation")
+    is_validated = any(row.mean("macro_accuracy_validation") is not None for row in rows)
     return [
         _text("scheme", lambda row: row.name),
         _text("imbalance", lambda row: row.imbalance),
@@ -52,6 +55,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         _score("few", lambda row: row.on_all("few"), on_terminal=True),
         *([] if is_balanced else [on_all]),
         _score("long-tailed", lambda row: "accuracy_long_tailed"),
+        *([validation] if is_validated else []),
         _cost("parameters, M", "parameters", millions),
         _cost("MACs, M", "multiply_accumulates", millions),
         _cost("search", "search_seconds", duration),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ltnas.data.test_sets import LONG_TAILED
+from ltnas.data.test_sets import LONG_TAILED, VALIDATION
 from ltnas.reports.row import LOST, Row, is_lost
 from ltnas.reports.row_labels import labels
 from ltnas.reports.runs import Run, known
@@ -68,6 +68,7 @@ def values_of(runs: list[Run], searches: tuple[Run, ...]) -> dict[str, list[floa
     tests = {
         name: [m["test"].get(name, {}) for m in metrics] for name in (runs[0].tests, LONG_TAILED)
     }
+    tests[VALIDATION] = [m.get(VALIDATION, {}) for m in metrics]
     values = {
         f"{key}_{name}": [report[key] for report in reports if known(report.get(key))]
         for key in SHOWN

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ltnas.data.seeds import derived_seed
 from ltnas.data.stream import Batch
-from ltnas.data.test_sets import LONG_TAILED, TestSets
+from ltnas.data.test_sets import LONG_TAILED, VALIDATION, TestSets
 from ltnas.distributed.collectives import mean_over_ranks
 from ltnas.errors import UserError
 from ltnas.training.evaluation import (
@@ -142,7 +142,7 @@ class MeasuringModule(L.LightningModule):
         return means
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Predict a batch of test images."""
+        """Predict a batch of test images or of images for validation."""
         logits = self.test_logits(batch.views[0]).float()
         self.predictions.append(logits.argmax(1))  # of logits, as probabilities tie sooner
         self.confidences.append(logits.softmax(1).amax(1))
@@ -158,9 +158,13 @@ class MeasuringModule(L.LightningModule):
         collected = (self.predictions, self.labels, self.confidences)
         tested = [torch.cat(parts).cpu() for parts in collected]  # each [test images]
         self.predictions, self.labels, self.confidences = [], [], []
-        parts = {self.tests.name: torch.arange(len(tested[0]))}
+        everything = torch.arange(len(tested[0]))
+        test, validation = everything.tensor_split([len(everything) - self.tests.validation])
+        parts = {self.tests.name: test}
         if self.tests.long_tailed is not None:
             parts[LONG_TAILED] = self.tests.long_tailed.cpu()
+        if len(validation):
+            parts[VALIDATION] = validation
         # Not those of a checkpoint either, which an earlier version may have named otherwise.
         self.counts, self.confusions, self.calibration_errors = {}, {}, {}
         classes = self.tests.classes
@@ -187,7 +191,7 @@ class MeasuringModule(L.LightningModule):
 
     def test_numbers(self) -> dict[str, float]:
         """Return the results of an epoch's tests; groups without classes are left out."""
-        reports = self.test_reports(tuple(str(label) for label in range(self.tests.classes)))
+        reports = self._reports(tuple(str(label) for label in range(self.tests.classes)))
         kept = ("accuracy", "macro_accuracy", "macro_f1", "calibration_error", *self.tests.groups)
         return {
             f"{key}_{name}": report[key]
@@ -204,8 +208,18 @@ class MeasuringModule(L.LightningModule):
             if key.startswith("accuracy_") or key == self.tests.headline
         }
 
-    def test_reports(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Return the reports of each test set, with these names of the classes."""
+    def results(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the entries `test`, with a report of each test set, and `validation`, if any.
+
+        Args:
+            names: names of the classes.
+        """
+        reports = self._reports(names)
+        validation = reports.pop(VALIDATION, None)
+        return {"test": reports} | ({} if validation is None else {VALIDATION: validation})
+
+    def _reports(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the reports of each test set and of the images for validation."""
         return {
             name: report(
                 counts,

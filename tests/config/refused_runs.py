@@ -56,6 +56,7 @@ REFUSED = {
     "resized crop": (lambda: c.Data(min_crop_area=0), "data.min_crop_area=0", "(0, 1]"),
     "padding": (lambda: c.Data(crop_padding=-1), "data.crop_padding=-1", "0 or more"),
     "split seed": (lambda: c.Data(split_seed=-1), "data.split_seed=-1", "[0, 4294967295]"),
+    "validation": (lambda: c.Data(validation=0.6), "data.validation=0.6", "[0, 0.5]"),
     "placement": (lambda: c.Data(placement="disk"), "data.placement=disk", "auto, device, host"),
     "broken images": (lambda: c.Data(broken="keep"), "data.broken=keep", "error, skip"),
     "subset seed": (lambda: c.Data(subset_seed=-1), "data.subset_seed=-1", "[0, 4294967295]"),

@@ -17,5 +17,8 @@ def test_batches_are_standardised_and_of_equal_size():
     labels = torch.cat([batch.labels for batch in batches])
     assert torch.equal(labels, long_tail.train.labels[:10].flip(0))
     pixels = long_tail.train.images[9].float() / 255
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in vars(long_tail.normalisation).values())
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1)
+        for values in (long_tail.normalisation.mean, long_tail.normalisation.std)
+    )
     torch.testing.assert_close(batches[0].views[0][0], (pixels - mean) / std)

@@ -235,6 +235,7 @@ def test_curves(tmp_path, epochs):
             "train_accuracy": 0.9 - 0.5 / (1 + epoch),
             "accuracy_balanced": 0.8 - 0.5 / (1 + epoch),
             "accuracy_long_tailed": 0.7 - 0.5 / (1 + epoch),
+            "macro_accuracy_validation": 0.6 - 0.5 / (1 + epoch),
         }
         for epoch in range(epochs)
     ]

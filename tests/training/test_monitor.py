@@ -49,7 +49,7 @@ def test_an_unbalanced_test_split_is_not_called_balanced():
     module.confusions = {"balanced": torch.eye(3)}  # of a checkpoint of an earlier version
     module.validation_step(Batch((LOGITS,), LABELS), 0)
     module.on_validation_epoch_end()
-    assert set(module.test_reports(("a", "b", "c"))) == {"test"}
+    assert set(module.results(("a", "b", "c"))["test"]) == {"test"}
     # Three of four images, and one class of three halfway.
     assert module.test_accuracies() == {
         "accuracy_test": 0.75,
@@ -62,7 +62,7 @@ def test_a_thousand_classes_have_results_without_a_matrix():
     labels = torch.tensor([3, 3, 999])
     module.validation_step(Batch((torch.nn.functional.one_hot(labels, 1000),), labels), 0)
     module.on_validation_epoch_end()
-    (report,) = module.test_reports(tuple(map(str, range(1000)))).values()
+    (report,) = module.results(tuple(map(str, range(1000))))["test"].values()
     assert "confusion" not in report
     assert (report["accuracy"], report["few"], report["images"]) == (1.0, 1.0, 3)
     assert module.test_numbers()["macro_accuracy_balanced"] == 1.0
@@ -85,7 +85,7 @@ def test_a_checkpoint_brings_the_tests_back():
     del checkpoint["class_counts"]  # as of version 0.1.0
     old = Module(torch.nn.Linear(1, 1), TestSets(3, PART, GROUPS), 0)
     old.on_load_checkpoint(checkpoint)
-    assert old.test_reports(tuple("abc")) == module.test_reports(tuple("abc"))
+    assert old.results(tuple("abc")) == module.results(tuple("abc"))
 
 
 def test_each_test_forgets_the_one_before():
@@ -94,3 +94,19 @@ def test_each_test_forgets_the_one_before():
     module.validation_step(Batch((LOGITS,), LABELS), 0)
     module.on_validation_epoch_end()
     assert module.test_numbers() == first
+
+
+def test_images_for_validation_have_results_of_their_own():
+    tests = TestSets(3, PART, GROUPS, validation=2)
+    module = Module(torch.nn.Linear(1, 1), tests, 0)
+    module.validation_step(Batch((LOGITS,), LABELS), 0)
+    module.validation_step(Batch((LOGITS[:2],), torch.tensor([0, 2])), 0)
+    module.on_validation_epoch_end()
+    names, plain = ("a", "b", "c"), after_a_test()
+    results = module.results(names)
+    assert results["test"] == plain.results(names)["test"]
+    assert set(plain.results(names)) == {"test"}
+    assert results["validation"]["images"] == 2
+    assert results["validation"]["per_class"] == {"a": 1.0, "b": None, "c": 0.0}
+    assert module.test_numbers()["macro_accuracy_validation"] == 0.5
+    assert module.test_accuracies()["accuracy_validation"] == 0.5
