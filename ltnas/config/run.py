@@ -48,16 +48,17 @@ class Logger:
     """Destination of metrics, besides the CSV files that each run writes."""
 
     kind: str = "csv"
-    """`csv`, `wandb`, `tensorboard` or `none`."""
+    """`csv`, `wandb`, `tensorboard`, `mlflow` or `none`."""
     project: str = "ltnas"
-    """W&B project."""
+    """W&B project, or MLflow experiment."""
     entity: str | None = None
     """W&B user or team; None: the default of the account."""
     progress: bool = True
     """True for a progress bar on a terminal."""
 
     def __post_init__(self) -> None:
-        require_choice("logger.kind", self.kind, ("csv", "wandb", "tensorboard", "none"))
+        kinds = ("csv", "wandb", "tensorboard", "mlflow", "none")
+        require_choice("logger.kind", self.kind, kinds)
 
 
 @dataclass

@@ -55,7 +55,7 @@ def open_logger(config: Run, folder: RunFolder, job: str) -> Iterator[Logger | N
         The logger; None if only CSV files are written.
 
     Raises:
-        UserError: the logger's package is not installed, or W&B refuses the run.
+        UserError: the logger's package is not installed, or W&B or MLflow refuses the run.
         ValueError: the logger is not known.
     """
     match config.logger.kind:
@@ -63,6 +63,10 @@ def open_logger(config: Run, folder: RunFolder, job: str) -> Iterator[Logger | N
             yield from _wandb(config, folder, job)
         case "tensorboard":
             yield _tensorboard(folder)
+        case "mlflow":
+            from ltnas.loggers.mlflow_store import open_mlflow
+
+            yield from open_mlflow(config, folder, name_of(folder, job))
         case "csv" | "none":
             yield None
         case unknown:
@@ -86,8 +90,7 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
     from pydantic import ValidationError
 
     settings: dict[str, Any] = asdict(config)
-    is_stage = folder.path.name == job  # a stage has a subfolder of the run folder
-    name = f"{folder.path.parent.name}-{job}" if is_stage else folder.path.name
+    name = name_of(folder, job)
     logger = WandbLogger(
         name=name,
         save_dir=folder.path,
@@ -112,6 +115,12 @@ def _wandb(config: Run, folder: RunFolder, job: str) -> Iterator[Logger]:
         wandb.finish(exit_code=_exit_code(error))
         raise
     wandb.finish()
+
+
+def name_of(folder: RunFolder, job: str) -> str:
+    """Return the name of a run or a stage at a logger; a stage has a subfolder of the run's."""
+    is_stage = folder.path.name == job
+    return f"{folder.path.parent.name}-{job}" if is_stage else folder.path.name
 
 
 def _exit_code(error: BaseException) -> int:

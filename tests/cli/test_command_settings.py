@@ -334,6 +334,6 @@ def test_trainer_choice(name, accelerator, devices):
     assert (trainer.accelerator, trainer.devices) == (accelerator, devices)
 
 
-@pytest.mark.parametrize("name", ["csv", "none", "tensorboard", "wandb"])
+@pytest.mark.parametrize("name", ["csv", "mlflow", "none", "tensorboard", "wandb"])
 def test_logger_choice(name):
     assert settings("search", f"logger={name}").logger.kind == name

@@ -101,7 +101,11 @@ REFUSED = {
     "devices": (lambda: c.Trainer(devices=0), "trainer.devices=0", "1 or more"),
     "nodes": (lambda: c.Trainer(nodes=0), "trainer.nodes=0", "1 or more"),
     "threads": (lambda: c.Trainer(threads=0), "trainer.threads=0", "1 or more"),
-    "logger": (lambda: c.Logger("mlflow"), "logger.kind=mlflow", "csv, wandb, tensorboard, none"),
+    "logger": (
+        lambda: c.Logger("neptune"),
+        "logger.kind=neptune",
+        "csv, wandb, tensorboard, mlflow",
+    ),
     # what both commands share
     "half": (lambda: c.Run(precision="16-mixed"), "precision=16-mixed", "take precision=bf16"),
     "precision": (lambda: c.Run(precision="64"), "precision=64", "32, bf16-mixed"),
