@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -101,6 +102,9 @@ def decode_image(
     from torchvision.transforms.functional import center_crop, pil_to_tensor
     from torchvision.transforms.functional import resize as resize_side
 
+    # Large photos and transparent palettes are read as they should be, and what is not is an error.
+    # At the end of the list, so that filters of the user come first; a second call changes nothing.
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     try:
         with nullcontext(image) if isinstance(image, Image.Image) else Image.open(image) as file:
             if file.mode.startswith(("I", "F")):  # PIL would clip values above 255
