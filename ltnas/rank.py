@@ -19,16 +19,14 @@ from rich.progress import Progress
 from ltnas.cli.console import plain_console
 from ltnas.config import RankConfig
 from ltnas.data.long_tail import LongTail, load_long_tail
-from ltnas.errors import UserError
 from ltnas.plots.ranking import AGREEMENT, plot_agreement, plot_ranking
 from ltnas.proxies.batch import ProxyBatch, draw_batch
 from ltnas.ranking.candidates import Candidate, differing_settings, find_candidates, trained_runs
 from ltnas.ranking.scores import FEWEST, Scored, agreements, in_order, score_candidate
 from ltnas.ranking.tables import rank_csv, table_of_one, tables_of_many
 from ltnas.reports.runs import Run
-from ltnas.runs.folder import RunFolder
+from ltnas.runs.folder import open_folder
 from ltnas.runs.provenance import provenance
-from ltnas.runs.user_paths import expanded
 from ltnas.space.layout import check_image_size
 from ltnas.training.trainer import choose_accelerator
 
@@ -46,7 +44,7 @@ def rank(config: RankConfig) -> Path:
     accelerator = choose_accelerator(config.trainer, "32", compiled=False)
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
-    folder = _open(config.out)
+    folder = open_folder(config.out)
     for name in AGREEMENT:  # an earlier ranking may have left them
         (folder.path / name).unlink(missing_ok=True)
 
@@ -74,16 +72,6 @@ def rank(config: RankConfig) -> Path:
     if any(tau is not None for tau in taus.values()):
         plot_agreement(folder, taus)
     return folder.path
-
-
-def _open(out: str) -> RunFolder:
-    """Return the folder of the results, made if necessary."""
-    path = expanded("out", out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"out={out} cannot be created ({error}): choose another folder") from error
-    return RunFolder(path)
 
 
 def _print_batch(

@@ -37,7 +37,7 @@ class Command(NamedTuple):
         lists: keys whose values are lists, which may be typed with commas alone.
     """
 
-    schema: type[c.Run] | type[c.RankConfig]
+    schema: type[Any]
     function: str
     lists: tuple[str, ...] = ()
 
@@ -46,6 +46,7 @@ COMMANDS = {
     "search": Command(c.SearchConfig, "search"),
     "retrain": Command(c.RetrainConfig, "retrain"),
     "pipeline": Command(c.PipelineConfig, "run_pipeline"),
+    "data_preview": Command(c.PreviewConfig, "preview"),
     "rank": Command(c.RankConfig, "rank", lists=("genotype", "runs", "proxies")),
 }
 """Commands by the name of their module in `ltnas` and of their file in `conf/`."""
@@ -64,6 +65,11 @@ def retrain() -> NoReturn:
 def pipeline() -> NoReturn:
     """Run the console script `ltnas-pipeline`."""
     main("pipeline")
+
+
+def data() -> NoReturn:
+    """Run the console script `ltnas-data`."""
+    main("data_preview")
 
 
 def rank() -> NoReturn:

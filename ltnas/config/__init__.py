@@ -24,6 +24,7 @@ from ltnas.config.operation_stopping import *
 from ltnas.config.optimisers import *
 from ltnas.config.perturbation import *
 from ltnas.config.pipeline import *
+from ltnas.config.preview import *
 from ltnas.config.progression import *
 from ltnas.config.proxy import *
 from ltnas.config.rank import *

@@ -48,6 +48,8 @@ class LongTail:
         imbalance: name of the imbalance rule, for example `exp0.1`.
         groups: many-, medium- and few-shot classes.
         normalisation: mean and standard deviation of each channel.
+        validation_indices: positions of the images for validation among the source's training
+            images, int64 [K]; empty if there are none or if they are a split of their own.
         notes: sentences for the user about how the data set was read.
         skipped: names of the images that could not be read and were left out.
         tested: positions of the test images that a run tests on, int64; None for all of them.
@@ -58,6 +60,7 @@ class LongTail:
     test: LabelledImages
     validation: LabelledImages | None
     train_indices: Indices
+    validation_indices: Indices
     test_indices: Indices
     counts: list[int]
     wanted: list[int]
@@ -172,6 +175,7 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
         test=source.test,
         validation=validation,
         train_indices=subset.train,
+        validation_indices=subset.validation,
         # Both subsets are selected with the same seed.
         test_indices=subset_indices(test_labels, test_counts, data.subset_seed),
         counts=counts,

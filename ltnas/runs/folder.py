@@ -14,6 +14,7 @@ from typing import IO, Any
 from ltnas.errors import UserError
 from ltnas.runs.atomic import atomically
 from ltnas.runs.locks import lock
+from ltnas.runs.user_paths import expanded
 
 FAILURE = "failure.txt"
 """File with the error that ended the last process in a run folder."""
@@ -134,3 +135,17 @@ def run_folders(folder: Path) -> Iterator[Path]:
             subfolders.clear()  # the stages of a run are part of it
             yield Path(path)
         subfolders.sort(key=lambda name: (os.path.islink(os.path.join(path, name)), name))
+
+
+def open_folder(out: str) -> RunFolder:
+    """Return the folder `out` of a command that makes no run, made if necessary.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    path = expanded("out", out)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"out={out} cannot be created ({error}): choose another folder") from error
+    return RunFolder(path)

@@ -18,7 +18,7 @@ def helps(tmp_path_factory):
     """The help text of the commands."""
     folder = tmp_path_factory.mktemp("help")
     texts = {}
-    for command in ("search", "retrain", "pipeline", "rank"):
+    for command in ("search", "retrain", "pipeline", "rank", "data"):
         done = subprocess.run(
             [sys.executable, "-m", f"ltnas.{command}", "--help"],
             cwd=folder,
@@ -80,6 +80,14 @@ def test_help_of_the_ranking(helps):
     assert len(keys) == 13
 
 
+def test_help_of_the_preview(helps):
+    text = helps["data"]
+    assert "${" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    keys = text.partition("\nKeys\n")[2].partition("and the keys of both groups")[0].split()
+    assert set(keys) == set(vars(settings("data_preview"))) - {"data", "imbalance"}
+
+
 def test_help_of_the_pipeline(helps):
     text = helps["pipeline"]
     assert "${" not in text
@@ -99,7 +107,7 @@ def test_help_lists_the_published_genotypes(helps):
     assert "darts_v2" in paragraph
 
 
-@pytest.mark.parametrize("command", ["search", "retrain", "pipeline", "rank"])
+@pytest.mark.parametrize("command", ["search", "retrain", "pipeline", "rank", "data"])
 def test_help_does_not_load_torch(command):
     code = (
         "import sys, atexit\n"

@@ -20,7 +20,7 @@ def run(module, *words, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("module", ["search", "retrain", "pipeline", "rank"])
+@pytest.mark.parametrize("module", ["search", "retrain", "pipeline", "rank", "data"])
 def test_a_command_says_in_one_line_that_it_needs_another_system(module, tmp_path):
     done = run(module, "data=digits", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

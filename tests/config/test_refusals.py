@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import refused_axes
 import refused_learners
+import refused_previews
 import refused_rankings
 import refused_retraining
 import refused_runs
@@ -19,6 +20,7 @@ REFUSED = {
     **refused_runs.REFUSED,
     **refused_axes.REFUSED,
     **refused_learners.REFUSED,
+    **refused_previews.REFUSED,
     **refused_steps.REFUSED,
     **refused_retraining.REFUSED,
     **refused_rankings.REFUSED,
