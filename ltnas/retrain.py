@@ -25,6 +25,7 @@ from ltnas.callbacks.history import History
 from ltnas.callbacks.progress import ProgressLine
 from ltnas.cli.console import make_console, print_long_tail, print_part, print_results
 from ltnas.config import (
+    Classification,
     ResNet32,
     RetrainConfig,
     SearchedNetwork,
@@ -39,6 +40,7 @@ from ltnas.data.test_sets import VALIDATION
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, publish
 from ltnas.losses.classification import log_priors
+from ltnas.losses.priors import assumed_prior
 from ltnas.models.branches import BranchedModel
 from ltnas.models.build import describe_network, described_network
 from ltnas.models.cost import multiply_accumulates, parameter_counts
@@ -46,6 +48,7 @@ from ltnas.models.saved import save_network
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.plots.cells import plot_cells
 from ltnas.plots.curves import plot_curves
+from ltnas.reports.model_card import CARD, model_card
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
@@ -121,6 +124,7 @@ def retrain(config: RetrainConfig) -> Path:
                     "peak_memory_gib": max(history.peak_memory_gib for history in histories),
                     "provenance": folder.read_json("provenance.json"),
                 }
+                folder.write_text(CARD, model_card(metrics))
                 folder.write_json("metrics.json", metrics)  # last: it marks the run as finished
                 _print_result(console, config, long_tail, metrics)
                 publish(config, logger, folder, config.genotype)
@@ -315,8 +319,24 @@ def _write_network(
         "stored_size": config.data.stored_size,
         "classes": list(long_tail.classes),
     }
-    description = {**describe_network(config, genotype), "preprocessing": preprocessing}
+    description = {
+        **describe_network(config, genotype),
+        "preprocessing": preprocessing,
+        "prior": _prior(config, long_tail),
+    }
     save_network(folder, network, description)
+
+
+def _prior(config: RetrainConfig, long_tail: LongTail) -> list[float]:
+    """Return the class frequencies that the network's probabilities assume, [C]."""
+    objective, sampler = (
+        (config.crt_objective, config.crt_sampler)
+        if config.crt.epochs
+        else (config.objective, config.sampler)
+    )
+    assert isinstance(objective, Classification)
+    counts = torch.tensor(long_tail.counts)
+    return [float(share) for share in assumed_prior(objective, sampler, config.adjust, counts)]
 
 
 def _print_result(

@@ -9,13 +9,13 @@ LAYERS = (
     *(["errors"], ["config"], ["distributed"], ["space"], ["runs"], ["axes"], ["data"]),
     *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["proxies"]),
     *(["training"], ["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"]),
-    *(["ranking"], ["cli"], ["sweeps"]),
-    ["search", "retrain", "report", "rank", "workspace"],
+    *(["ranking"], ["deployment"], ["cli"], ["sweeps"]),
+    ["search", "retrain", "report", "rank", "predict", "export", "draw", "hub", "workspace"],
     ["pipeline"],
 )
 """Packages and modules at the top of `ltnas`, from the lowest layer to the highest."""
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-TOP_FILES = 14
+TOP_FILES = 18
 
 
 def modules():

@@ -4,8 +4,14 @@ import json
 import shutil
 from importlib import resources
 
+import torch
+
 from ltnas.config import RetrainConfig
+from ltnas.models.build import described_network
+from ltnas.models.saved import save_network
 from ltnas.runs.fingerprint import fingerprint
+from ltnas.runs.folder import RunFolder
+from ltnas.space.genotype import load_genotype
 
 
 def trained_run(root, name, accuracy, genotype="darts_v2", tests="balanced", **settings):
@@ -25,4 +31,27 @@ def trained_run(root, name, accuracy, genotype="darts_v2", tests="balanced", **s
         "provenance": {"commit": "a" * 40, "command": "python -m ltnas.retrain"},
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def saved_network(
+    folder, *, size=8, classes=("newt", "oak", "[red]"), prior=(0.6, 0.3, 0.1), **changes
+):
+    """Write the network of a finished training with random weights, and return its folder."""
+    torch.manual_seed(3)
+    description = {
+        **{"genotype": load_genotype("darts_v1")[0].to_json(), "channels": 4, "cells": 3},
+        **{"auxiliary": False, "stem": "cifar", "branch_depth": None},
+        "preprocessing": {
+            **{"mean": [0.1, 0.5, 0.7], "std": [0.2, 0.3, 0.4]},
+            **{"image_size": size, "classes": list(classes)},
+        },
+        "prior": None if prior is None else list(prior),
+        **changes,
+    }
+    network = described_network(description, len(classes), "test").eval()
+    with torch.no_grad():  # logits of new networks are nearly equal
+        network.classifier.weight.mul_(20)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_network(RunFolder(folder), network, description)
     return folder

@@ -33,11 +33,12 @@ class Command(NamedTuple):
 
     Args:
         schema: class of its configuration.
-        function: function that takes the configuration, and returns the folder of its results.
+        function: function that takes the configuration, and returns where its results are, or
+            None if it has printed them.
         lists: keys whose values are lists, which may be typed with commas alone.
     """
 
-    schema: type[Any]
+    schema: type[object]
     function: str
     lists: tuple[str, ...] = ()
 
@@ -48,6 +49,10 @@ COMMANDS = {
     "pipeline": Command(c.PipelineConfig, "run_pipeline"),
     "data_preview": Command(c.PreviewConfig, "preview"),
     "rank": Command(c.RankConfig, "rank", lists=("genotype", "runs", "proxies")),
+    "predict": Command(c.PredictConfig, "predict", lists=("images",)),
+    "export": Command(c.ExportConfig, "export"),
+    "draw": Command(c.DrawConfig, "draw_genotype"),
+    "hub": Command(c.HubConfig, "hub"),
 }
 """Commands by the name of their module in `ltnas` and of their file in `conf/`."""
 
@@ -77,8 +82,28 @@ def rank() -> NoReturn:
     main("rank")
 
 
+def predict() -> NoReturn:
+    """Run the console script `ltnas-predict`."""
+    main("predict")
+
+
+def export() -> NoReturn:
+    """Run the console script `ltnas-export`."""
+    main("export")
+
+
+def draw() -> NoReturn:
+    """Run the console script `ltnas-draw`."""
+    main("draw")
+
+
+def hub() -> NoReturn:
+    """Run the console script `ltnas-hub`."""
+    main("hub")
+
+
 def main(name: str) -> NoReturn:
-    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its folder.
+    """Run a command as a program: compose `conf/<name>.yaml`, call it, print its result's path.
 
     User errors, of this package or of the composition, become one line on stderr and exit code 2.
     """
@@ -133,7 +158,7 @@ def _compose_and_run(name: str) -> None:
     sys.argv[1:] = flags_first(with_lists(sys.argv[1:], command.lists))
     refuse_run_folders(sys.argv[1:])
     if not issubclass(command.schema, c.Run):
-        refuse_multirun(name, sys.argv[1:])
+        refuse_multirun(name, command.lists, sys.argv[1:])
 
     failure: list[Exception] = []
 
@@ -147,7 +172,9 @@ def _compose_and_run(name: str) -> None:
             if not isinstance(config, schema):
                 refuse_file_without_schema(HydraConfig.get().job.config_name, name)
             if not isinstance(config, c.Run):
-                print(load_function(name)(config), flush=True)
+                path = load_function(name)(config)
+                if path is not None:
+                    print(path, flush=True)
                 return
             if multirun:
                 os.environ[SWEEP_VARIABLE] = Path(HydraConfig.get().sweep.dir).name
@@ -163,20 +190,26 @@ def _compose_and_run(name: str) -> None:
         raise failure[0]
 
 
-def load_function(name: str) -> Callable[[Any], Path]:
+def load_function(name: str) -> Callable[[Any], Any]:
     """Import the module of a command, which takes seconds, and return its function."""
-    function: Callable[[Any], Path] = getattr(
+    function: Callable[[Any], Any] = getattr(
         importlib.import_module(f"ltnas.{name}"), COMMANDS[name].function
     )
     return function
 
 
-def refuse_multirun(name: str, words: Sequence[str]) -> None:
-    """Raise a `UserError` for a multirun of a command that makes no run folders."""
+def refuse_multirun(name: str, lists: Sequence[str], words: Sequence[str]) -> None:
+    """Raise a `UserError` for a multirun of a command that makes no run folders.
+
+    Args:
+        name: name of the command.
+        lists: keys of the command whose values are lists.
+        words: words of the command line.
+    """
+    many = f", and write {lists[0]}=A,B for several" if lists else ""
     c.require(
         not {"-m", "--multirun"} & set(words),
-        f"-m: ltnas.{name} takes many genotypes at once, and its results are compared with each "
-        "other; leave -m out, and write genotype=NAME,NAME",
+        f"-m: ltnas.{name} makes no runs to sweep over; leave -m out{many}",
     )
 
 

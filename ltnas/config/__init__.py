@@ -12,8 +12,11 @@ from ltnas.config.branches import *
 from ltnas.config.classifier import *
 from ltnas.config.combinations import *
 from ltnas.config.data import *
+from ltnas.config.draw import *
 from ltnas.config.edges import *
+from ltnas.config.export import *
 from ltnas.config.gradient import *
+from ltnas.config.hub import *
 from ltnas.config.launcher import *
 from ltnas.config.levels import *
 from ltnas.config.macro import *
@@ -24,6 +27,7 @@ from ltnas.config.operation_stopping import *
 from ltnas.config.optimisers import *
 from ltnas.config.perturbation import *
 from ltnas.config.pipeline import *
+from ltnas.config.predict import *
 from ltnas.config.preview import *
 from ltnas.config.progression import *
 from ltnas.config.proxy import *

@@ -27,6 +27,10 @@ class BranchedModel(nn.Module):
     classifier: nn.Module
     branch_depth: int | None
     """Cells (or blocks) of each branch that are not shared, 0 or 1; None: there is one branch."""
+    preprocessing: dict[str, Any]
+    """What a loaded network says of its images; see `ltnas.models.saved.load_network`."""
+    prior: list[float] | None
+    """Class frequencies that the probabilities of a loaded network assume; None: not known."""
 
     @property
     def branches(self) -> int:

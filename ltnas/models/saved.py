@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+HEADER = "ltnas"
+"""Entry in the header of a file of safetensors that holds the description of the network."""
 
 
 def save_network(folder: RunFolder, network: BranchedModel, description: dict[str, Any]) -> None:
@@ -30,8 +32,8 @@ def save_network(folder: RunFolder, network: BranchedModel, description: dict[st
     Args:
         folder: folder of the run.
         network: trained network.
-        description: result of `describe_network`, and `preprocessing` with `mean`, `std`,
-            `image_size` and `classes`.
+        description: result of `describe_network`; `preprocessing` with `mean`, `std`, `image_size`
+            and `classes`; and `prior`, the class frequencies that the probabilities assume.
     """
     # safetensors stores dense tensors only.
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -40,35 +42,69 @@ def save_network(folder: RunFolder, network: BranchedModel, description: dict[st
     folder.write_json(DESCRIPTION, description)
 
 
-def load_network(run_folder: str | Path) -> BranchedModel:
-    """Load the trained network of a run folder of `ltnas.retrain`, in evaluation mode on the CPU.
+def network_bytes(run: str | Path) -> bytes:
+    """Return a trained network as one file of safetensors, with its description in the header.
+
+    Args:
+        run: run folder of `ltnas.retrain`, or such a file.
+
+    Raises:
+        UserError: there is no trained network.
+    """
+    description, tensors = _read(Path(run).expanduser())
+    return save(tensors, metadata={HEADER: json.dumps(description)})
+
+
+def load_network(run: str | Path) -> BranchedModel:
+    """Load a trained network, in evaluation mode on the CPU.
 
     The network's attribute `preprocessing` has the keys `mean` and `std` (of each channel, for
     pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits).
+    Its attribute `prior` has the class frequencies that its probabilities assume, [C], or None for
+    networks of versions that did not keep them.
 
     `prepare` makes the network's input of an image.
 
+    Args:
+        run: run folder of `ltnas.retrain`, or a file of `ltnas.export format=safetensors`.
+
     Raises:
-        UserError: the folder has no trained network, or the network is damaged.
+        UserError: there is no trained network, or the network is damaged.
     """
-    folder = Path(run_folder).expanduser()
+    path = Path(run).expanduser()
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        tensors = load_file(folder / WEIGHTS)
+        description, tensors = _read(path)
         classes = len(description["preprocessing"]["classes"])
-        network = described_network(description, classes, str(folder / DESCRIPTION))
+        network = described_network(description, classes, str(path / DESCRIPTION))
         network.load_state_dict(tensors)
-    except OSError as error:
-        raise UserError(
-            f"{folder} has no trained network ({error.strerror or error}): give a run folder that "
-            "ltnas.retrain printed"
-        ) from error
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # PyTorch lists every tensor that does not fit; the first line is enough for a message.
         reason = str(error).splitlines()[0]
-        raise UserError(f"{folder} holds a damaged network ({reason}): train it again") from error
+        raise UserError(f"{path} holds a damaged network ({reason}): train it again") from error
     network.preprocessing = description["preprocessing"]
+    network.prior = description.get("prior")
     return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return description and weights of a network in a run folder or in one file.
+
+    Raises:
+        UserError: there is no trained network.
+        ValueError, KeyError, TypeError, SafetensorError: the network is damaged.
+    """
+    try:
+        if path.is_file():
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+            return json.loads(header[HEADER]), load_file(path)
+        text = (path / DESCRIPTION).read_text(encoding="utf-8")
+        return json.loads(text), load_file(path / WEIGHTS)
+    except OSError as error:
+        raise UserError(
+            f"{path} has no trained network ({error.strerror or error}): give a run folder that "
+            "ltnas.retrain printed"
+        ) from error
 
 
 def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
@@ -84,7 +120,7 @@ def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
     Raises:
         UserError: the image cannot be read, or has more than 8 bits per channel.
     """
-    preprocessing: Any = network.preprocessing
+    preprocessing = network.preprocessing
     side, stored = preprocessing["image_size"], preprocessing.get("stored_size")
     if isinstance(image, str | Path):
         path = Path(image).expanduser()

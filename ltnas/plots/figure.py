@@ -52,15 +52,15 @@ def save(figure: Any, folder: RunFolder, name: str) -> None:  # noqa: ANN401
     Args:
         figure: matplotlib figure.
         folder: run folder that the file is written to.
-        name: file name that ends in .svg or .png, which decides the format.
+        name: file name that ends in .svg, .png or .pdf, which decides the format.
     """
     import matplotlib as mpl
 
     # Fixed ids and no date, so that equal figures give equal files.
     with mpl.rc_context({"svg.hashsalt": "ltnas"}), atomically(folder.path / name) as partial:
-        kind = name.rpartition(".")[2]
-        metadata = {"Date": None} if kind == "svg" else {}
-        figure.savefig(partial, format=kind, dpi=150, metadata=metadata)
+        kind = name.rpartition(".")[2].lower()
+        date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        figure.savefig(partial, format=kind, dpi=150, metadata=date.get(kind, {}))
 
 
 def operation_legend(

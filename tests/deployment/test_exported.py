@@ -1,0 +1,98 @@
+"""Exported networks compute what the network computes, and say what they are."""
+
+import io
+import json
+
+import pytest
+import torch
+from trained import saved_network
+
+from ltnas import config as c
+from ltnas.data.augment import Normalisation
+from ltnas.deployment.exported import (
+    FORMATS,
+    PixelClassifier,
+    description,
+    largest_difference,
+)
+from ltnas.models.saved import load_network
+from ltnas.space.genotype import load_genotype
+
+BROAD = {
+    **{"genotype": load_genotype("bnasv2_clr_v1")[0].to_json(), "enhancement_cells": 1},
+    "cells": 2,
+}
+NETWORKS = {
+    "stacked": {},
+    "two branches, cosines": {"branch_depth": 1, "classifier": {"kind": "cosine", "scale": 16.0}},
+    "auxiliary classifier": {"auxiliary": True, "size": 32},
+    "every operation": {"genotype": load_genotype("fairdarts_a")[0].to_json()},
+    "stem for large images": {"stem": "imagenet", "size": 32},
+    "broad": {**BROAD, "size": 16},
+}
+
+
+def test_formats_are_those_of_the_configuration():
+    assert set(FORMATS) == set(c.EXPORT_FORMATS)
+
+
+def test_preprocessing_is_that_of_the_training(tmp_path):
+    network = load_network(saved_network(tmp_path))
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), generator=torch.Generator().manual_seed(1)).byte()
+    normalise = Normalisation(*(tuple(network.preprocessing[key]) for key in ("mean", "std")))
+    with torch.no_grad():
+        expected = network(normalise.standardise_bytes(pixels))
+        assert torch.allclose(PixelClassifier(network)(pixels), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "name"),
+    [*(("onnx", name) for name in NETWORKS), ("torch_export", "broad"), ("safetensors", "stacked")],
+)
+def test_files_agree_with_the_network(tmp_path, format_name, name):
+    run = saved_network(tmp_path / "run", **NETWORKS[name])
+    network = load_network(run)
+    path = tmp_path / "file"
+    path.write_bytes(FORMATS[format_name].encode(run, network))
+    assert largest_difference(path, format_name, network) < 1e-5
+    # Another network differs, so that the comparison can fail.
+    with torch.no_grad():
+        network.classifier.weight.neg_()
+    assert largest_difference(path, format_name, network) > 1e-2
+
+
+def test_batches_of_any_size_by_onnx_runtime(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run = saved_network(tmp_path)
+    session = onnxruntime.InferenceSession(FORMATS["onnx"].encode(run, load_network(run)))
+    (given,), (returned,) = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.type, given.shape) == ("pixels", "tensor(uint8)", ["batch", 3, 8, 8])
+    assert (returned.name, returned.shape) == ("logits", ["batch", 3])
+    pixels = torch.randint(0, 256, (7, 3, 8, 8), generator=torch.Generator().manual_seed(1)).byte()
+    (together,) = session.run(None, {"pixels": pixels.numpy()})
+    alone = [session.run(None, {"pixels": one[None].numpy()})[0] for one in pixels]
+    assert torch.allclose(torch.from_numpy(together), torch.cat([*map(torch.tensor, alone)]))
+
+
+def test_metadata_is_in_every_file(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    run = saved_network(tmp_path)
+    network = load_network(run)
+    known = description(network)
+    assert json.loads(known["classes"]) == ["newt", "oak", "[red]"]
+    assert json.loads(known["class_prior"]) == [0.6, 0.3, 0.1]
+    assert known["image_size"] == "8"
+
+    model = onnx.load_from_string(FORMATS["onnx"].encode(run, network))
+    assert {entry.key: entry.value for entry in model.metadata_props} == known
+
+    found = dict.fromkeys(known, "")
+    content = FORMATS["torch_export"].encode(run, network)
+    torch.export.load(io.BytesIO(content), extra_files=found)
+    assert found == known
+
+    path = tmp_path / "one.safetensors"
+    path.write_bytes(FORMATS["safetensors"].encode(run, network))
+    loaded = load_network(path)
+    assert loaded.preprocessing == network.preprocessing
+    assert loaded.prior == network.prior
