@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ltnas.config import require
+from ltnas.interop.checkpoints import unwrapped
 from ltnas.interop.genotypes import any_genotype
 from ltnas.interop.names import DARTS, bare, broad_rules, official_name
 from ltnas.interop.tensors import check_counts, filled
@@ -20,7 +23,7 @@ from ltnas.models.network import Network
 
 
 def load_official_network(
-    state_dict: Mapping[str, Tensor],
+    state_dict: Mapping[str, Any],
     genotype: object,
     channels: int,
     cells: int,
@@ -35,7 +38,8 @@ def load_official_network(
 
     Args:
         state_dict: state dict of the original evaluation network (quark0/darts, or zixiangding/
-            BNASv2 for a broad genotype); the dtype of its weights is kept.
+            BNASv2 for a broad genotype), or a checkpoint that holds one (see
+            `ltnas.interop.checkpoints`); the dtype of its weights is kept.
         genotype: genotype of the cells: a `Genotype`; a published name, file or run folder; or
             the original code's genotype, an object, dict or tuple of normal, normal_concat,
             reduce and reduce_concat, each cell as pairs (operation, source), two for each node.
@@ -57,6 +61,8 @@ def load_official_network(
     )
     check_counts(channels, cells, num_classes)
     cell_genotypes = any_genotype(genotype)
+    state_dict = unwrapped(state_dict)
+    _check_auxiliary(state_dict, auxiliary)
     # Only the ImageNet network has two stems, `stem0` and `stem1`.
     imagenet = any(bare(name).startswith("stem0.") for name in state_dict)
     stem, official_stem = ("imagenet", "stem0") if imagenet else ("cifar", "stem")
@@ -77,3 +83,13 @@ def load_official_network(
         return [re.sub(r"^stem\.", f"{official_stem}.", official_name(name, rules))]
 
     return filled(network, state_dict, settings, official_names)
+
+
+def _check_auxiliary(state_dict: Mapping[str, Tensor], auxiliary: bool) -> None:
+    """Raise a `UserError` if the checkpoint lacks an auxiliary classifier, or has one too many."""
+    there = any(bare(name).startswith("auxiliary_head.") for name in state_dict)
+    require(
+        there == auxiliary,
+        f"auxiliary={auxiliary}, but the checkpoint has {'an' if there else 'no'} auxiliary_head: "
+        f"give auxiliary={there}",
+    )

@@ -7,6 +7,7 @@ supernet also stacks the weights of several edges that are separate tensors in p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from ltnas.axes.build import build_relaxation
 from ltnas.axes.relaxations import Relaxation
 from ltnas.config import require, require_choice
 from ltnas.diagnostics.ranks import ranks_of_cells
+from ltnas.interop.checkpoints import unwrapped
 from ltnas.interop.names import bare, official_name
 from ltnas.interop.schemes import NODES, SCHEMES, OfficialSupernet
 from ltnas.interop.stable_ranks import build_rank_relaxation, image_side, without_estimates
@@ -30,7 +32,7 @@ EDGES = len(edges(NODES))
 
 
 def load_official_supernet(
-    state_dict: Mapping[str, Tensor],
+    state_dict: Mapping[str, Any],
     alphas_normal: Tensor | None,
     alphas_reduce: Tensor | None,
     channels: int,
@@ -63,7 +65,8 @@ def load_official_supernet(
     such a factor through: logits of images of 32 x 32 pixels differ by less than 0.1 %.
 
     Args:
-        state_dict: state dict of the original search network; the dtype of its weights is kept.
+        state_dict: state dict of the original search network, or a checkpoint that holds one (see
+            `ltnas.interop.checkpoints`); the dtype of its weights is kept.
         alphas_normal: architecture parameters of normal cells, [14, 8], operations in the order of
             `ltnas.config.OPERATIONS`; of DrNAS [14, 7], without `none`. The original does not keep
             them in its state dict. None for MSR-DARTS, which has no parameters.
@@ -95,6 +98,7 @@ def load_official_supernet(
     betas = {"normal": betas_normal, "reduce": betas_reduce}
     _check_parameters(official, scheme, alphas, betas)
     auxiliary_skip = _auxiliary_skip(official, auxiliary_strength)
+    state_dict = unwrapped(state_dict)
     _check_stem(state_dict)
     network = _network(
         official,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ltnas.config import KNOWN_OPERATIONS, MACROS
 from ltnas.errors import UserError
+from ltnas.space.official_genotypes import genotype_in_text
 
 FILE = "genotype.json"
 """Name of the genotype's file in a run folder."""
@@ -169,10 +170,12 @@ def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
     """Load a genotype.
 
     Args:
-        where: a run folder, a file, or the name of a published genotype in any case.
+        where: a run folder, a file, or the name of a published genotype in any case. The file is
+            a genotype.json, or a text with `Genotype(...)` as other code prints it, of which the
+            last one is taken.
 
     Returns:
-        The genotype and the whole content of its file.
+        The genotype and the whole content of its file, or what its text means in JSON.
 
     Raises:
         UserError: there is no such genotype, or it is damaged.
@@ -180,11 +183,22 @@ def load_genotype(where: str | Path) -> tuple[Genotype, dict[str, Any]]:
     where = str(where)
     published = _published_files().get(where.lower())
     text = _read(where) if published is None else published.read_text(encoding="utf-8")
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"genotype={where} is no JSON ({error}): give a genotype.json") from error
+    data = _decoded(text, f"genotype={where}")
     return parse_genotype(data, f"genotype={where}"), data
+
+
+def _decoded(text: str, where: str) -> Any:  # noqa: ANN401 - `parse_genotype` checks it
+    """Return the decoded JSON of a text, or the data of the last `Genotype(...)` in it."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        data = genotype_in_text(text, where)
+        if data is None:
+            raise UserError(
+                f"{where} is no JSON ({error}) and has no Genotype(...): give a genotype.json, or "
+                "a text with the genotype as the code of DARTS prints it"
+            ) from error
+        return data
 
 
 def _read(where: str) -> str:

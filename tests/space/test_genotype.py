@@ -262,7 +262,7 @@ def test_a_file_that_is_no_json(tmp_path, text):
     path.write_text(text)
     message = error(load_genotype, str(path))
     assert message.startswith(f"genotype={path} is no JSON (")
-    assert message.endswith("): give a genotype.json")
+    assert message.endswith("the genotype as the code of DARTS prints it")
 
 
 @pytest.mark.parametrize("content", [[], 4, None, {"normal": CELL}])
