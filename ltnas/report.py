@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from ltnas.cli.encoding import print_everywhere
 from ltnas.cli.endings import ending_in_words, readers_may_leave
 from ltnas.config.requirements import require
 from ltnas.errors import UserError
@@ -99,6 +100,7 @@ def main() -> None:
         "--out", type=Path, default=Path("report"), help="folder for the files (default: report)"
     )
     arguments = parser.parse_args()
+    print_everywhere()
     with ending_in_words(advice=""), readers_may_leave():
         print(report(arguments.folders, arguments.out), flush=True)
 

@@ -71,6 +71,10 @@ def test_wheel_has_the_console_scripts(installed):
         "ltnas-retrain": "ltnas.cli.command:retrain",
         "ltnas-pipeline": "ltnas.cli.command:pipeline",
         "ltnas-rank": "ltnas.cli.command:rank",
+        "ltnas-predict": "ltnas.cli.command:predict",
+        "ltnas-export": "ltnas.cli.command:export",
+        "ltnas-draw": "ltnas.cli.command:draw",
+        "ltnas-hub": "ltnas.cli.command:hub",
         "ltnas-report": "ltnas.report:main",
     }
 

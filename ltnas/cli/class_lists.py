@@ -15,25 +15,30 @@ BAR = 36
 """Width of the longest bar, characters."""
 
 
-def count_bars(names: Sequence[str], counts: Sequence[int], groups: Groups) -> list[str]:
+def count_bars(
+    names: Sequence[str], counts: Sequence[int], groups: Groups, block: str = "█"
+) -> list[str]:
     """Return a bar chart of the number of training images, with at most `MOST` bars.
 
     Args:
         names: names of the classes, C of them.
         counts: number of images of each class, [C].
         groups: class numbers of each shot group.
+        block: character that bars are made of.
     """
     group_of = {label: group for group, labels in groups.items() for label in labels}
     if len(names) > MOST:
-        return _bars_of_ranges(counts, group_of)
+        return _bars_of_ranges(counts, group_of, block)
     width = max(len(name) for name in names)
     return [
-        f"{name:<{width}} {_bar(count, max(counts))} {count:,} {group_of[label]}"
+        f"{name:<{width}} {_bar(count, max(counts), block)} {count:,} {group_of[label]}"
         for label, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
 
 
-def _bars_of_ranges(counts: Sequence[int], group_of: Mapping[int, str]) -> list[str]:
+def _bars_of_ranges(
+    counts: Sequence[int], group_of: Mapping[int, str], block: str
+) -> list[str]:
     """Return one bar for each range of classes in the order of their sizes."""
     order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
     edges = [round(len(order) * part / MOST) for part in range(MOST + 1)]
@@ -44,13 +49,13 @@ def _bars_of_ranges(counts: Sequence[int], group_of: Mapping[int, str]) -> list[
         sizes = [counts[label] for label in members]
         words = ", ".join(dict.fromkeys(group_of[label] for label in members))
         span = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
-        bar = _bar(sum(sizes) / len(sizes), max(counts))
+        bar = _bar(sum(sizes) / len(sizes), max(counts), block)
         lines.append(f"{f'{start + 1}-{end}':<{width}} {bar} {span} {words}")
     return lines
 
 
-def _bar(count: float, largest: int) -> str:
-    return "█" * max(1, round(BAR * count / largest))
+def _bar(count: float, largest: int, block: str) -> str:
+    return block * max(1, round(BAR * count / largest))
 
 
 def shortage_notes(names: Sequence[str], counts: Sequence[int], wanted: Sequence[int]) -> list[str]:

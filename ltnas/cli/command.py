@@ -15,9 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ltnas import config as c
+from ltnas.cli.encoding import print_everywhere
 from ltnas.cli.endings import end_with, ending_in_words, readers_may_leave
 from ltnas.cli.help import CONF, help_text
-from ltnas.cli.messages import refuse_file_without_schema, refuse_new_keys, refuse_run_folders
+from ltnas.cli.messages import (
+    refuse_file_without_schema,
+    refuse_new_keys,
+    refuse_run_folders,
+    refuse_unknown_flags,
+)
 from ltnas.cli.words import flags_first, task_words, with_lists
 from ltnas.config.axes import AXES
 from ltnas.distributed.processes import by_srun, check_processes
@@ -107,6 +113,7 @@ def main(name: str) -> NoReturn:
 
     User errors, of this package or of the composition, become one line on stderr and exit code 2.
     """
+    print_everywhere()
     with ending_in_words(), readers_may_leave():
         if {"--help", "-h"} & set(sys.argv[1:]):
             print(help_text(name), end="")
@@ -155,6 +162,7 @@ def _compose_and_run(name: str) -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register_configs()
     command = COMMANDS[name]
+    refuse_unknown_flags(sys.argv[1:])
     sys.argv[1:] = flags_first(with_lists(sys.argv[1:], command.lists))
     refuse_run_folders(sys.argv[1:])
     if not issubclass(command.schema, c.Run):

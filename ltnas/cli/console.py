@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ltnas.cli.class_lists import count_bars, sections, shortage_notes
+from ltnas.cli.encoding import first_encodable
 from ltnas.data.test_sets import all_images, headline, title
 from ltnas.distributed.processes import rank
 
@@ -63,7 +64,8 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
             soft_wrap=True,
         )
     print_part(console, long_tail)
-    for line in count_bars(names, counts, long_tail.groups):
+    block = first_encodable(console.encoding, "█", "#")
+    for line in count_bars(names, counts, long_tail.groups, block):
         console.print(f"  {line}")
     for note in shortage_notes(names, counts, long_tail.wanted):
         console.print(f"  note: {note}", soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ltnas.cli.config_files import unreadable_file
 from ltnas.cli.quoting import may_be_structure, quoted_word
+from ltnas.cli.words import unknown_flags
 from ltnas.errors import UserError
 from ltnas.runs.folder import is_run_folder
 
@@ -50,6 +51,13 @@ def refuse_run_folders(words: Sequence[str]) -> None:
                 f"run, type the command in {Path(folder) / 'provenance.json'}; to go on with it, "
                 f"add resume={folder} to that command"
             )
+
+
+def refuse_unknown_flags(words: Sequence[str]) -> None:
+    """Raise a `UserError` for keys that are typed as flags, such as `--epochs=1`."""
+    typed = unknown_flags(words)
+    if typed:
+        raise UserError(f"keys have no dashes: write {' '.join(typed)} (--help lists them)")
 
 
 def refuse_file_without_schema(name: str | None, command: str) -> NoReturn:
@@ -158,9 +166,22 @@ def _unknown_key(error: BaseException) -> str:
     noise = ("object_type=", "reference_type=", "To append to your default list")
     lines = [line for line in text if not line.startswith(noise)]
     match = AMBIGUOUS.fullmatch(text[0]) if text else None
+    hint = _near_key(error)
     if match is not None and (typed := quoted_word(match[1])) is not None:
         return (
             f"{match[1]}: a comma separates the values of a sweep, which needs -m; for a text with "
             f"a comma type {typed}, for a list KEY=[VALUE,VALUE]"
         )
-    return f"{'; '.join(lines)} (--help lists the keys, --cfg job shows their values)"
+    return f"{'; '.join(lines)}{hint} (--help lists the keys, --cfg job shows their values)"
+
+
+def _near_key(error: Any) -> str:  # noqa: ANN401 - omegaconf's class is untyped
+    """Return `: did you mean epochs?` for an unknown key that resembles a known one, or nothing."""
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+    if not isinstance(error, ConfigAttributeError | ConfigKeyError) or error.parent_node is None:
+        return ""
+    known = [str(key) for key in error.parent_node]
+    close = difflib.get_close_matches(str(error.key), known, n=1)
+    prefix = str(error.full_key or "").rpartition(".")[0]
+    return f": did you mean {'.'.join(filter(None, (prefix, close[0])))}?" if close else ""

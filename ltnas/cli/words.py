@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,19 @@ VALUE_FLAGS = (
     *("--cfg", "-c", "--package", "-p", "--experimental-rerun"),
 )
 """Flags of Hydra that are followed by a value."""
+PLAIN_FLAGS = (
+    *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r"),
+    *("--multirun", "-m", "--shell-completion", "-sc"),
+)
+"""Flags of Hydra that stand alone."""
 INFO_FLAGS = ("--info", "-i")
 INFO_VALUES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """Values that may follow `INFO_FLAGS`, or be left out."""
+
+MEANT_AS_TYPED = re.compile(r"""['"\\\[\]{}]""")
+"""Characters of a value that is already written in Hydra's grammar."""
+PLAIN_ITEM = re.compile(r"[A-Za-z0-9_./-]*")
+"""Item of a list that means itself in Hydra's grammar."""
 
 
 def flags_first(words: Sequence[str]) -> list[str]:
@@ -38,6 +49,24 @@ def flags_first(words: Sequence[str]) -> list[str]:
     return [*flags, *others]
 
 
+def unknown_flags(words: Sequence[str]) -> list[str]:
+    """Return keys with values that were typed as flags, as they must be typed: `epochs=1`.
+
+    The value may be part of the word or the next one: `--epochs=1`, `--epochs 1`.
+    """
+    typed = []
+    known = (*VALUE_FLAGS, *PLAIN_FLAGS, *INFO_FLAGS)
+    for word, following in zip(words, [*words[1:], "-"], strict=True):
+        name, equals, value = word.partition("=")
+        # One dash and letters may be a short flag with its value, such as -cnfile.
+        if not name.startswith("--") or len(name) < 4 or _is_flag(name, known):
+            continue
+        if not equals:
+            value = "VALUE" if following.startswith("-") or "=" in following else following
+        typed.append(f"{name.lstrip('-').replace('-', '_')}={value}")
+    return typed
+
+
 def _is_flag(word: str, flags: Sequence[str]) -> bool:
     """Return True if a word is one of the flags, or the beginning of one that starts with --."""
     return word in flags or (len(word) > 2 and any(flag.startswith(word) for flag in flags))
@@ -46,7 +75,8 @@ def _is_flag(word: str, flags: Sequence[str]) -> bool:
 def with_lists(words: Sequence[str], keys: Sequence[str]) -> list[str]:
     """Return words in which the values of keys are lists in Hydra's grammar.
 
-    `genotype=a,b` becomes `genotype=[a,b]`, so that a list is typed like any other value.
+    `genotype=a,b` becomes `genotype=[a,b]`, so that a list is typed like any other value. Items
+    with characters that have a meaning in the grammar, as in `images=My photos (1)`, become texts.
 
     Args:
         words: words of a command line.
@@ -57,7 +87,16 @@ def with_lists(words: Sequence[str], keys: Sequence[str]) -> list[str]:
 
 def _with_list(word: str) -> str:
     key, equals, value = word.partition("=")
-    return f"{key}=[{value}]" if equals and not value.startswith("[") else word
+    if not equals or value.startswith("["):
+        return word
+    if not MEANT_AS_TYPED.search(value):
+        value = ",".join(_item(item) for item in value.split(","))
+    return f"{key}=[{value}]"
+
+
+def _item(item: str) -> str:
+    """Return an item of a list in Hydra's grammar, with quotes if it needs them."""
+    return item if PLAIN_ITEM.fullmatch(item) else f"'{item}'"
 
 
 def task_words() -> list[str]:

@@ -12,13 +12,21 @@ from expected import IMBALANCES, RECIPES, RETRAIN_AXES, SCHEMES, SEARCH_AXES
 from ltnas.config import PROXY_NAMES
 from ltnas.space.genotype import published_names
 
+USING = {
+    "predict": ("run=r", "images=[a]"),
+    "export": ("run=r",),
+    "draw": ("genotype=darts_v1",),
+    "hub": ("pull=a/b",),
+}
+"""Commands that use networks and genotypes, with words that each needs."""
+
 
 @pytest.fixture(scope="module")
 def helps(tmp_path_factory):
     """The help text of the commands."""
     folder = tmp_path_factory.mktemp("help")
     texts = {}
-    for command in ("search", "retrain", "pipeline", "rank", "data"):
+    for command in ("search", "retrain", "pipeline", "rank", "data", *USING):
         done = subprocess.run(
             [sys.executable, "-m", f"ltnas.{command}", "--help"],
             cwd=folder,
@@ -88,6 +96,16 @@ def test_help_of_the_preview(helps):
     assert set(keys) == set(vars(settings("data_preview"))) - {"data", "imbalance"}
 
 
+@pytest.mark.parametrize("command", USING)
+def test_help_of_commands_that_use_networks(helps, command):
+    text = helps[command]
+    assert "${" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count(f"python -m ltnas.{command} ") >= 3
+    keys = text.partition("\nKeys\n")[2].splitlines()[0].split()
+    assert set(keys) == set(vars(settings(command, *USING[command]))) - {"trainer"}
+
+
 def test_help_of_the_pipeline(helps):
     text = helps["pipeline"]
     assert "${" not in text
@@ -107,7 +125,7 @@ def test_help_lists_the_published_genotypes(helps):
     assert "darts_v2" in paragraph
 
 
-@pytest.mark.parametrize("command", ["search", "retrain", "pipeline", "rank", "data"])
+@pytest.mark.parametrize("command", ["search", "retrain", "pipeline", "rank", "data", *USING])
 def test_help_does_not_load_torch(command):
     code = (
         "import sys, atexit\n"
@@ -119,5 +137,5 @@ def test_help_does_not_load_torch(command):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Choices" in done.stdout
+    assert "Examples" in done.stdout
     assert done.stdout.splitlines()[-1] == "loaded"

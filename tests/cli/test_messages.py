@@ -40,6 +40,37 @@ def test_unknown_key(key):
 
 
 @pytest.mark.parametrize(
+    ("key", "near"),
+    [("epoch", "epochs"), ("data.rot", "data.root"), ("weights.clp", "weights.clip")],
+)
+def test_unknown_key_with_the_near_miss(key, near):
+    assert f": did you mean {near}? (--help lists" in refusal("search", f"{key}=1")
+
+
+def test_unknown_key_like_nothing():
+    assert "did you mean" not in refusal("search", "xyz=1")
+
+
+def test_keys_typed_as_flags_are_refused(ltnas):
+    done = ltnas("search", "--scheme=darts", "--epochs=1")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "ltnas: keys have no dashes: write scheme=darts epochs=1 (--help lists them)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "typed"),
+    [
+        ("runs=My Data (1)", "\"runs='My Data (1)'\""),
+        ("data.root=/x/photos (copy)", "\"data.root='/x/photos (copy)'\""),
+    ],
+)
+def test_paths_with_parentheses(word, typed):
+    assert refusal("search", word).endswith(f"must be quoted: type {typed}")
+
+
+@pytest.mark.parametrize(
     ("key", "value"), [("epochs", "many"), ("data.flip", "3.5"), ("weights.clip", "x")]
 )
 def test_wrong_type(key, value):

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ltnas.cli.quoting import may_be_structure, quoted_word
-from ltnas.cli.words import flags_first
+from ltnas.cli.words import flags_first, unknown_flags
 
 TEXTS = (
     *("照片", "a#b", "it's", "~/photos", "a=b", "photos (1)", "photos(1)", "größe", "a;b", "a&b"),
@@ -64,3 +64,18 @@ def test_values_that_look_like_a_structure(value, is_structure):
 )
 def test_flags_come_first_with_their_values(words, ordered):
     assert flags_first(words.split()) == ordered.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ("--scheme=darts --epochs=1", ["scheme=darts", "epochs=1"]),
+        ("--epochs 1 seed=2 --learning-rate=0.1", ["epochs=1", "learning_rate=0.1"]),
+        ("--stop-on-collapse --data digits", ["stop_on_collapse=VALUE", "data=digits"]),
+        ("--stop-on-collapse seed=1", ["stop_on_collapse=VALUE"]),
+        ("--cfg job --multirun --info -m -cnfile --config-dir=x --config-d x --", []),
+        ("seed=1 -h --version --resolve", []),
+    ],
+)
+def test_keys_typed_as_flags(words, typed):
+    assert unknown_flags(words.split()) == typed

@@ -38,6 +38,8 @@ def test_refusals_of_a_command_line_are_one_line():
         ("genotype=[a,b]", "genotype=[a,b]"),
         ("proxies=", "proxies=[]"),
         ("seed=1,2", "seed=1,2"),
+        ("genotype=My run (1),~/é.json", "genotype=['My run (1)','~/é.json']"),
+        ("genotype='a, b.json',c", "genotype=['a, b.json',c]"),
         ("genotype", "genotype"),
         ("--cfg", "--cfg"),
     ],

@@ -12,6 +12,7 @@ import refused_rankings
 import refused_retraining
 import refused_runs
 import refused_steps
+import refused_using
 
 from ltnas import config as c
 from ltnas.errors import UserError
@@ -24,6 +25,7 @@ REFUSED = {
     **refused_steps.REFUSED,
     **refused_retraining.REFUSED,
     **refused_rankings.REFUSED,
+    **refused_using.REFUSED,
 }
 
 
