@@ -44,8 +44,8 @@ def test_refusals_of_a_command_line_are_one_line(tmp_path):
     assert refusal("draw", "genotype=a", "out=a.jpg").startswith("out=a.jpg does not end in .svg")
     with pytest.raises(UserError, match="genotype=nothing has no genotype"):
         drawn("genotype=nothing")
+    (tmp_path / "a.svg").mkdir()
     with pytest.raises(UserError, match="is a folder: write out=FOLDER/FILE"):
-        (tmp_path / "a.svg").mkdir()
         drawn("genotype=darts_v1", f"out={tmp_path / 'a.svg'}")
 
 

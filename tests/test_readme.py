@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from composed import settings
 from conftest import REPOSITORY, TINY
 from documents import commands as documented
 from PIL import Image
+from trained import saved_network
 
 SIZES = {argument.split("=")[0] for argument in TINY}
 PATHS = re.compile(r"^(data\.root|data\.mean|data\.std)=|^experiment=demo")
@@ -51,8 +53,39 @@ def test_there_are_commands_to_check():
     assert len(documented()) >= 8
 
 
+USING = ("ltnas.predict", "ltnas.export", "ltnas.draw", "ltnas.hub")
+"""Commands that use networks and genotypes."""
+
+
+def uses(parameter):
+    """Return True for a command line of a command that uses networks."""
+    return parameter.values[0].startswith(tuple(f"python -m {name} " for name in USING))
+
+
+@pytest.mark.parametrize("command", [one for one in documented() if uses(one)])
+def test_documented_use_of_a_network(command, tmp_path, commands):
+    words = shlex.split(command)[2:]
+    run = saved_network(tmp_path / "run")
+    for name in ("photos/a.jpg", "photos/b.png", "more/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (30, 20), 200).save(tmp_path / name)
+    (tmp_path / "log.txt").write_text(
+        "genotype = Genotype(normal=[('max_pool_3x3', 0), ('sep_conv_5x5', 1)], normal_concat=[2], "
+        "reduce=[('avg_pool_3x3', 0), ('avg_pool_3x3', 1)], reduce_concat=range(2, 3))"
+    )
+    words = [word.replace("runs/retrain-...", str(run)) for word in words]
+    if words[0] == "ltnas.hub":  # needs a network; test_hugging_face replaces it
+        assert settings("hub", *words[1:]).repo in ("OWNER/NAME", "")
+        return
+    done = commands.run(words[0], words[1:], tmp_path)
+    assert done.returncode == 0, done.stderr
+    out = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    assert all((tmp_path / name).stat().st_size > 0 for name in out)
+
+
 @pytest.mark.parametrize(
-    "command", [one for one in documented() if "-m benchmarks." not in one.values[0]]
+    "command",
+    [one for one in documented() if "-m benchmarks." not in one.values[0] and not uses(one)],
 )
 def test_documented_command(command, tmp_path, searched, commands):
     words = shlex.split(command)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 FILES = {
     *("config.yaml", "provenance.json", "fingerprint.json", ".lock", "checkpoint.ckpt"),
     *("history.csv", "cost.csv", "curves.png", "genotype.json", "cells.svg", "cells.png"),
-    *("network.safetensors", "network.json", "metrics.json"),
+    *("network.safetensors", "network.json", "metrics.json", "model_card.md"),
 }
 NO_AUXILIARY = "auxiliary=0"  # 8 x 8 images are too small for it
 PRETRAINED = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ltnas.deployment.packages import extra_package
 from ltnas.errors import UserError
@@ -42,7 +41,7 @@ def push(folder: Path, repository: str, private: bool) -> str:
         for file, name in FILES.items()
         if (folder / file).is_file()
     ]
-    with _in_words(hub, repository):
+    with _in_words(repository):
         api = hub.HfApi()
         address = api.create_repo(repository, private=private, exist_ok=True)
         api.create_commit(repository, operations, commit_message=f"Network of {folder.name}")
@@ -60,18 +59,19 @@ def pull(repository: str, folder: Path) -> None:
         UserError: the package is not installed, or the hub refuses.
     """
     hub = extra_package("huggingface_hub", "hub")
-    with _in_words(hub, repository):
+    with _in_words(repository):
         hub.snapshot_download(repository, local_dir=folder, allow_patterns=list(FILES.values()))
 
 
 @contextmanager
-def _in_words(hub: Any, repository: str) -> Iterator[None]:  # noqa: ANN401 - a module
+def _in_words(repository: str) -> Iterator[None]:
     """Turn what the hub and the connection to it refuse into one line."""
+    library = extra_package("huggingface_hub.errors", "hub")
     try:
         yield
     # Errors of the hub derive from those of the library that its version uses for HTTP.
     # ValueError: the name of a repository is not valid.
-    except (OSError, ValueError, *hub.errors.HfHubHTTPError.__bases__) as error:
+    except (OSError, ValueError, *library.HfHubHTTPError.__bases__) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"the Hugging Face hub refuses {repository} ({reason}): check the name and the "

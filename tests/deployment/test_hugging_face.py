@@ -1,5 +1,6 @@
 """The Hugging Face hub, with its client replaced: no test needs a network."""
 
+import importlib
 import shutil
 import types
 
@@ -12,18 +13,18 @@ from ltnas.errors import UserError
 from ltnas.models.saved import load_network
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
+errors = importlib.import_module("huggingface_hub.errors")
 
 
 class Hub:
     """Stand-in of the client that keeps repositories in a folder."""
 
-    errors = huggingface_hub.errors
     CommitOperationAdd = huggingface_hub.CommitOperationAdd
 
     def __init__(self, root):
         self.root, self.made = root, []
 
-    def HfApi(self):  # noqa: N802 - name of the client
+    def HfApi(self):
         return self
 
     def create_repo(self, repository, *, private, exist_ok):
@@ -48,7 +49,8 @@ class Hub:
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     replaced = Hub(tmp_path / "hub")
-    monkeypatch.setattr(hugging_face, "extra_package", lambda name, extra: replaced)
+    modules = {"huggingface_hub": replaced, "huggingface_hub.errors": errors}
+    monkeypatch.setattr(hugging_face, "extra_package", lambda name, extra: modules[name])
     return replaced
 
 
@@ -86,9 +88,7 @@ def test_a_repository_that_is_not_there(hub, tmp_path):
 
 
 def test_errors_of_the_connection(hub, run, monkeypatch):
-    library = next(
-        base for base in huggingface_hub.errors.HfHubHTTPError.__bases__ if base is not OSError
-    )
+    library = next(base for base in errors.HfHubHTTPError.__bases__ if base is not OSError)
     kind = types.new_class("Unreachable", (library,))
 
     def fail(*arguments, **options):

@@ -5,12 +5,14 @@ import copy
 import pytest
 import torch
 from PIL import Image
+from trained import saved_network
 
 import ltnas
 from ltnas.data.augment import Normalisation
 from ltnas.data.decode import decode_image
 from ltnas.errors import UserError
 from ltnas.models.network import Network
+from ltnas.models.saved import network_bytes
 from ltnas.space.genotype import load_genotype
 
 MEAN, STD = (0.1, 0.5, 0.7), (0.2, 0.3, 0.4)
@@ -85,3 +87,22 @@ def test_a_file_that_is_no_image_is_refused(network, tmp_path):
 def test_the_package_has_no_other_names():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ltnas.nothing
+
+
+def test_a_network_in_one_file_is_that_of_its_folder(tmp_path):
+    folder = saved_network(tmp_path / "run")
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(network_bytes(folder))
+    one, other = ltnas.load_network(folder), ltnas.load_network(path)
+    assert one.preprocessing == other.preprocessing
+    assert one.prior == other.prior == [0.6, 0.3, 0.1]
+    images = torch.zeros(2, 3, 8, 8)
+    assert torch.equal(one(images), other(images))
+    # A file made of such a file is the same.
+    assert network_bytes(path) == path.read_bytes()
+
+
+def test_weights_without_a_description_are_refused(tmp_path):
+    folder = saved_network(tmp_path / "run")
+    with pytest.raises(UserError, match="holds a damaged network"):
+        ltnas.load_network(folder / "network.safetensors")
