@@ -65,8 +65,8 @@ def test_refusals_of_a_command_line_are_one_line(run):
 
 
 def test_as_a_program(run, ltnas):
-    done = ltnas("export", "run=run", "format=onnx", "out=network.onnx")
+    done = ltnas("export", "run=run", "format=safetensors", "out=oaks.safetensors")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "network.onnx"
+    assert done.stdout.splitlines()[-1] == "oaks.safetensors"
     assert len(done.stdout.splitlines()) == 2

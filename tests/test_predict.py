@@ -111,7 +111,3 @@ def test_as_a_program(photos, ltnas):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "classes.csv"
     assert len(rows(photos / "classes.csv")) == 4
-    done = ltnas("predict", *words, "images=photos/bad.jpg")
-    assert done.returncode == 2
-    assert done.stderr.startswith("ltnas: image photos/bad.jpg cannot be read")
-    assert done.stdout == ""

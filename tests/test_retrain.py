@@ -17,6 +17,7 @@ from ltnas.errors import UserError
 from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.resnet import ResNet
 from ltnas.objectives.barlow_twins import BarlowTwins
+from ltnas.reports.model_card import model_card
 from ltnas.retrain import retrain
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
@@ -232,6 +233,12 @@ def test_reports_agree_with_their_confusion_matrices(run):
             assert report[group] == pytest.approx(float(per_class[members].mean()))
 
 
+def test_the_model_card_is_that_of_the_metrics(run):
+    _, _, folder = run
+    card = (folder / "model_card.md").read_text(encoding="utf-8")
+    assert card == model_card(read(folder, "metrics.json"))
+
+
 def test_cost_is_that_of_the_network(run):
     name, config, folder = run
     metrics, network = read(folder, "metrics.json"), ltnas.load_network(folder)
@@ -253,6 +260,10 @@ def test_adjustment_is_in_the_bias_and_in_nothing_else(from_folder, adjusted):
     shift = torch.log(counts / counts.sum())
     torch.testing.assert_close(after.pop("classifier.bias"), before.pop("classifier.bias") - shift)
     assert all(torch.equal(after[name], before[name]) for name in before)
+    # What its probabilities assume: the frequencies of the training before, equal ones after.
+    prior = torch.tensor([ltnas.load_network(folder).prior for folder in (plain, moved)])
+    torch.testing.assert_close(prior[0], counts / counts.sum())
+    torch.testing.assert_close(prior[1], torch.full((10,), 0.1))
     predicted = [
         torch.tensor(read(folder, "metrics.json")["test"]["balanced"]["confusion"]).sum(0)
         for folder in (plain, moved)

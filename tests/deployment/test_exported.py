@@ -3,6 +3,8 @@
 import io
 import json
 
+import onnx
+import onnxruntime
 import pytest
 import torch
 from trained import saved_network
@@ -23,13 +25,25 @@ BROAD = {
     "cells": 2,
 }
 NETWORKS = {
-    "stacked": {},
-    "two branches, cosines": {"branch_depth": 1, "classifier": {"kind": "cosine", "scale": 16.0}},
-    "auxiliary classifier": {"auxiliary": True, "size": 32},
-    "every operation": {"genotype": load_genotype("fairdarts_a")[0].to_json()},
-    "stem for large images": {"stem": "imagenet", "size": 32},
-    "broad": {**BROAD, "size": 16},
+    "onnx": {
+        **{"genotype": load_genotype("fairdarts_a")[0].to_json(), "stem": "imagenet", "size": 32},
+        **{"branch_depth": 1, "classifier": {"kind": "cosine", "scale": 16.0}, "auxiliary": True},
+    },
+    "torch_export": {**BROAD, "size": 16},
+    "safetensors": {"branch_depth": 0, "auxiliary": True, "size": 32},
 }
+"""Networks with something of everything: operations, stems, branches, classifiers, broad cells."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return saved_network(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def in_onnx(run):
+    """Content of the ONNX file of a network."""
+    return FORMATS["onnx"].encode(run, load_network(run))
 
 
 def test_formats_are_those_of_the_configuration():
@@ -45,12 +59,9 @@ def test_preprocessing_is_that_of_the_training(tmp_path):
         assert torch.allclose(PixelClassifier(network)(pixels), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("format_name", "name"),
-    [*(("onnx", name) for name in NETWORKS), ("torch_export", "broad"), ("safetensors", "stacked")],
-)
-def test_files_agree_with_the_network(tmp_path, format_name, name):
-    run = saved_network(tmp_path / "run", **NETWORKS[name])
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_files_agree_with_the_network(tmp_path, format_name):
+    run = saved_network(tmp_path / "run", **NETWORKS[format_name])
     network = load_network(run)
     path = tmp_path / "file"
     path.write_bytes(FORMATS[format_name].encode(run, network))
@@ -61,10 +72,8 @@ def test_files_agree_with_the_network(tmp_path, format_name, name):
     assert largest_difference(path, format_name, network) > 1e-2
 
 
-def test_batches_of_any_size_by_onnx_runtime(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    run = saved_network(tmp_path)
-    session = onnxruntime.InferenceSession(FORMATS["onnx"].encode(run, load_network(run)))
+def test_batches_of_any_size_by_onnx_runtime(in_onnx):
+    session = onnxruntime.InferenceSession(in_onnx)
     (given,), (returned,) = session.get_inputs(), session.get_outputs()
     assert (given.name, given.type, given.shape) == ("pixels", "tensor(uint8)", ["batch", 3, 8, 8])
     assert (returned.name, returned.shape) == ("logits", ["batch", 3])
@@ -74,16 +83,14 @@ def test_batches_of_any_size_by_onnx_runtime(tmp_path):
     assert torch.allclose(torch.from_numpy(together), torch.cat([*map(torch.tensor, alone)]))
 
 
-def test_metadata_is_in_every_file(tmp_path):
-    onnx = pytest.importorskip("onnx")
-    run = saved_network(tmp_path)
+def test_metadata_is_in_every_file(tmp_path, run, in_onnx):
     network = load_network(run)
     known = description(network)
     assert json.loads(known["classes"]) == ["newt", "oak", "[red]"]
     assert json.loads(known["class_prior"]) == [0.6, 0.3, 0.1]
     assert known["image_size"] == "8"
 
-    model = onnx.load_from_string(FORMATS["onnx"].encode(run, network))
+    model = onnx.load_from_string(in_onnx)
     assert {entry.key: entry.value for entry in model.metadata_props} == known
 
     found = dict.fromkeys(known, "")

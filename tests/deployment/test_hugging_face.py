@@ -1,19 +1,17 @@
 """The Hugging Face hub, with its client replaced: no test needs a network."""
 
-import importlib
 import shutil
 import types
 
+import huggingface_hub
 import pytest
+from huggingface_hub import errors
 from trained import saved_network
 
 from ltnas.deployment import hugging_face
 from ltnas.deployment.hugging_face import pull, push
 from ltnas.errors import UserError
 from ltnas.models.saved import load_network
-
-huggingface_hub = pytest.importorskip("huggingface_hub")
-errors = importlib.import_module("huggingface_hub.errors")
 
 
 class Hub:
