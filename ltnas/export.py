@@ -16,7 +16,7 @@ from ltnas.cli.console import plain_console
 from ltnas.config import EXPORT_FORMATS, ExportConfig
 from ltnas.deployment.exported import FORMATS, largest_difference
 from ltnas.errors import UserError
-from ltnas.models.saved import load_network
+from ltnas.models.saved import input_side, load_network
 from ltnas.runs.atomic import atomically
 from ltnas.runs.user_paths import expanded, output_file
 
@@ -46,9 +46,9 @@ def export(config: ExportConfig) -> Path:
                 "the network; take another format, and report this with the versions of torch, "
                 "onnx and onnxruntime"
             )
-    size = network.preprocessing["image_size"]
+    side = input_side(network)
     plain_console().print(
-        f"{config.format}: images of {size} x {size} pixels, "
+        f"{config.format}: images of {side} x {side} pixels, "
         f"{len(network.preprocessing['classes'])} classes, {len(content):,} bytes; largest "
         f"difference from the network's logits: {difference:.1g}",
         soft_wrap=True,

@@ -35,7 +35,13 @@ def trained_run(root, name, accuracy, genotype="darts_v2", tests="balanced", **s
 
 
 def saved_network(
-    folder, *, size=8, classes=("newt", "oak", "[red]"), prior=(0.6, 0.3, 0.1), **changes
+    folder,
+    *,
+    size=8,
+    stored=None,
+    classes=("newt", "oak", "[red]"),
+    prior=(0.6, 0.3, 0.1),
+    **changes,
 ):
     """Write the network of a finished training with random weights, and return its folder."""
     torch.manual_seed(3)
@@ -45,6 +51,7 @@ def saved_network(
         "preprocessing": {
             **{"mean": [0.1, 0.5, 0.7], "std": [0.2, 0.3, 0.4]},
             **{"image_size": size, "classes": list(classes)},
+            "stored_size": stored,
         },
         "prior": None if prior is None else list(prior),
         **changes,

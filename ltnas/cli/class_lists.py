@@ -36,9 +36,7 @@ def count_bars(
     ]
 
 
-def _bars_of_ranges(
-    counts: Sequence[int], group_of: Mapping[int, str], block: str
-) -> list[str]:
+def _bars_of_ranges(counts: Sequence[int], group_of: Mapping[int, str], block: str) -> list[str]:
     """Return one bar for each range of classes in the order of their sizes."""
     order = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
     edges = [round(len(order) * part / MOST) for part in range(MOST + 1)]

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.functional import center_crop
 
 from ltnas.deployment.packages import extra_package
 from ltnas.models.branches import BranchedModel
-from ltnas.models.saved import load_network, network_bytes
+from ltnas.models.saved import input_side, load_network, network_bytes
 
 INPUT, OUTPUT = "pixels", "logits"
 """Names of the input and of the output of an exported network."""
@@ -37,13 +38,16 @@ class PixelClassifier(nn.Module):
     def __init__(self, network: BranchedModel) -> None:
         super().__init__()
         self.network = network
+        # The side of what the network sees, which is smaller where larger images were stored.
+        self.side: int = network.preprocessing["image_size"]
         for name in ("mean", "std"):
             values = torch.tensor(network.preprocessing[name]).view(1, 3, 1, 1)
             self.register_buffer(name, values)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return logits [B, C] of uint8 pixels [B, 3, size, size]."""
-        logits: Tensor = self.network((pixels.float() / 255 - self.mean) / self.std)
+        """Return logits [B, C] of uint8 pixels [B, 3, side, side]; the central square counts."""
+        images = center_crop(pixels, [self.side, self.side]).float() / 255
+        logits: Tensor = self.network((images - self.mean) / self.std)
         return logits
 
 
@@ -61,13 +65,13 @@ class Format(NamedTuple):
 
 def description(network: BranchedModel) -> dict[str, str]:
     """Return what a file says of its network: texts, which are JSON where they are no names."""
-    known = network.preprocessing
+    classes, side = network.preprocessing["classes"], input_side(network)
     return {
-        "classes": json.dumps(known["classes"], ensure_ascii=False),
-        "image_size": str(known["image_size"]),
+        "classes": json.dumps(classes, ensure_ascii=False),
+        "image_size": str(side),
         "class_prior": json.dumps(network.prior),
-        "input": f"{INPUT}: uint8 [batch, 3, {known['image_size']}, {known['image_size']}], RGB",
-        "output": f"{OUTPUT}: float32 [batch, {len(known['classes'])}]",
+        "input": f"{INPUT}: uint8 [batch, 3, {side}, {side}], RGB",
+        "output": f"{OUTPUT}: float32 [batch, {len(classes)}]",
     }
 
 
@@ -148,10 +152,9 @@ def largest_difference(path: Path, format_name: str, network: BranchedModel) -> 
         network: loaded network.
     """
     generator = torch.Generator().manual_seed(0)
-    shape = (3, *2 * (network.preprocessing["image_size"],))
-    batches = [
-        torch.randint(0, 256, (count, *shape), generator=generator).byte() for count in (1, 3)
-    ]
+    side = input_side(network)
+    shapes = [(count, 3, side, side) for count in (1, 3)]
+    batches = [torch.randint(0, 256, shape, generator=generator).byte() for shape in shapes]
     expected = [PixelClassifier(network).eval()(pixels) for pixels in batches]
     found = FORMATS[format_name].compute(path, batches)
     pairs = zip(expected, found, strict=True)
@@ -160,8 +163,8 @@ def largest_difference(path: Path, format_name: str, network: BranchedModel) -> 
 
 def _example(network: BranchedModel) -> Tensor:
     """Return pixels of two images, with which a network is traced."""
-    size = network.preprocessing["image_size"]
-    return torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    side = input_side(network)
+    return torch.zeros(2, 3, side, side, dtype=torch.uint8)
 
 
 def _any_batch() -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ltnas.data.augment import Normalisation
-from ltnas.data.sources.decode import decode_image
+from ltnas.data.decode import decode_image
 from ltnas.deployment.prior_correction import probabilities
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
+from ltnas.models.saved import input_side, normalisation
 
 
 class Prediction(NamedTuple):
@@ -51,7 +51,7 @@ def predictions(
     """
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
-        decoded = _decoded(batch, network.preprocessing["image_size"])
+        decoded = _decoded(batch, input_side(network))
         good = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
         chosen = iter(_most_probable(network, torch.stack(good), shift, top) if good else [])
         for path, pixels in zip(batch, decoded, strict=True):
@@ -61,12 +61,12 @@ def predictions(
                 yield Prediction(path, error=pixels)
 
 
-def _decoded(paths: Sequence[str], size: int) -> list[Tensor | str]:
-    """Return the pixels of each file, uint8 [3, size, size], or why it cannot be read."""
+def _decoded(paths: Sequence[str], side: int) -> list[Tensor | str]:
+    """Return the pixels of each file, uint8 [3, side, side], or why it cannot be read."""
 
     def pixels_or_reason(path: str) -> Tensor | str:
         try:
-            return decode_image(path, path, size)
+            return decode_image(path, path, side)
         except UserError as error:
             return str(error)
 
@@ -82,15 +82,14 @@ def _most_probable(
 
     Args:
         network: see `predictions`.
-        pixels: uint8 [B, 3, size, size].
+        pixels: uint8 [B, 3, side, side].
         shift: see `predictions`.
         top: see `predictions`.
     """
-    known = network.preprocessing
-    names = known["classes"]
-    normalise = Normalisation(tuple(known["mean"]), tuple(known["std"]))
-    images = normalise.standardise_bytes(pixels.to(next(network.parameters()).device))
-    shares = probabilities(network(images).cpu(), shift)
+    names = network.preprocessing["classes"]
+    images = pixels.to(next(network.parameters()).device)
+    logits = network(normalisation(network).standardise_bytes(images))
+    shares = probabilities(logits.cpu(), shift)
     best = shares.topk(min(top, len(names)))
     return [
         (tuple(names[label] for label in labels), tuple(values))

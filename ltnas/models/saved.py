@@ -120,13 +120,27 @@ def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
     Raises:
         UserError: the image cannot be read, or has more than 8 bits per channel.
     """
-    preprocessing = network.preprocessing
-    side, stored = preprocessing["image_size"], preprocessing.get("stored_size")
+    side = input_side(network)
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        pixels = decode_image(str(path), path, stored or side)
+        pixels = decode_image(str(path), path, side)
     else:
-        pixels = decode_image("given", image, stored or side)
-    crop = side if stored else None
-    normalise = Normalisation(tuple(preprocessing["mean"]), tuple(preprocessing["std"]), crop)
-    return normalise.standardise_bytes(pixels[None]).to(next(network.parameters()).device)
+        pixels = decode_image("given", image, side)
+    device = next(network.parameters()).device
+    return normalisation(network).standardise_bytes(pixels[None]).to(device)
+
+
+def input_side(network: BranchedModel) -> int:
+    """Return the side in pixels that images are decoded to for a loaded network.
+
+    It is larger than the side of what the network sees if the training stored larger images.
+    """
+    preprocessing = network.preprocessing
+    return int(preprocessing.get("stored_size") or preprocessing["image_size"])
+
+
+def normalisation(network: BranchedModel) -> Normalisation:
+    """Return the preparation of decoded images for a loaded network."""
+    preprocessing = network.preprocessing
+    crop = preprocessing["image_size"] if preprocessing.get("stored_size") else None
+    return Normalisation(tuple(preprocessing["mean"]), tuple(preprocessing["std"]), crop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltnas.data.test_sets import all_images, title
+from ltnas.data.test_sets import VALIDATION, all_images, title
 from ltnas.reports.formats import in_markdown
 from ltnas.reports.model_doubts import doubts
 
@@ -90,7 +90,9 @@ def _data(metrics: dict[str, Any]) -> str:
 
 
 def _results(metrics: dict[str, Any]) -> str:
-    reports = metrics["test"]
+    reports = dict(metrics["test"])
+    if VALIDATION in metrics:
+        reports[VALIDATION] = metrics[VALIDATION]
     rows = {
         "all images": "accuracy",
         "mean of the classes": "macro_accuracy",
@@ -103,8 +105,8 @@ def _results(metrics: dict[str, Any]) -> str:
     lines = [
         "## Results",
         "",
-        "Accuracy on test images in per cent. They were used neither for the training nor to "
-        "choose an epoch.",
+        "Accuracy in per cent. Test images were used neither for the training nor to choose an "
+        "epoch.",
         "",
         f"| | {' | '.join(title(name) for name in reports)} |",
         f"| --- |{' ---: |' * len(reports)}",

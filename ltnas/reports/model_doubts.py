@@ -46,7 +46,8 @@ def _of_test_images(metrics: dict[str, Any], report: dict[str, Any]) -> list[str
     lines.append(
         f"the accuracy of {used:,} test images is certain to {100 * margin:.1f} points (95 %)"
     )
-    images = [sum(row) for row in report["confusion"]]
+    # Of very many classes there is no confusion matrix, whose rows count test images.
+    images = [sum(row) for row in report.get("confusion", [])]
     few = sum(count < FEW_TEST_IMAGES for count in images)
     if few:
         lines.append(

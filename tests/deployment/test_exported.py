@@ -10,14 +10,13 @@ import torch
 from trained import saved_network
 
 from ltnas import config as c
-from ltnas.data.augment import Normalisation
 from ltnas.deployment.exported import (
     FORMATS,
     PixelClassifier,
     description,
     largest_difference,
 )
-from ltnas.models.saved import load_network
+from ltnas.models.saved import load_network, normalisation
 from ltnas.space.genotype import load_genotype
 
 BROAD = {
@@ -29,7 +28,7 @@ NETWORKS = {
         **{"genotype": load_genotype("fairdarts_a")[0].to_json(), "stem": "imagenet", "size": 32},
         **{"branch_depth": 1, "classifier": {"kind": "cosine", "scale": 16.0}, "auxiliary": True},
     },
-    "torch_export": {**BROAD, "size": 16},
+    "torch_export": {**BROAD, "size": 16, "stored": 19},
     "safetensors": {"branch_depth": 0, "auxiliary": True, "size": 32},
 }
 """Networks with something of everything: operations, stems, branches, classifiers, broad cells."""
@@ -50,12 +49,14 @@ def test_formats_are_those_of_the_configuration():
     assert set(FORMATS) == set(c.EXPORT_FORMATS)
 
 
-def test_preprocessing_is_that_of_the_training(tmp_path):
-    network = load_network(saved_network(tmp_path))
-    pixels = torch.randint(0, 256, (2, 3, 8, 8), generator=torch.Generator().manual_seed(1)).byte()
-    normalise = Normalisation(*(tuple(network.preprocessing[key]) for key in ("mean", "std")))
+@pytest.mark.parametrize("stored", [None, 8, 11, 12])
+def test_preprocessing_is_that_of_the_training(tmp_path, stored):
+    network = load_network(saved_network(tmp_path, stored=stored))
+    side = stored or 8
+    shape = (2, 3, side, side)
+    pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(1)).byte()
     with torch.no_grad():
-        expected = network(normalise.standardise_bytes(pixels))
+        expected = network(normalisation(network).standardise_bytes(pixels))
         assert torch.allclose(PixelClassifier(network)(pixels), expected, atol=1e-6)
 
 

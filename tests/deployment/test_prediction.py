@@ -9,9 +9,11 @@ import ltnas
 from ltnas.deployment.prediction import predictions
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    return ltnas.load_network(saved_network(tmp_path_factory.mktemp("run")))
+@pytest.fixture(scope="module", params=[None, 12])
+def network(request, tmp_path_factory):
+    """Networks whose training stored images in their own size, and larger."""
+    folder = saved_network(tmp_path_factory.mktemp("run"), stored=request.param)
+    return ltnas.load_network(folder)
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,22 @@ def test_many_classes_stay_short(metrics):
     assert "class 0: 0.00 (1,000 training images), class 1: 0.10" in card
 
 
+def test_images_for_validation_have_a_column(metrics):
+    assert "| validation |" not in model_card(metrics)
+    metrics["validation"] = {**REPORT, "accuracy": 0.7}
+    card = model_card(metrics)
+    assert "| | balanced test | long-tailed test | validation |" in card
+    assert "| all images | 75.00 | 80.00 | 70.00 |" in card
+
+
+def test_very_many_classes_have_no_confusion_matrix(metrics):
+    few = "2 of 2 classes have fewer than 100 test images"
+    metrics["test"]["balanced"]["confusion"] = [[9, 0], [0, 9]]
+    assert any(line.startswith(few) for line in doubts(metrics))
+    del metrics["test"]["balanced"]["confusion"]
+    assert not any("test images: their" in line for line in doubts(metrics))
+
+
 def test_doubts_of_every_training(metrics):
     metrics["test"]["balanced"]["confusion"] = [[1000, 0], [0, 1000]]
     seeds, margin = doubts(metrics)
