@@ -10,7 +10,7 @@ if __name__ == "__main__":  # above the other imports, so that --help does not l
 from pathlib import Path
 
 from ltnas.cli.console import plain_console
-from ltnas.config import HubConfig
+from ltnas.config import HubConfig, require
 from ltnas.deployment.hugging_face import pull, push
 from ltnas.models.saved import load_network
 from ltnas.runs.user_paths import expanded
@@ -27,6 +27,7 @@ def hub(config: HubConfig) -> str | Path:
     """
     if config.push:
         folder = expanded("push", config.push)
+        require(folder.is_dir(), f"push={folder} is no folder: give a run folder of ltnas.retrain")
         network = load_network(folder)
         address = push(folder, config.repo, config.private)
     else:

@@ -31,6 +31,9 @@ def test_only_a_whole_network_is_pushed(tmp_path, monkeypatch):
     monkeypatch.setattr(ltnas.hub, "push", lambda *arguments: pytest.fail("pushed"))
     with pytest.raises(UserError, match="has no trained network"):
         hub(settings("hub", f"push={tmp_path}", "repo=alice/oaks"))
+    run = saved_network(tmp_path / "run")
+    with pytest.raises(UserError, match=r"network\.safetensors is no folder: give a run folder"):
+        hub(settings("hub", f"push={run}/network.safetensors", "repo=alice/oaks"))
 
 
 def test_pull(tmp_path, monkeypatch, capsys):

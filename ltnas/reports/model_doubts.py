@@ -44,7 +44,8 @@ def _of_test_images(metrics: dict[str, Any], report: dict[str, Any]) -> list[str
     share = report["accuracy"]
     margin = 1.96 * math.sqrt(max(share * (1 - share), 1e-12) / used)
     lines.append(
-        f"the accuracy of {used:,} test images is certain to {100 * margin:.1f} points (95 %)"
+        f"the accuracy is uncertain by {100 * margin:.1f} points (95 %), as that of {used:,} test "
+        "images"
     )
     # Of very many classes there is no confusion matrix, whose rows count test images.
     images = [sum(row) for row in report.get("confusion", [])]

@@ -100,7 +100,7 @@ def test_doubts_of_every_training(metrics):
     seeds, margin = doubts(metrics)
     assert seeds.startswith("one training, of seed 4")
     # 1.96 sqrt(0.75 0.25 / 400)
-    assert margin == "the accuracy of 400 test images is certain to 4.2 points (95 %)"
+    assert margin == "the accuracy is uncertain by 4.2 points (95 %), as that of 400 test images"
 
 
 @pytest.mark.parametrize(
