@@ -5,7 +5,8 @@ python -m benchmarks.large_data [images=115846] [side=112] [classes=1000] [steps
 
 Makes Parquet files of synthetic JPEG images, and trains a small network on them for some steps:
 with images read from the disk batch by batch (`data.placement=host`), and with all of them in
-memory (`device`), in turn. The first training decodes them, too. `folder` keeps files and cache.
+memory (`device`), in turn. The network sees random resized crops of the stored images. The first
+training decodes them, too. `folder` keeps files and cache.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ DISTINCT = 512
 """Number of different images, which are used again and again."""
 ROWS = 10_000
 """Number of images of a file."""
+MULTIPLE = 32
+"""The side of a network's images with the ImageNet stem is a multiple of it."""
 TESTS = 5
 """Number of test images of each class."""
 
@@ -117,11 +120,12 @@ def write_file(path: Path, labels: np.ndarray[Any, Any], encoded: list[bytes]) -
 
 def train(folder: Path, words: dict[str, str], placement: str, number: int) -> dict[str, float]:
     """Train in a process of its own; return seconds, those of the epoch, and peak memory."""
-    begin = time.perf_counter()
+    begin, side = time.perf_counter(), int(words["side"])
+    crop = side - (side % MULTIPLE or MULTIPLE)
     command = [
         *(sys.executable, "-m", "ltnas.retrain", "genotype=darts_v2", "data=cifar10_parquet"),
         *(f"data.root={folder / 'images'}", f"data.cache={folder / 'cache'}"),
-        *("data.mean=null", "data.std=null", f"data.image_size={words['side']}"),
+        *("data.mean=null", "data.std=null", f"data.image_size={crop}", f"data.stored_size={side}"),
         *(f"data.placement={placement}", "imbalance=natural", "stem=imagenet"),
         *("channels=4", "cells=2", "auxiliary=0", "epochs=1", f"batch_size={words['batch']}"),
         *(f"limit_batches={words['steps']}", "limit_test_batches=1", "trainer=cpu"),

@@ -36,7 +36,7 @@ from ltnas.data.module import LongTailData, Plan, second_stream
 from ltnas.data.samplers import expected_counts
 from ltnas.data.seeds import derived_seed
 from ltnas.data.skipped import write_skipped
-from ltnas.data.test_sets import VALIDATION
+from ltnas.data.test_sets import VALIDATION, title
 from ltnas.distributed.batch_norm import synchronise_batch_norm
 from ltnas.loggers.choose import open_logger, publish
 from ltnas.losses.classification import log_priors
@@ -59,6 +59,7 @@ from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
 from ltnas.training.retrain_module import RetrainModule
 from ltnas.training.stages import Stage, stages
+from ltnas.training.temperature import calibrated
 from ltnas.training.trainer import autocast, build_trainer, choose_accelerator, fit
 
 
@@ -100,6 +101,9 @@ def retrain(config: RetrainConfig) -> Path:
             if config.adjust:
                 _keep_adjustment(config, network, long_tail)
             if folder.writes:
+                prior = _prior(config, long_tail)
+                calibration = _calibration(network, prior, long_tail, accelerator)
+                use = {"prior": prior, "temperature": calibration.get("temperature", 1.0)}
                 _write_network(
                     config,
                     folder,
@@ -107,6 +111,7 @@ def retrain(config: RetrainConfig) -> Path:
                     genotype=genotype,
                     scheme=scheme,
                     long_tail=long_tail,
+                    use=use,
                 )
                 metrics = {
                     "kind": "retrain",
@@ -119,6 +124,7 @@ def retrain(config: RetrainConfig) -> Path:
                     **parameter_counts(network),
                     "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
                     **reports,
+                    **({"calibration": calibration} if calibration else {}),
                     "data": describe_data(config.data.source, long_tail),
                     "seconds": round(sum(history.seconds for history in histories), 1),
                     "peak_memory_gib": max(history.peak_memory_gib for history in histories),
@@ -307,8 +313,19 @@ def _write_network(
     genotype: Genotype | None,
     scheme: str,
     long_tail: LongTail,
+    use: dict[str, Any],
 ) -> None:
-    """Write genotype.json with its pictures, and the weights with what is needed to use them."""
+    """Write genotype.json with its pictures, and the weights with what is needed to use them.
+
+    Args:
+        config: configuration of the training.
+        folder: folder of the run.
+        network: trained network.
+        genotype: genotype; None for a residual network.
+        scheme: origin of the genotype.
+        long_tail: data set.
+        use: further entries of network.json: `prior` and `temperature`.
+    """
     if genotype is not None:
         folder.write_json("genotype.json", {"scheme": scheme, **genotype.to_json()})
         plot_cells(folder)
@@ -322,9 +339,21 @@ def _write_network(
     description = {
         **describe_network(config, genotype),
         "preprocessing": preprocessing,
-        "prior": _prior(config, long_tail),
+        **use,
     }
     save_network(folder, network, description)
+
+
+def _calibration(
+    network: BranchedModel, prior: list[float], long_tail: LongTail, accelerator: str
+) -> dict[str, Any]:
+    """Return the temperature and the calibration errors; {} without images for validation."""
+    if long_tail.validation is None:
+        return {}
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    found = calibrated(network.to(device), prior, long_tail)
+    network.to("cpu")
+    return found
 
 
 def _prior(config: RetrainConfig, long_tail: LongTail) -> list[float]:
@@ -345,6 +374,14 @@ def _print_result(
     """Print accuracies as a table, and the size of the network."""
     validation = {VALIDATION: metrics[VALIDATION]} if VALIDATION in metrics else {}
     print_results(console, metrics["test"] | validation, long_tail.counts)
+    if "calibration" in metrics:
+        found, name = metrics["calibration"], long_tail.test_sets.name
+        before, after = (100 * found["calibration_error"][name][key] for key in ("before", "after"))
+        console.print(
+            f"temperature {found['temperature']:.3f}, fitted to the images for validation: "
+            f"calibration error on the {title(name)} {before:.2f} before, {after:.2f} after",
+            soft_wrap=True,
+        )
     print_part(console, long_tail)
     console.print(
         f"{metrics['parameters']:,} parameters (and {metrics['auxiliary_parameters']:,} of the "

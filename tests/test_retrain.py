@@ -604,6 +604,14 @@ def test_images_for_validation_have_columns_and_results_of_their_own(tmp_path, c
     printed = capsys.readouterr().out
     assert "116 further images for validation" in printed
     assert "validation" in printed[printed.index("accuracy and more") :].splitlines()[1]
+    # Probabilities are calibrated on them.
+    calibration = metrics["calibration"]
+    assert list(calibration["calibration_error"]) == ["balanced", "long_tailed", "validation"]
+    before = calibration["calibration_error"]["balanced"]["before"]
+    assert before == pytest.approx(metrics["test"]["balanced"]["calibration_error"], abs=1e-6)
+    assert f"temperature {calibration['temperature']:.3f}" in printed
+    assert ltnas.load_network(folder).temperature == calibration["temperature"] != 1
+    assert f"divided by {calibration['temperature']:.3f}" in (folder / "model_card.md").read_text()
 
 
 def test_the_placement_of_the_images_changes_no_bit(tmp_path):

@@ -40,15 +40,19 @@ class PixelClassifier(nn.Module):
         self.network = network
         # The side of what the network sees, which is smaller where larger images were stored.
         self.side: int = network.preprocessing["image_size"]
+        self.temperature = network.temperature
         for name in ("mean", "std"):
             values = torch.tensor(network.preprocessing[name]).view(1, 3, 1, 1)
             self.register_buffer(name, values)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return logits [B, C] of uint8 pixels [B, 3, side, side]; the central square counts."""
+        """Return logits [B, C] of uint8 pixels [B, 3, side, side]; the central square counts.
+
+        They are divided by the temperature of the network, so that their softmax is calibrated.
+        """
         images = center_crop(pixels, [self.side, self.side]).float() / 255
         logits: Tensor = self.network((images - self.mean) / self.std)
-        return logits
+        return logits / self.temperature
 
 
 class Format(NamedTuple):

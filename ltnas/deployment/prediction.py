@@ -89,7 +89,7 @@ def _most_probable(
     names = network.preprocessing["classes"]
     images = pixels.to(next(network.parameters()).device)
     logits = network(normalisation(network).standardise_bytes(images))
-    shares = probabilities(logits.cpu(), shift)
+    shares = probabilities(logits.cpu(), shift, network.temperature)
     best = shares.topk(min(top, len(names)))
     return [
         (tuple(names[label] for label in labels), tuple(values))

@@ -48,11 +48,12 @@ def prior_shift(network: BranchedModel, prior: str | Sequence[float]) -> Tensor:
     return (target / target.sum()).log() - (assumed / assumed.sum()).log()
 
 
-def probabilities(logits: Tensor, shift: Tensor) -> Tensor:
+def probabilities(logits: Tensor, shift: Tensor, temperature: float = 1.0) -> Tensor:
     """Return the class probabilities for other class frequencies, float64 [B, C].
 
     Args:
         logits: [B, C].
         shift: result of `prior_shift`, [C].
+        temperature: temperature of the network, see `load_network`.
     """
-    return (logits.double() + shift).softmax(1)
+    return (logits.double() / temperature + shift).softmax(1)

@@ -31,6 +31,8 @@ class BranchedModel(nn.Module):
     """What a loaded network says of its images; see `ltnas.models.saved.load_network`."""
     prior: list[float] | None
     """Class frequencies that the probabilities of a loaded network assume; None: not known."""
+    temperature: float = 1.0
+    """Number that the logits of a loaded network are divided by for probabilities."""
 
     @property
     def branches(self) -> int:

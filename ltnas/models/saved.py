@@ -33,7 +33,8 @@ def save_network(folder: RunFolder, network: BranchedModel, description: dict[st
         folder: folder of the run.
         network: trained network.
         description: result of `describe_network`; `preprocessing` with `mean`, `std`, `image_size`
-            and `classes`; and `prior`, the class frequencies that the probabilities assume.
+            and `classes`; `prior`, the class frequencies that the probabilities assume; and
+            `temperature`, what logits are divided by for probabilities.
     """
     # safetensors stores dense tensors only.
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -61,7 +62,8 @@ def load_network(run: str | Path) -> BranchedModel:
     The network's attribute `preprocessing` has the keys `mean` and `std` (of each channel, for
     pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits).
     Its attribute `prior` has the class frequencies that its probabilities assume, [C], or None for
-    networks of versions that did not keep them.
+    networks of versions that did not keep them. Its attribute `temperature` is what logits are
+    divided by for probabilities, 1 if it was not fitted.
 
     `prepare` makes the network's input of an image.
 
@@ -83,6 +85,7 @@ def load_network(run: str | Path) -> BranchedModel:
         raise UserError(f"{path} holds a damaged network ({reason}): train it again") from error
     network.preprocessing = description["preprocessing"]
     network.prior = description.get("prior")
+    network.temperature = description.get("temperature", 1.0)
     return network.eval()
 
 

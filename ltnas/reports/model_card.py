@@ -115,7 +115,21 @@ def _results(metrics: dict[str, Any]) -> str:
     for label, key in rows.items():
         values = " | ".join(_percent(one[key]) for one in reports.values())
         lines.append(f"| {label} | {values} |")
-    return "\n".join([*lines, "", *_worst(metrics), ""])
+    return "\n".join([*lines, "", *_worst(metrics), *_calibration(metrics), ""])
+
+
+def _calibration(metrics: dict[str, Any]) -> list[str]:
+    """Return a sentence about the temperature, if there is one."""
+    if "calibration" not in metrics:
+        return []
+    found, name = metrics["calibration"], all_images(metrics["test"])
+    before, after = (found["calibration_error"][name][key] for key in ("before", "after"))
+    return [
+        "",
+        f"Probabilities are those of logits divided by {found['temperature']:.3f}, which was "
+        f"fitted to the images for validation. That changes the calibration error on the "
+        f"{title(name)} from {_percent(before)} to {_percent(after)}, and no prediction.",
+    ]
 
 
 def _worst(metrics: dict[str, Any]) -> list[str]:

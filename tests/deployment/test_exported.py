@@ -60,6 +60,14 @@ def test_preprocessing_is_that_of_the_training(tmp_path, stored):
         assert torch.allclose(PixelClassifier(network)(pixels), expected, atol=1e-6)
 
 
+def test_logits_are_divided_by_the_temperature(run):
+    network = load_network(run)
+    pixels = torch.randint(0, 256, (2, 3, *[network.preprocessing["image_size"]] * 2)).byte()
+    plain = PixelClassifier(network)(pixels)
+    network.temperature = 2.0
+    torch.testing.assert_close(PixelClassifier(network)(pixels), plain / 2)
+
+
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_files_agree_with_the_network(tmp_path, format_name):
     run = saved_network(tmp_path / "run", **NETWORKS[format_name])

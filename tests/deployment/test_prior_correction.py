@@ -45,3 +45,9 @@ def test_a_network_that_does_not_know_its_frequencies(tmp_path):
     assert prior_shift(old, "training").tolist() == [0, 0, 0]
     with pytest.raises(UserError, match="did not keep the class frequencies"):
         prior_shift(old, "uniform")
+
+
+def test_a_temperature_divides_logits_before_the_shift():
+    logits, shift = torch.tensor([[1.0, 3.0]]), torch.tensor([0.5, 0.0])
+    expected = torch.tensor([[1.0, 1.5]]).softmax(1).double()
+    torch.testing.assert_close(probabilities(logits, shift, temperature=2.0), expected)
