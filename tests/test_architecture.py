@@ -10,7 +10,8 @@ LAYERS = (
     *(["kernels"], ["losses"], ["models"], ["objectives"], ["diagnostics"], ["proxies"]),
     *(["training"], ["interop"], ["plots"], ["loggers"], ["callbacks"], ["reports"]),
     *(["ranking"], ["deployment"], ["cli"], ["sweeps"]),
-    ["search", "retrain", "report", "rank", "predict", "export", "draw", "hub", "workspace"],
+    ["search", "retrain", "report", "rank", "workspace"],
+    ["data_preview", "predict", "export", "draw", "hub"],
     ["pipeline"],
 )
 """Packages and modules at the top of `ltnas`, from the lowest layer to the highest."""
@@ -42,6 +43,8 @@ def imported(path):
 
 
 def layer(module):
+    if module.endswith(".__main__"):  # a command that has the name of a package
+        return LEVEL["data_preview"]
     return LEVEL[module.split(".")[1]]
 
 

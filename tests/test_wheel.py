@@ -71,6 +71,7 @@ def test_wheel_has_the_console_scripts(installed):
         "ltnas-retrain": "ltnas.cli.command:retrain",
         "ltnas-pipeline": "ltnas.cli.command:pipeline",
         "ltnas-rank": "ltnas.cli.command:rank",
+        "ltnas-data": "ltnas.cli.command:data",
         "ltnas-predict": "ltnas.cli.command:predict",
         "ltnas-export": "ltnas.cli.command:export",
         "ltnas-draw": "ltnas.cli.command:draw",
