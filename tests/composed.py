@@ -1,7 +1,5 @@
 """Configurations as a command line gives them, without a command line."""
 
-import functools
-
 import pytest
 from conftest import TINY
 from hydra import compose, initialize_config_dir
@@ -11,13 +9,10 @@ from ltnas.cli.command import register_configs
 from ltnas.cli.help import CONF
 from ltnas.cli.messages import user_message
 
-# Hydra keeps what it is told once; to tell it again takes almost half of a composition.
-register_once = functools.cache(register_configs)
-
 
 def settings(command, *arguments):
     """The configuration of `python -m ltnas.<command> <arguments>`."""
-    register_once()
+    register_configs()
     with initialize_config_dir(CONF, version_base="1.3"):
         return OmegaConf.to_object(compose(command, list(arguments)))
 

@@ -1,5 +1,6 @@
 """What several test files use."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,12 @@ TINY = (
     *("cells=3", "channels=4", "batch_size=32", "limit_batches=2", "epochs=2"),
 )
 """The smallest run that has everything: two reductions, both kinds of cell, two epochs."""
+
+
+def pytest_collection_finish():
+    """Objects of the modules, a million, are not looked at by each collection of each test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -66,6 +73,12 @@ def commands():
     server = forked.Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def python(commands):
+    """Path of a program that runs modules and files as Python does, but starts at once."""
+    return commands.executable
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import json
-import subprocess
 import sys
 import tarfile
 
@@ -39,12 +38,19 @@ def images(tmp_path_factory):
     return folder
 
 
-def call(out, data, *words):
-    command = [sys.executable, "-m", "benchmarks.gpu_study", f"out={out}", f"data={data}"]
-    command += ["device=cpu", "commit=abc", f"pieces={PIECES}", f"small={SMALL}", *words]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+@pytest.fixture
+def call(images, commands, monkeypatch):
+    """Call the study with these words, and return the lines that it prints."""
+    monkeypatch.setattr(sys, "executable", commands.executable)  # it starts pieces by it
+    small = (f"data={images}", "device=cpu", "commit=abc", f"pieces={PIECES}", f"small={SMALL}")
+
+    def run(out, *words):
+        words = (f"out={out}", *small, *words)
+        done = commands.run("benchmarks.gpu_study", words, REPOSITORY)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    return run
 
 
 def results(out):
@@ -60,8 +66,8 @@ def results(out):
     return found
 
 
-def test_a_study_goes_on_where_it_was_cut_off(images, tmp_path):
-    whole = call(tmp_path / "whole", images, "minutes=20")
+def test_a_study_goes_on_where_it_was_cut_off(call, images, tmp_path):
+    whole = call(tmp_path / "whole", "minutes=20")
     assert whole == [*(f"{name}: done" for name in PIECES.split(",")), "all done"]
     expected = results(tmp_path / "whole")
     assert set(expected) == set(PIECES.split(","))
@@ -81,13 +87,13 @@ def test_a_study_goes_on_where_it_was_cut_off(images, tmp_path):
     assert set(results(first)) == {search.name}
 
     # Another machine, which only has the state.
-    lines = call(tmp_path / "second", images, f"state={first}", "minutes=20")
+    lines = call(tmp_path / "second", f"state={first}", "minutes=20")
     assert lines == [*(f"{name}: done" for name in PIECES.split(",")[1:]), "all done"]
     assert results(tmp_path / "second") == expected
 
 
-def test_checks_and_timings_run(images, tmp_path):
-    lines = call(tmp_path / "out", images, "minutes=20", "pieces=correctness,steps")
+def test_checks_and_timings_run(call, tmp_path):
+    lines = call(tmp_path / "out", "minutes=20", "pieces=correctness,steps")
     assert lines == ["correctness: done", "steps: done", "all done"]
     with tarfile.open(tmp_path / "out" / "results.tar.gz") as archive:
         checks, steps = (
@@ -100,22 +106,22 @@ def test_checks_and_timings_run(images, tmp_path):
     assert all(row["losses"] == 0.0 for row in checks)  # both sides are the CPU here
 
 
-def test_a_piece_is_not_started_without_time(images, tmp_path):
-    lines = call(tmp_path / "out", images, "minutes=0.1")
+def test_a_piece_is_not_started_without_time(call, tmp_path):
+    lines = call(tmp_path / "out", "minutes=0.1")
     assert lines == [f"call again: {PIECES.split(',')[0]} is next"]
 
 
-def test_a_failed_piece_is_told_and_not_tried_again(images, tmp_path):
+def test_a_failed_piece_is_told_and_not_tried_again(call, tmp_path):
     broken = f"small={SMALL},channels=3"
     piece = PIECES.split(",")[0]
-    first = call(tmp_path / "first", images, "minutes=20", broken, f"pieces={piece}")
+    first = call(tmp_path / "first", "minutes=20", broken, f"pieces={piece}")
     assert first[0].startswith(f"{piece}: failed (exit code 2): ")
     assert "channels=3 must be even" in first[0]
     with tarfile.open(tmp_path / "first" / "results.tar.gz") as archive:
         found = json.load(archive.extractfile(f"results/{piece}.failed.json"))
     assert "channels=3 must be even" in found["log"][-1]
     again = ("minutes=20", f"pieces={piece}", f"state={tmp_path / 'first'}")
-    assert call(tmp_path / "second", images, *again) == ["all done"]
+    assert call(tmp_path / "second", *again) == ["all done"]
 
 
 def test_a_study_names_the_paper_s_pieces_first():

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -38,10 +37,11 @@ main("search")
 """
 
 
-def start(folder, program=WHOLE):
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [sys.executable, *program, *ARGUMENTS],
+@pytest.fixture(scope="module")
+def start(python):
+    """Start a run in a folder."""
+    return lambda folder, program=WHOLE: subprocess.Popen(
+        [python, *program, *ARGUMENTS],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -54,9 +54,8 @@ def run_folders(folder):
     return list((folder / "runs").glob("search-*")) if (folder / "runs").is_dir() else []
 
 
-def kill_when(folder, condition):
-    """Start a run and send SIGKILL as soon as the condition on its run folder holds."""
-    process = start(folder)
+def kill_when(process, folder, condition):
+    """Send SIGKILL to a run as soon as the condition on its run folder holds."""
     while process.poll() is None:
         if any(condition(path) for path in run_folders(folder)):
             os.killpg(process.pid, signal.SIGKILL)
@@ -97,12 +96,12 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_resumed_equals_never_killed(tmp_path, whole, finish, moment):
-    kill_when(tmp_path, MOMENTS[moment])
+def test_killed_and_resumed_equals_never_killed(tmp_path, whole, start, finish, moment):
+    kill_when(start(tmp_path), tmp_path, MOMENTS[moment])
     check_resumes(finish(tmp_path), whole)
 
 
-def test_killed_while_a_checkpoint_is_written(tmp_path, whole, finish):
+def test_killed_while_a_checkpoint_is_written(tmp_path, whole, start, finish):
     process = start(tmp_path, ["-c", DIES_AS_IT_SAVES])
     output, _ = process.communicate()
     assert process.returncode == -signal.SIGKILL, output
@@ -126,8 +125,8 @@ def test_finished_run_is_not_taken_up_again(whole, commands):
     assert len(run_folders(folder)) == 2
 
 
-def test_asked_to_end_a_run_says_so_and_can_go_on(tmp_path):
-    command = [sys.executable, "-m", "ltnas.search", *TINY, "scheme=darts", "space.nodes=1"]
+def test_asked_to_end_a_run_says_so_and_can_go_on(python, tmp_path):
+    command = [python, "-m", "ltnas.search", *TINY, "scheme=darts", "space.nodes=1"]
     run = subprocess.Popen(
         [*command, "epochs=500"],
         cwd=tmp_path,

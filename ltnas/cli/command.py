@@ -7,6 +7,8 @@ a command's module is imported when its configuration is known to be good.
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
 import sys
@@ -123,6 +125,7 @@ def main(name: str) -> NoReturn:
     sys.exit(0)
 
 
+@functools.cache
 def register_configs() -> None:
     """Make the schemas and the values of all axes known to Hydra."""
     from hydra.core.config_store import ConfigStore
@@ -200,9 +203,9 @@ def _compose_and_run(name: str) -> None:
 
 def load_function(name: str) -> Callable[[Any], Any]:
     """Import the module of a command, which takes seconds, and return its function."""
-    function: Callable[[Any], Any] = getattr(
-        importlib.import_module(f"ltnas.{name}"), COMMANDS[name].function
-    )
+    module = importlib.import_module(f"ltnas.{name}")
+    gc.freeze()  # a million objects of modules, which live as long as the process
+    function: Callable[[Any], Any] = getattr(module, COMMANDS[name].function)
     return function
 
 

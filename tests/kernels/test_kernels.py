@@ -1,8 +1,8 @@
 """Building and loading the kernels, running without them, and kernels outside of a cell."""
 
+import functools
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -31,10 +31,15 @@ NOTE = (
 )
 
 
-def run(cache, message="", **environment):
+@pytest.fixture
+def run(python):
     """Return True if a process with its own cache has kernels; check what it prints on stderr."""
+    return functools.partial(has_kernels, python)
+
+
+def has_kernels(python, cache, message="", **environment):
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_CELLS],
+        [python, "-c", WITHOUT_CELLS],
         env={**os.environ, "XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": "/tmp", **environment},
         capture_output=True,
         text=True,
@@ -49,7 +54,7 @@ def test_a_machine_with_a_compiler_has_kernels():
     assert isinstance(kernels(), Kernels)
 
 
-def test_the_library_is_built_once_and_kept(tmp_path):
+def test_the_library_is_built_once_and_kept(run, tmp_path):
     assert run(tmp_path)
     (library,) = tmp_path.rglob("*.so")
     before = library.stat().st_mtime_ns
@@ -58,7 +63,7 @@ def test_the_library_is_built_once_and_kept(tmp_path):
     assert [path.name for path in library.parent.iterdir()] == [library.name]
 
 
-def test_a_machine_without_a_compiler_runs_silently(tmp_path):
+def test_a_machine_without_a_compiler_runs_silently(run, tmp_path):
     assert not run(tmp_path, PATH="/nowhere", CXX="")
     assert not list(tmp_path.rglob("*.so"))
 
@@ -71,7 +76,7 @@ def compiler(folder, script):
     return str(path)
 
 
-def test_a_compiler_that_fails_is_reported_once(tmp_path):
+def test_a_compiler_that_fails_is_reported_once(run, tmp_path):
     message = NOTE.format("built (/bin/false ended with exit code 1)")
     assert not run(tmp_path, message, CXX="/bin/false")
     assert not list(tmp_path.rglob("*.*"))
@@ -105,11 +110,11 @@ def test_a_compiler_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
         building.build_library()
 
 
-def test_the_switch_disables_the_kernels(tmp_path):
+def test_the_switch_disables_the_kernels(run, tmp_path):
     assert not run(tmp_path, LTNAS_KERNELS="off")
 
 
-def test_a_cache_that_cannot_be_written_is_reported_once(tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported_once(run, tmp_path):
     (tmp_path / "file").write_text("no folder")
     message = NOTE.format(f"built (Not a directory: {tmp_path / 'file' / 'ltnas'})")
     assert not run(tmp_path / "file", message)

@@ -90,12 +90,12 @@ def tasks(sweep):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_preempted_task_is_resumed(tmp_path):
+def test_a_preempted_task_is_resumed(python, tmp_path):
     words = [word for word in TINY if not word.startswith(("epochs", "limit_batches"))]
     command = [
-        *(sys.executable, "-m", "ltnas.search", "-m", "hydra/launcher=submitit_local"),
+        *(python, "-m", "ltnas.search", "-m", "hydra/launcher=submitit_local"),
         *("hydra.launcher.timeout_min=5", *words, "scheme=darts", "space.nodes=1"),
-        *("epochs=6", "limit_batches=9"),
+        *("epochs=6", "limit_batches=3"),
     ]
     environment = {**os.environ, "SWEEP_UNDER_TEST": str(os.getpid())}
     sweep = subprocess.Popen(

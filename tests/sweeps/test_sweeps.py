@@ -333,41 +333,45 @@ def test_a_sweep_started_again_has_its_name():
 LAUNCHER = ("hydra/launcher=gpus", "hydra.launcher.jobs=2")
 
 
-def command(tmp_path, *words):
-    return [
-        *(sys.executable, "-m", "ltnas.search", "-m", *TINY, *LAUNCHER),
-        *(f"runs={tmp_path}/runs", *words),
-    ]
+@pytest.fixture
+def command(python, tmp_path):
+    """Return the command of a multirun with these words; its jobs are started by `python`."""
+    start = (python, "-m", "ltnas.search", "-m", *TINY, *LAUNCHER, f"runs={tmp_path}/runs")
+    return lambda *words: [*start, *words]
 
 
-def launched(tmp_path, *words):
-    return subprocess.run(command(tmp_path, *words), capture_output=True, text=True, check=False)
+@pytest.fixture
+def launched(command):
+    """Run a multirun to its end."""
+    return lambda *words: subprocess.run(
+        command(*words), capture_output=True, text=True, check=False
+    )
 
 
-def test_a_sweep_runs_each_configuration_once_and_names_failures(tmp_path):
+def test_a_sweep_runs_each_configuration_once_and_names_failures(launched, tmp_path):
     bad = "selection=random,threshold_edge"  # under softmax there is no threshold
-    done = launched(tmp_path, "scheme=random", bad)
+    done = launched("scheme=random", bad)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "selection=threshold_edge with relaxation=softmax" in done.stderr
     axes = ("scheme=random", "relaxation=softmax,sigmoid,gumbel")
-    done = launched(tmp_path, *axes)
+    done = launched(*axes)
     assert done.returncode == 0, done.stdout + done.stderr
     folders = done.stdout.splitlines()
     assert len(set(folders)) == 3  # more than there are places for jobs
     assert all((tmp_path / "runs" / folder / "genotype.json").exists() for folder in folders)
-    again = launched(tmp_path, *axes)
+    again = launched(*axes)
     assert again.returncode == 0, again.stderr
     assert sorted(again.stdout.splitlines()) == sorted(folders)
 
 
-def test_equal_jobs_are_one_run(tmp_path):
-    done = launched(tmp_path, "scheme=random", "seed=7,7")
+def test_equal_jobs_are_one_run(launched, tmp_path):
+    done = launched("scheme=random", "seed=7,7")
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("runs/search-*"))) == 1
     assert len(set(done.stdout.splitlines())) == 1
 
 
-def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
+def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(python, tmp_path):
     """Jobs run the same command with the same configuration files."""
     (tmp_path / "own" / "experiment").mkdir(parents=True)
     (tmp_path / "own" / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: 5\n")
@@ -377,7 +381,7 @@ def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
     )
     words = [*TINY, *LAUNCHER, "hydra.launcher.jobs=1", "scheme=random", "until=search"]
     done = subprocess.run(
-        [sys.executable, "-c", script, "--config-dir=own", "-m", "experiment=mine", *words],
+        [python, "-c", script, "--config-dir=own", "-m", "experiment=mine", *words],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -388,26 +392,26 @@ def test_a_sweep_by_a_console_script_and_a_folder_of_ones_own(tmp_path):
     assert "-s5-" in folder.name
 
 
-def test_a_sweep_without_a_place_for_its_files(tmp_path):
+def test_a_sweep_without_a_place_for_its_files(launched, tmp_path):
     (tmp_path / "file").write_text("")
-    done = launched(tmp_path, "scheme=random", "seed=0,1", f"runs={tmp_path}/file")
+    done = launched("scheme=random", "seed=0,1", f"runs={tmp_path}/file")
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert "no folder can be made there (Not a directory); take another by runs=FOLDER" in last
     assert "Traceback" not in done.stderr
 
 
-def test_odd_devices(tmp_path):
-    done = launched(tmp_path, "scheme=random", "seed=0,1", "hydra.launcher.devices=[cuda:0]")
+def test_odd_devices(launched):
+    done = launched("scheme=random", "seed=0,1", "hydra.launcher.devices=[cuda:0]")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("ltnas: hydra.launcher.devices has 'cuda:0'")
 
 
-def test_a_job_on_several_devices(tmp_path):
+def test_a_job_on_several_devices(launched):
     """Each job of the multirun is two processes of its own, of which one writes the results."""
     words = ("scheme=darts", "space.nodes=1", "seed=0,1")
     words += ("hydra.launcher.gpus_per_job=2", "hydra.launcher.jobs=1")
-    done = launched(tmp_path, *words)
+    done = launched(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     folders = done.stdout.splitlines()
     assert len(set(folders)) == 2
@@ -416,14 +420,14 @@ def test_a_job_on_several_devices(tmp_path):
         assert json.loads((Path(folder) / "metrics.json").read_text())["epochs"] == 2
 
 
-def test_a_job_that_asks_for_other_devices_than_it_gets(tmp_path):
-    done = launched(tmp_path, "scheme=random", "seed=0,1", "trainer.devices=2")
+def test_a_job_that_asks_for_other_devices_than_it_gets(launched):
+    done = launched("scheme=random", "seed=0,1", "trainer.devices=2")
     assert done.returncode == 2
     assert "take hydra.launcher.gpus_per_job" in done.stderr.splitlines()[-1]
 
 
-def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
-    done = launched(tmp_path, "scheme=random", "data.image_size=8,9", "seed=0")
+def test_a_job_that_fails_does_not_stop_the_others(launched):
+    done = launched("scheme=random", "data.image_size=8,9", "seed=0")
     assert done.returncode == 2, done.stdout
     assert len(done.stdout.splitlines()) == 1  # the folder of the job that succeeded
     last = done.stderr.splitlines()[-1]
@@ -431,10 +435,10 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_an_interrupt_stops_the_jobs_which_can_be_resumed(tmp_path):
+def test_an_interrupt_stops_the_jobs_which_can_be_resumed(command, tmp_path):
     long = ("scheme=darts", "epochs=500", "seed=0,1", "space.nodes=1")
     sweep = subprocess.Popen(
-        command(tmp_path, *long),
+        command(*long),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
