@@ -7,6 +7,7 @@ from pathlib import Path
 
 import forked
 import pytest
+import quick_hydra  # noqa: F401 - it replaces a function
 import torch
 from matplotlib.figure import Figure
 

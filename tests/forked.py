@@ -29,6 +29,8 @@ import types
 from contextlib import suppress
 from pathlib import Path
 
+import quick_hydra  # noqa: F401 - it replaces a function
+
 PROGRAM = """#!{python} -IS
 import json, os, signal, socket, sys
 

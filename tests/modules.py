@@ -55,6 +55,7 @@ def search_module(
     branches=None,
     channels=4,
     nodes=2,
+    operations=c.OPERATIONS,
     dtype=torch.float64,
     prepare=lambda learner: learner,
     perturbation=None,
@@ -70,10 +71,11 @@ def search_module(
     torch.manual_seed(0)
     relaxation = relaxation or c.Softmax()
     network = make_network(
+        operations,
         nodes=nodes,
         channels=channels,
         classes=CLASSES,
-        relaxation=build_relaxation(relaxation, len(edges(nodes)), len(c.OPERATIONS)),
+        relaxation=build_relaxation(relaxation, len(edges(nodes)), len(operations)),
         deviation=relaxation.initial_deviation,
         branch_depth=branch_depth(branches or c.OneBranch()),
         **options,
@@ -93,7 +95,7 @@ def search_module(
     regularise = build_regulariser(
         regulariser or c.NoRegulariser(),
         supernet_costs(
-            c.OPERATIONS, nodes, plans=network.supernet.plans, image_size=8, partial_channels=1
+            operations, nodes, plans=network.supernet.plans, image_size=8, partial_channels=1
         ),
     )
     others = levels(SearchLosses(learner, regularise)) if levels else None
@@ -117,7 +119,7 @@ def search_module(
         perturbation=build_perturbation(
             perturbation or c.NoPerturbation(),
             len(edges(nodes)),
-            len(c.OPERATIONS),
+            len(operations),
             relaxation.sums_to_one,
         ),
         stopping=build_operation_stopping(stopping or c.NoOperationStopping(), learner),

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 
 import pytest
@@ -58,15 +57,11 @@ def run(commands):
     return lambda module, *words: commands.run(module, words, REPOSITORY)
 
 
-def gpu_kernels(*words, **environment):
-    """Run the benchmark in an interpreter of its own: Triton reads the environment on import."""
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu_kernels", *words],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
+@pytest.fixture
+def gpu_kernels(commands):
+    """Run the benchmark of the GPU kernels with these words and environment variables."""
+    return lambda *words, **environment: commands.run(
+        "benchmarks.gpu_kernels", words, REPOSITORY, env={**os.environ, **environment}
     )
 
 
@@ -112,14 +107,14 @@ def test_documented_benchmark(run, command):
         ("speed=high", {}, "speed=high is not known: python -m benchmarks.gpu_kernels"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_in_one_line(words, variable, message):
+def test_what_cannot_be_measured_is_refused_in_one_line(gpu_kernels, words, variable, message):
     done = gpu_kernels(words, **variable)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line
 
 
-def test_gpu_kernels_are_compared_in_the_interpreter(tmp_path):
+def test_gpu_kernels_are_compared_in_the_interpreter(gpu_kernels, tmp_path):
     """All calls of a small training step, with outputs and gradients like those of PyTorch."""
     sizes = "steps=training batch=1 channels=2 cells=1 workers=1 precision=float32"
     words = ("device=cpu", *sizes.split(), f"out={tmp_path}")

@@ -162,7 +162,10 @@ def improved(chosen, axis, fixed, left):
         if gains[name] <= gains[chosen[axis]]:
             break
         needed = companions({(axis, name)})
-        for candidate in ({**chosen, axis: name}, {**chosen, **needed, axis: name}):
+        candidates = [{**chosen, axis: name}]
+        if needed:
+            candidates.append({**chosen, **needed, axis: name})
+        for candidate in candidates:
             if {key: candidate[key] for key in fixed} != fixed or refusal(candidate) is not None:
                 continue
             if not needed or len(pairs_of(candidate) & left) > len(pairs_of(chosen) & left):

@@ -33,7 +33,7 @@ OTHERS = {
 def configured(scheme, runs, *arguments):
     sizes = ("space.nodes=1", "epochs=2", "batch_size=16", "channels=4", "cells=3")
     stages = ("progression.partial_channels=[2,1]",) if scheme == "interleaving" else ()
-    limits = ("limit_batches=7", "limit_test_batches=1", "collapse.hessian_every=0")
+    limits = ("limit_batches=2", "limit_test_batches=1", "collapse.hessian_every=0")
     words = (*sizes, *limits, *CASES[scheme], *stages, f"runs={runs}", *arguments)
     return composed("search", f"scheme={scheme}", *words)
 
@@ -85,7 +85,7 @@ def test_killed_and_resumed_equals_never_killed(run, tmp_path, monkeypatch):
 
 
 def test_the_console_tells_the_cost_before_and_after_the_first_steps(tmp_path, capsys):
-    search(configured("learning_by_teaching", tmp_path))
+    search(configured("learning_by_teaching", tmp_path, "limit_batches=7"))
     lines = capsys.readouterr().out.splitlines()
     (told,) = (index for index, line in enumerate(lines) if line.startswith("forward passes"))
     assert lines[told] == (

@@ -1,8 +1,6 @@
 """Search and training in one: what each is told, what is done once, what is refused early."""
 
 import json
-import subprocess
-import sys
 import threading
 import time
 
@@ -218,12 +216,11 @@ def test_runs_that_cannot_be_made(tmp_path):
 # --- the command --------------------------------------------------------------------------------
 
 
-def test_an_experiment_is_a_sweep_and_again_does_nothing(tmp_path):
+def test_an_experiment_is_a_sweep_and_again_does_nothing(commands, tmp_path):
     words = ("experiment=table1", "scale=smoke", "scheme=random,darts", "seed=0", *TINY, *TRAINING)
-    command = [sys.executable, "-m", "ltnas.pipeline", *words]
     texts = []
     for _ in range(2):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = commands.run("ltnas.pipeline", words, tmp_path)
         assert done.returncode == 0, done.stderr
         texts.append(done.stdout)
     folders = texts[0].splitlines()

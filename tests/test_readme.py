@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -87,13 +86,13 @@ def test_documented_use_of_a_network(command, tmp_path, commands):
     "command",
     [one for one in documented() if "-m benchmarks." not in one.values[0] and not uses(one)],
 )
-def test_documented_command(command, tmp_path, searched, commands):
+def test_documented_command(command, tmp_path, searched, commands, python):
     words = shlex.split(command)
     if words[0] == "make":
         done = run(["make", "--dry-run", *words[1:]], REPOSITORY)
     elif words[0] == "torchrun":
         module = words.index("-m") + 2
-        starts = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:module]]
+        starts = [python, "-m", "torch.distributed.run", "--standalone", *words[1:module]]
         done = run([*starts, *small(words[module:]), ONE_NODE], tmp_path)
         assert len(list(tmp_path.glob("runs/search-*/metrics.json"))) == 1
     else:
@@ -143,10 +142,10 @@ def test_documented_python(tmp_path, searched, commands, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == str(int(names["logits"].argmax()))
 
 
-def test_demo(tmp_path):
+def test_demo(tmp_path, python):
     script = REPOSITORY / "scripts" / "demo.sh"
     tiny = ["epochs=1", "limit_batches=1", "cells=3", "channels=4", "trainer.threads=1"]
-    done = run(["bash", str(script), sys.executable, *tiny], tmp_path)
+    done = run(["bash", str(script), python, *tiny], tmp_path)
     assert done.returncode == 0, done.stderr
     folders = [Path(line.split()[-1]) for line in done.stdout.splitlines() if line[:4] == "The "]
     assert len(folders) == 2

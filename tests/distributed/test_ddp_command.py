@@ -3,7 +3,6 @@
 import csv
 import os
 import subprocess
-import sys
 
 import pytest
 from conftest import TINY
@@ -58,11 +57,11 @@ def test_two_processes_write_one_run_that_equals_one_process(ltnas, tmp_path):
         assert (ours[kind] - theirs[kind]).abs().max() < 1e-3
 
 
-def test_a_killed_rank_is_named_in_one_line(tmp_path):
+def test_a_killed_rank_is_named_in_one_line(python, tmp_path):
     program = tmp_path / "killed.py"  # each rank runs it again
     program.write_text(KILLED)
     done = subprocess.run(
-        [sys.executable, str(program), *SEARCH, "trainer.devices=2", "runs=runs"],
+        [python, str(program), *SEARCH, "trainer.devices=2", "runs=runs"],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

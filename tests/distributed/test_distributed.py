@@ -1,8 +1,12 @@
 """Two processes compute the same as one: sums, batch statistics, complete bilevel steps."""
 
+import os
+import subprocess
+import sys
+
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from conftest import REPOSITORY
 from modules import LEVELS, STREAMS, batches, masked_batches, search_module, whole_state
 from torch import nn
 
@@ -14,7 +18,7 @@ from ltnas.models.statistics import unmoved_statistics
 
 SSL = c.BarlowTwins(hidden=8, outputs=6)
 CASES = {
-    "darts": {},
+    "darts": {"nodes": 2},
     "darts_2nd": {"gradient": c.SecondOrder()},
     "darts_bbn": {"branches": c.TwoBranches(), "gradient": c.SecondOrder()},
     "fairdarts_ssl": {
@@ -30,9 +34,14 @@ CASES = {
     },
     "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
     "b_darts": {"macro": c.BroadCells()},
-    **{name: {"gradient": c.SecondOrder(), "levels": make} for name, make in LEVELS.items()},
+    **{name: {"gradient": c.SecondOrder(), "levels": levels} for name, levels in LEVELS.items()},
     "mae_nas": {"objective": c.MaskedReconstruction(decoder_channels=8)},
 }
+
+
+def make(case, **options):
+    """Return the search module of a case, with one node unless the case says another number."""
+    return search_module(**{"nodes": 1, **CASES[case], **options})
 
 
 def steps(case, rank, ranks):
@@ -40,9 +49,7 @@ def steps(case, rank, ranks):
 
     The second one has momentum.
     """
-    module = search_module(
-        **CASES[case], prepare=lambda learner: synchronise_batch_norm(learner, "cpu")
-    )
+    module = make(case, prepare=lambda learner: synchronise_batch_norm(learner, "cpu"))
     for step in range(2):
         data = (
             masked_batches(seed=step)
@@ -81,12 +88,18 @@ def process(rank, folder):
     dist.destroy_process_group()
 
 
-def test_two_processes_equal_one(tmp_path):
-    mp.spawn(process, (str(tmp_path),), nprocs=2)
+def test_two_processes_equal_one(python, tmp_path):
+    folders = (str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    ranks = [
+        subprocess.Popen([python, __file__, str(rank), str(tmp_path)], env=environment)
+        for rank in (0, 1)
+    ]
+    assert [rank.wait() for rank in ranks] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for case in CASES:
         alone = steps(case, 0, 1)
-        start = whole_state(search_module(**CASES[case]))
+        start = whole_state(make(case))
         for name, value in first[case].items():
             assert value.equal(second[case][name]), f"{case}: ranks differ in {name}"
             torch.testing.assert_close(value, alone[name], rtol=1e-9, atol=1e-11)
@@ -136,3 +149,7 @@ def test_alone_nothing_is_exchanged():
     x = torch.randn(3, requires_grad=True)
     assert sum_over_ranks(x) is x
     assert mean_over_ranks([x])[0] is x
+
+
+if __name__ == "__main__":
+    process(int(sys.argv[1]), sys.argv[2])

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from conftest import TINY
@@ -75,9 +74,9 @@ def test_the_right_number_of_processes_is_accepted(monkeypatch, environment, tra
     check_processes(trainer)
 
 
-def test_torchrun_makes_one_run_of_many_processes(tmp_path):
+def test_torchrun_makes_one_run_of_many_processes(python, tmp_path):
     command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        *(python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
         *("-m", "ltnas.search", *TINY, "trainer.devices=2", "space.nodes=1", "scheme=darts"),
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -102,13 +101,13 @@ except UserError as error:
 """
 
 
-def tasks(tmp_path, resume):
+def tasks(python, tmp_path, resume):
     """Start two tasks as SLURM does; return their exit codes and outputs (stdout, stderr)."""
     shared = {"SLURM_JOB_ID": f"1{os.getpid() % 10000:04}", "SLURM_JOB_NAME": "run"}
     sizes = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODELIST": "127.0.0.1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", TASK.format(resume=resume)],
+            [python, "-c", TASK.format(resume=resume)],
             cwd=tmp_path,
             env={**os.environ, **shared, **sizes, "SLURM_PROCID": str(number)},
             stdout=subprocess.PIPE,
@@ -121,8 +120,8 @@ def tasks(tmp_path, resume):
     return [process.returncode for process in processes], outputs
 
 
-def test_tasks_of_slurm_share_one_folder(tmp_path):
-    codes, outputs = tasks(tmp_path, "never")
+def test_tasks_of_slurm_share_one_folder(python, tmp_path):
+    codes, outputs = tasks(python, tmp_path, "never")
     assert codes == [0, 0], outputs
     (folder,) = (tmp_path / "runs").iterdir()
     assert [output.split() for output, _ in outputs] == [
@@ -131,8 +130,8 @@ def test_tasks_of_slurm_share_one_folder(tmp_path):
     ]
 
 
-def test_all_processes_end_if_the_first_has_no_folder(tmp_path):
-    codes, outputs = tasks(tmp_path, "nowhere")
+def test_all_processes_end_if_the_first_has_no_folder(python, tmp_path):
+    codes, outputs = tasks(python, tmp_path, "nowhere")
     assert codes == [1, 2]
     assert "refused: resume=nowhere is no run folder" in outputs[0][1]
     assert outputs[1] == ("", "")

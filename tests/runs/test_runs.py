@@ -213,11 +213,11 @@ main("search")
 """
 
 
-def test_search_that_runs_out_of_disk_keeps_its_checkpoint(tmp_path):
+def test_search_that_runs_out_of_disk_keeps_its_checkpoint(python, tmp_path):
     # A real limit on the size of files, from the second checkpoint on.
     arguments = [*TINY, "epochs=2", "space.nodes=1", "resume=auto"]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, *arguments],
+        [python, "-c", LIMITED, *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -385,15 +385,10 @@ def test_folders_with_blanks_and_umlauts_and_several_users(tmp_path, commands):
     found = []
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(
-            lambda _: subprocess.run(
-                [sys.executable, "-m", "ltnas.search", *words],
-                cwd=where,
-                capture_output=True,
-                text=True,
-                check=True,
-            ),
+            lambda _: commands.run("ltnas.search", words, where),
             range(2),
         ):
+            assert done.returncode == 0, done.stderr
             found.append(where / done.stdout.splitlines()[-1])
     assert len(set(found)) == 2
     training = (*TINY, "auxiliary=0", "cutout=0", "runs='gemeinsame läufe'")

@@ -7,7 +7,7 @@ from torch._dynamo.utils import counters
 
 from ltnas.kernels import calls
 from ltnas.models.network import Network
-from ltnas.space.genotype import load_genotype
+from ltnas.space.genotype import Edge, Genotype, cell_genotype, load_genotype
 from ltnas.training.compiling import compile_cells
 
 
@@ -31,7 +31,8 @@ def step(module, seed):
 
 
 def test_a_search_compiles_its_cells_once(monkeypatch):
-    plain, module = search_module(), search_module()
+    small = {"nodes": 1, "operations": ("skip_connect", "sep_conv_3x3", "avg_pool_3x3")}
+    plain, module = search_module(**small), search_module(**small)
     compile_cells(module.network, backend="aot_eager")
     for seed in range(2):
         ours, theirs = step(module, seed), step(plain, seed)
@@ -65,7 +66,8 @@ def test_retraining_compiles_nothing_again_when_drop_path_moves(monkeypatch):
 
 def test_more_cells_than_pytorchs_limit_of_compiled_forms():
     """Beyond it, cells would go on uncompiled, unnoticed."""
-    model = Network(load_genotype("darts_v2")[0], 4, 20, 5, False)
+    cell = cell_genotype([Edge("sep_conv_3x3", 2, 0), Edge("skip_connect", 2, 1)])
+    model = Network(Genotype({"normal": cell, "reduce": cell}), 4, 20, 5, False)
     compile_cells(model, backend="aot_eager")
     images = torch.randn(2, 3, 8, 8)
     model(images)
