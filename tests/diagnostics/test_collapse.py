@@ -193,6 +193,7 @@ def test_a_search_that_stops_keeps_the_genotype_from_before(tmp_path, collapses,
 
 def test_a_search_that_stops_is_tested_although_its_last_epoch_was_not(tmp_path, collapses):
     words = ("collapse.patience=2", "stop_on_collapse=true", "collapse.rules=[skips]")
+    words += ("collapse.hessian_every=0",)
     tested = {}
     for every in (1, 3, 4, 5):
         runs = (f"test_every={every}", f"runs={tmp_path / str(every)}")

@@ -18,7 +18,7 @@ from ltnas.models.statistics import unmoved_statistics
 
 SSL = c.BarlowTwins(hidden=8, outputs=6)
 CASES = {
-    "darts": {"nodes": 2},
+    "darts": {"nodes": 2, "operations": c.OPERATIONS},
     "darts_2nd": {"gradient": c.SecondOrder()},
     "darts_bbn": {"branches": c.TwoBranches(), "gradient": c.SecondOrder()},
     "fairdarts_ssl": {
@@ -39,9 +39,13 @@ CASES = {
 }
 
 
+SMALL = {"nodes": 1, "operations": ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")}
+"""Space of the cases that do not name another: the ranks meet at each normalisation."""
+
+
 def make(case, **options):
-    """Return the search module of a case, with one node unless the case says another number."""
-    return search_module(**{"nodes": 1, **CASES[case], **options})
+    """Return the search module of a case."""
+    return search_module(**{**SMALL, **CASES[case], **options})
 
 
 def steps(case, rank, ranks):
