@@ -90,3 +90,31 @@ def ltnas(tmp_path, commands):
         return commands.run(f"ltnas.{command}", arguments, tmp_path, **options)
 
     return run
+
+
+@pytest.fixture
+def load_data(tmp_path):
+    """Function that loads a source of images with a cache folder of this test."""
+    from ltnas.config import Data
+    from ltnas.data.sources import load_source
+
+    def load(source, root=None, **settings):
+        root = root if root is None else str(root)
+        return load_source(Data(source, root, cache=str(tmp_path / "cache"), **settings))
+
+    return load
+
+
+@pytest.fixture
+def data_error(load_data):
+    """Function that returns the message of the `UserError` raised by loading a source."""
+    from ltnas.errors import UserError
+
+    def error(*args, **settings):
+        with pytest.raises(UserError) as caught:
+            load_data(*args, **settings)
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return error

@@ -1,50 +1,21 @@
-"""Images that Pillow warns of are read without a word."""
+"""Decoding: the same pixels for every kind of file."""
 
-import warnings
+import io
 
-import pytest
-from PIL import Image
+import torch
+from pictures import as_tensor, encoded, picture
 
-from ltnas.data.decode import decode_image
-
-
-@pytest.fixture
-def large(tmp_path, monkeypatch):
-    """An image with more pixels than Pillow takes for harmless, and fewer than it refuses."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    Image.new("L", (12, 12), 200).save(tmp_path / "large.png")
-    return tmp_path / "large.png"
+from ltnas.data.decode import decode
+from ltnas.data.listing import EncodedImage
 
 
-@pytest.fixture
-def transparent(tmp_path):
-    """A palette image whose transparency is a byte for each colour."""
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([10, 20, 30, 40, 50, 60])
-    image.save(tmp_path / "transparent.png", transparency=bytes([0, 128]))
-    return tmp_path / "transparent.png"
-
-
-def test_a_large_image_is_read_in_silence(large):
-    with pytest.warns(Image.DecompressionBombWarning):
-        Image.open(large).close()
-    with warnings.catch_warnings(record=True) as caught:
-        pixels = decode_image("large", large, None)
-    assert caught == []
-    assert pixels.unique().tolist() == [200]
-
-
-def test_a_transparent_palette_is_read_in_silence(transparent):
-    with pytest.warns(UserWarning, match="Transparency"):
-        Image.open(transparent).convert("RGB")
-    with warnings.catch_warnings(record=True) as caught:
-        pixels = decode_image("transparent", transparent, None)
-    assert caught == []
-    assert pixels[:, 0, 0].tolist() == [40, 50, 60]
-
-
-def test_warnings_that_a_user_asks_for_are_given(large):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with pytest.raises(Image.DecompressionBombWarning):
-            decode_image("large", large, None)
+def test_decode_keeps_the_order_of_many_images(monkeypatch):
+    monkeypatch.setattr("ltnas.data.decode.PART", 15)
+    items = [
+        EncodedImage(str(number), lambda number=number: io.BytesIO(encoded(picture(number))))
+        for number in range(40)
+    ]
+    expected = torch.stack([as_tensor(picture(number)) for number in range(40)])
+    pieces = list(decode(items, None, "error"))
+    assert [len(piece.images) for piece in pieces] == [15, 15, 10]
+    assert torch.equal(torch.cat([piece.images for piece in pieces]), expected)
