@@ -336,6 +336,8 @@ def _write_network(
         "stored_size": config.data.stored_size,
         "classes": list(long_tail.classes),
     }
+    if long_tail.grey_range is not None:
+        preprocessing["grey_range"] = list(long_tail.grey_range)
     description = {
         **describe_network(config, genotype),
         "preprocessing": preprocessing,

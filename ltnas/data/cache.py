@@ -11,11 +11,13 @@ import torch
 
 from ltnas.data.decode import decode
 from ltnas.data.decoded_file import DecodedImages, NotStored, read_decoded, write_decoded
+from ltnas.data.grey_range import measured_range
 from ltnas.data.images import LabelledImages
 from ltnas.data.listing import Listing
+from ltnas.data.rgb import DeepImage, GreyRange
 from ltnas.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 """Number of the rules by which images are decoded and stored; other numbers are not read."""
 
 
@@ -72,19 +74,31 @@ def decoded_images(
     except (OSError, ValueError):
         pass
     try:
-        write_decoded(path, listing, size, broken)
+        return _decode(listing, path, size, broken, None)
+    except DeepImage:  # only such data sets are read twice
+        return _decode(listing, path, size, broken, measured_range(listing))
+
+
+def _decode(
+    listing: Listing, path: Path, size: int | None, broken: str, grey_range: GreyRange | None
+) -> DecodedImages:
+    """Decode all images to a file, or in memory if the file cannot be written."""
+    try:
+        write_decoded(path, listing, size, broken, grey_range)
         return read_decoded(path)
     except NotStored as error:
         print(f"note: the decoded images could not be cached for the next run ({error})")
-    return _in_memory(listing, size, broken)
+    return _in_memory(listing, size, broken, grey_range)
 
 
-def _in_memory(listing: Listing, size: int | None, broken: str) -> DecodedImages:
+def _in_memory(
+    listing: Listing, size: int | None, broken: str, grey_range: GreyRange | None
+) -> DecodedImages:
     """Decode all images and keep them in memory."""
     skipped: list[str] = []
     parts = {}
     for split, part in listing.splits.items():
-        decoded = list(decode(part.read(), size, broken))
+        decoded = list(decode(part.read(), size, broken, grey_range))
         images = [piece.images for piece in decoded if len(piece.images)]
         read = torch.cat([piece.read for piece in decoded])
         skipped.extend(name for piece in decoded for name in piece.skipped)
@@ -92,4 +106,4 @@ def _in_memory(listing: Listing, size: int | None, broken: str) -> DecodedImages
             torch.cat(images) if images else torch.zeros(0, 3, 0, 0, dtype=torch.uint8),
             torch.as_tensor(part.labels, dtype=torch.int64)[read],
         )
-    return DecodedImages(parts, tuple(skipped))
+    return DecodedImages(parts, tuple(skipped), grey_range)

@@ -6,18 +6,16 @@ import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ltnas.data.listing import EncodedImage
+from ltnas.data.rgb import BROKEN, DeepImage, GreyRange, as_rgb, no_warnings, opened, upright
 from ltnas.errors import UserError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 PART = 512
 """Number of images that are decoded at a time."""
@@ -37,7 +35,12 @@ class Decoded(NamedTuple):
     skipped: tuple[str, ...]
 
 
-def decode(images: Iterable[EncodedImage], size: int | None, broken: str) -> Iterator[Decoded]:
+def decode(
+    images: Iterable[EncodedImage],
+    size: int | None,
+    broken: str,
+    grey_range: GreyRange | None = None,
+) -> Iterator[Decoded]:
     """Decode images, a few hundred at a time.
 
     Args:
@@ -45,16 +48,21 @@ def decode(images: Iterable[EncodedImage], size: int | None, broken: str) -> Ite
         size: side in pixels; the short side of every image is scaled to it and the central square
             is cut out. None keeps the images as they are, which must then be of equal size.
         broken: `error` or `skip`, the treatment of images that cannot be read.
+        grey_range: values that become 0 and 255 in images of 16 or 32 bits.
 
     Raises:
         UserError: an image cannot be read and `broken` is `error`, or sizes differ and `size` is
             None.
+        DeepImage: an image has more than 8 bits per channel, and no range is given.
     """
     shapes: set[torch.Size] = set()
     remaining = iter(images)
     with ThreadPoolExecutor() as pool:  # PIL releases the interpreter's lock while decoding
         while part := list(itertools.islice(remaining, PART)):
-            pixels = list(pool.map(lambda image: _decode_or_name(image, size, broken), part))
+            with no_warnings():
+                pixels = list(
+                    pool.map(lambda image: _decode_or_name(image, size, broken, grey_range), part)
+                )
             tensors = [image for image in pixels if isinstance(image, Tensor)]
             shapes.update(image.shape for image in tensors)
             _check_shapes(shapes)
@@ -65,14 +73,27 @@ def decode(images: Iterable[EncodedImage], size: int | None, broken: str) -> Ite
             )
 
 
-def _decode_or_name(image: EncodedImage, size: int | None, broken: str) -> Tensor | str:
+def _decode_or_name(
+    image: EncodedImage, size: int | None, broken: str, grey_range: GreyRange | None
+) -> Tensor | str:
     """Return the pixels of an image, or its name if it cannot be read and may be skipped."""
     try:
-        return decode_image(image.name, image.open(), size)
+        try:
+            content = image.open()
+        except BROKEN as error:
+            raise unreadable(image.name, error) from error
+        return decode_image(image.name, content, size, grey_range)
+    except DeepImage:
+        raise
     except UserError:
         if broken == "skip":
             return image.name
         raise
+
+
+def unreadable(name: str, error: Exception) -> UserError:
+    """Return the error of an image that is damaged."""
+    return UserError(f"image {name} cannot be read ({error}): replace or remove it")
 
 
 def _check_shapes(shapes: set[torch.Size]) -> None:
@@ -86,19 +107,25 @@ def _check_shapes(shapes: set[torch.Size]) -> None:
 
 
 def decode_image(
-    name: str, image: Image.Image | IO[bytes] | str | Path, size: int | None
+    name: str,
+    image: Image.Image | IO[bytes] | str | Path,
+    size: int | None,
+    grey_range: GreyRange | None = None,
 ) -> Tensor:
     """Return the pixels of one image of any mode, uint8 [3, H, W].
+
+    The image is turned as its EXIF orientation says, and becomes RGB, see `as_rgb`.
 
     Args:
         name: name for error messages.
         image: image, open file or path.
         size: see `decode`.
+        grey_range: see `decode`.
 
     Raises:
-        UserError: the image is broken, or has more than 8 bits per channel.
+        UserError: the image is broken, or its mode cannot be converted.
+        DeepImage: it has more than 8 bits per channel, and no range is given.
     """
-    from PIL import Image, UnidentifiedImageError
     from torchvision.transforms.functional import center_crop, pil_to_tensor
     from torchvision.transforms.functional import resize as resize_side
 
@@ -106,15 +133,14 @@ def decode_image(
     # At the end of the list, so that filters of the user come first; a second call changes nothing.
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     try:
-        with nullcontext(image) if isinstance(image, Image.Image) else Image.open(image) as file:
-            if file.mode.startswith(("I", "F")):  # PIL would clip values above 255
-                raise ValueError(f"its mode {file.mode} has more than 8 bits per channel")
-            rgb = file.convert("RGB")
-    except (
-        *(OSError, UnidentifiedImageError, SyntaxError, ValueError),
-        Image.DecompressionBombError,
-    ) as error:
-        raise UserError(f"image {name} cannot be read ({error}): replace or remove it") from error
+        with opened(image) as file:
+            if size is not None and file.mode in ("RGB", "L"):
+                # JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, which is much quicker,
+                # where that leaves twice the wanted size.
+                file.draft(file.mode, (2 * size, 2 * size))
+            rgb = as_rgb(name, upright(file), grey_range)
+    except BROKEN as error:
+        raise unreadable(name, error) from error
     if size is not None and rgb.size != (size, size):
         rgb = center_crop(resize_side(rgb, size), size)
     pixels: Tensor = pil_to_tensor(rgb)

@@ -20,6 +20,7 @@ import torch
 from ltnas.data.decode import decode
 from ltnas.data.images import LabelledImages
 from ltnas.data.listing import SPLITS, EncodedImages, Listing
+from ltnas.data.rgb import GreyRange
 from ltnas.data.stored_images import StoredImages
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
@@ -37,10 +38,13 @@ class DecodedImages(NamedTuple):
     Args:
         parts: images of each split by its name.
         skipped: names of the images that could not be read.
+        grey_range: values of images of more than 8 bits that became 0 and 255; None if there are
+            no such images.
     """
 
     parts: dict[str, LabelledImages]
     skipped: tuple[str, ...]
+    grey_range: GreyRange | None = None
 
 
 def read_decoded(path: Path) -> DecodedImages:
@@ -79,10 +83,19 @@ def read_decoded(path: Path) -> DecodedImages:
         for split in SPLITS
         if f"{split}.images" in header
     }
-    return DecodedImages(parts, tuple(json.loads(array("skipped", np.uint8).tobytes())))
+    skipped = json.loads(array("skipped", np.uint8).tobytes())
+    low, high = array("grey_range", np.int64) if "grey_range" in header else (None, None)
+    grey_range = None if low is None or high is None else (int(low), int(high))
+    return DecodedImages(parts, tuple(skipped), grey_range)
 
 
-def write_decoded(path: Path, listing: Listing, size: int | None, broken: str) -> None:
+def write_decoded(
+    path: Path,
+    listing: Listing,
+    size: int | None,
+    broken: str,
+    grey_range: GreyRange | None = None,
+) -> None:
     """Decode all images and write them to a file, which appears when it is complete.
 
     Args:
@@ -90,6 +103,7 @@ def write_decoded(path: Path, listing: Listing, size: int | None, broken: str) -
         listing: images to decode.
         size: see `decode`.
         broken: see `decode`.
+        grey_range: see `decode`.
 
     Raises:
         UserError: see `decode`.
@@ -104,7 +118,7 @@ def write_decoded(path: Path, listing: Listing, size: int | None, broken: str) -
             _check_space(path.parent, listing, size)
             file = partial.open("wb")
         with file:
-            _Writer(file, path, listing).write(listing, size, broken)
+            _Writer(file, path, listing).write(listing, size, broken, grey_range)
         with _as_not_stored(path):
             partial.replace(path)
     finally:
@@ -146,10 +160,12 @@ class _Writer:
         self.end = 0  # number of bytes behind the header
         self._write(bytes(LENGTH_BYTES + self.header_bytes))
 
-    def write(self, listing: Listing, size: int | None, broken: str) -> None:
+    def write(
+        self, listing: Listing, size: int | None, broken: str, grey_range: GreyRange | None
+    ) -> None:
         """Decode and write all images."""
         decoded = {
-            split: self._write_images(split, listing.splits[split], size, broken)
+            split: self._write_images(split, listing.splits[split], size, broken, grey_range)
             for split in SPLITS
             if split in listing.splits
         }
@@ -162,19 +178,28 @@ class _Writer:
             first = self.end
             self._append(labels)
             self._enter(f"{split}.labels", "I64", labels.shape, first)
+        if grey_range is not None:
+            first, values = self.end, np.asarray(grey_range, np.int64)
+            self._append(values)
+            self._enter("grey_range", "I64", values.shape, first)
         header = json.dumps(self.entries).encode().ljust(self.header_bytes)
         with _as_not_stored(self.path):
             self.file.seek(0)
         self._write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
 
     def _write_images(
-        self, split: str, part: EncodedImages, size: int | None, broken: str
+        self,
+        split: str,
+        part: EncodedImages,
+        size: int | None,
+        broken: str,
+        grey_range: GreyRange | None,
     ) -> tuple[Labels, list[str]]:
         """Write the images of a split that can be read; return their labels, and other names."""
         first, shape = self.end, torch.Size((0, 3, 0, 0))
         read = [torch.zeros(0, dtype=torch.bool)]
         skipped: list[str] = []
-        for piece in decode(part.read(), size, broken):
+        for piece in decode(part.read(), size, broken, grey_range):
             if len(piece.images):
                 shape = piece.images.shape
                 self._append(piece.images.numpy())

@@ -87,6 +87,8 @@ class Source:
         validation: images of a validation split of the data set; None if it has none.
         notes: sentences for the user about how the data set was read.
         skipped: names of the images that could not be read and were left out.
+        grey_range: values of images of more than 8 bits that became 0 and 255; None if there are
+            no such images.
     """
 
     train: LabelledImages
@@ -95,6 +97,7 @@ class Source:
     validation: LabelledImages | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    grey_range: tuple[int, int] | None = None
 
     @property
     def parts(self) -> dict[str, LabelledImages]:

@@ -52,6 +52,8 @@ class LongTail:
             images, int64 [K]; empty if there are none or if they are a split of their own.
         notes: sentences for the user about how the data set was read.
         skipped: names of the images that could not be read and were left out.
+        grey_range: values of images of more than 8 bits that became 0 and 255; None if there are
+            no such images.
         tested: positions of the test images that a run tests on, int64; None for all of them.
     """
 
@@ -70,6 +72,7 @@ class LongTail:
     normalisation: Normalisation
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    grey_range: tuple[int, int] | None = None
     tested: Tensor | None = None
 
     @property
@@ -186,6 +189,7 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
         normalisation=_normalisation(data, train),
         notes=(*source.notes, *subset.notes, *notes),
         skipped=source.skipped,
+        grey_range=source.grey_range,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ltnas.data.augment import Normalisation
 from ltnas.data.decode import decode_image
+from ltnas.data.rgb import GreyRange
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
 from ltnas.models.build import described_network
@@ -60,7 +61,9 @@ def load_network(run: str | Path) -> BranchedModel:
     """Load a trained network, in evaluation mode on the CPU.
 
     The network's attribute `preprocessing` has the keys `mean` and `std` (of each channel, for
-    pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits).
+    pixels in [0, 1]), `image_size` (side, pixels) and `classes` (names in the order of the logits);
+    if it was trained on images of more than 8 bits, also `grey_range` (their smallest and largest
+    value).
     Its attribute `prior` has the class frequencies that its probabilities assume, [C], or None for
     networks of versions that did not keep them. Its attribute `temperature` is what logits are
     divided by for probabilities, 1 if it was not fitted.
@@ -121,14 +124,15 @@ def prepare(network: BranchedModel, image: Image.Image | str | Path) -> Tensor:
         image: image of any mode and size, or the path of one.
 
     Raises:
-        UserError: the image cannot be read, or has more than 8 bits per channel.
+        UserError: the image cannot be read, or has more than 8 bits per channel and those of the
+            training had not.
     """
-    side = input_side(network)
+    side, values = input_side(network), grey_range(network)
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        pixels = decode_image(str(path), path, side)
+        pixels = decode_image(str(path), path, side, values)
     else:
-        pixels = decode_image("given", image, side)
+        pixels = decode_image("given", image, side, values)
     device = next(network.parameters()).device
     return normalisation(network).standardise_bytes(pixels[None]).to(device)
 
@@ -140,6 +144,12 @@ def input_side(network: BranchedModel) -> int:
     """
     preprocessing = network.preprocessing
     return int(preprocessing.get("stored_size") or preprocessing["image_size"])
+
+
+def grey_range(network: BranchedModel) -> GreyRange | None:
+    """Return the range that images of more than 8 bits are scaled by; None to refuse them."""
+    values = network.preprocessing.get("grey_range")
+    return None if values is None else (values[0], values[1])
 
 
 def normalisation(network: BranchedModel) -> Normalisation:

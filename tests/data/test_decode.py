@@ -2,11 +2,17 @@
 
 import io
 
+import numpy as np
+import pytest
 import torch
 from pictures import as_tensor, encoded, picture
+from PIL import Image
 
-from ltnas.data.decode import decode
+from ltnas.data import decode as decoding
+from ltnas.data.decode import decode, decode_image
 from ltnas.data.listing import EncodedImage
+from ltnas.data.rgb import DeepImage
+from ltnas.errors import UserError
 
 
 def test_decode_keeps_the_order_of_many_images(monkeypatch):
@@ -19,3 +25,59 @@ def test_decode_keeps_the_order_of_many_images(monkeypatch):
     pieces = list(decode(items, None, "error"))
     assert [len(piece.images) for piece in pieces] == [15, 15, 10]
     assert torch.equal(torch.cat([piece.images for piece in pieces]), expected)
+
+
+def flat_jpeg(size, colour):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "jpeg")
+    return buffer.getvalue()
+
+
+def test_large_photographs_are_decoded_at_a_part_of_their_size(monkeypatch):
+    sizes = []
+    real = decoding.upright
+    monkeypatch.setattr(decoding, "upright", lambda image: sizes.append(image.size) or real(image))
+    for size in ((1600, 800), (100, 80)):
+        pixels = decode_image("photo", io.BytesIO(flat_jpeg(size, (200, 100, 50))), 32)
+        assert pixels.shape == (3, 32, 32)
+        # JPEG rounds colours.
+        assert (pixels.float() - torch.tensor([200.0, 100, 50]).view(3, 1, 1)).abs().max() < 3
+    assert sizes == [(200, 100), (100, 80)]  # 1/8, which is more than twice 32, and the whole
+
+
+def test_small_details_of_a_large_photograph_are_averaged_as_in_the_whole():
+    wave = np.sin(np.arange(800) / 90)
+    pixels = (127 + 120 * np.outer(wave, wave[::-1]))[..., None].repeat(3, 2).astype(np.uint8)
+    content = encoded(pixels, "jpeg")
+    drafted = decode_image("photo", io.BytesIO(content), 32).float()
+    whole = decode_image("photo", Image.open(io.BytesIO(content)).copy(), 32).float()
+    assert (drafted - whole).abs().mean() < 1
+    assert not torch.equal(drafted, whole)
+
+
+def test_an_image_that_cannot_be_opened_is_named():
+    def missing():
+        raise FileNotFoundError("gone")
+
+    with pytest.raises(UserError, match=r"^image x cannot be read \(gone\)"):
+        list(decode([EncodedImage("x", missing)], None, "error"))
+    (piece,) = decode([EncodedImage("x", missing)], None, "skip")
+    assert piece.skipped == ("x",)
+
+
+def test_deep_images_are_never_skipped():
+    image = Image.fromarray(np.zeros((2, 2), np.uint16))
+    with pytest.raises(DeepImage):
+        list(decode([EncodedImage("x", lambda: image)], None, "skip"))
+    (piece,) = decode([EncodedImage("x", lambda: image)], None, "skip", (0, 9))
+    assert piece.images.shape == (1, 3, 2, 2)
+
+
+def test_nothing_is_printed_about_what_pillow_warns_of(recwarn):
+    image = Image.new("P", (4, 4))
+    image.info["transparency"] = bytes(256)
+    buffer = io.BytesIO()
+    image.save(buffer, "png", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0")
+    (piece,) = decode([EncodedImage("x", lambda: io.BytesIO(buffer.getvalue()))], None, "error")
+    assert (piece.images == 255).all()
+    assert not recwarn.list

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -106,3 +107,16 @@ def test_weights_without_a_description_are_refused(tmp_path):
     folder = saved_network(tmp_path / "run")
     with pytest.raises(UserError, match="holds a damaged network"):
         ltnas.load_network(folder / "network.safetensors")
+
+
+def test_images_of_16_bits_are_scaled_as_those_of_the_training(network):
+    deep = Image.fromarray(np.full((8, 8), 1500, np.uint16))
+    with pytest.raises(UserError, match="more than 8 bits"):
+        ltnas.prepare(network, deep)
+    network.preprocessing["grey_range"] = [1000, 2000]
+    try:
+        prepared = ltnas.prepare(network, deep)
+    finally:
+        del network.preprocessing["grey_range"]
+    expected = [(128 / 255 - mean) / std for mean, std in zip(MEAN, STD, strict=True)]
+    assert prepared.mean((0, 2, 3)).tolist() == pytest.approx(expected, rel=1e-4)

@@ -11,6 +11,7 @@ from ltnas.config.data import decoded_size
 from ltnas.data.cache import decoded_images
 from ltnas.data.images import Source
 from ltnas.data.listing import Listing
+from ltnas.data.rgb import GreyRange
 from ltnas.data.sources.cifar10 import load_cifar10
 from ltnas.data.sources.digits import load_digits
 from ltnas.data.sources.folder import list_folder
@@ -61,8 +62,20 @@ def _decoded(data: Data, listing: Listing, cache: Path) -> Source:
     decoded = decoded_images(
         listing, cache=cache, name=data.source, size=decoded_size(data), broken=data.broken
     )
-    source = complete(decoded.parts, listing.classes, listing.notes, data.split_seed)
-    return dataclasses.replace(source, skipped=decoded.skipped)
+    notes = listing.notes + _note_on_range(decoded.grey_range)
+    source = complete(decoded.parts, listing.classes, notes, data.split_seed)
+    return dataclasses.replace(source, skipped=decoded.skipped, grey_range=decoded.grey_range)
+
+
+def _note_on_range(grey_range: GreyRange | None) -> tuple[str, ...]:
+    """Return the note that images of more than 8 bits were scaled, if there are any."""
+    if grey_range is None:
+        return ()
+    low, high = grey_range
+    return (
+        f"images have more than 8 bits: grey values from {low:,} to {high:,}, the range of the "
+        "data set, were scaled to 0 to 255",
+    )
 
 
 def _check(name: str, source: Source) -> None:

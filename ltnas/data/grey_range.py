@@ -1,0 +1,51 @@
+"""Range of the grey values of a data set whose images have more than 8 bits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ltnas.data.listing import EncodedImage, Listing
+from ltnas.data.rgb import BROKEN, GreyRange, is_deep, no_warnings, opened
+from ltnas.errors import UserError
+
+PART = 512
+"""Number of images that are read at a time."""
+
+
+def measured_range(listing: Listing) -> GreyRange:
+    """Return the smallest and the largest value of all images of 16 or 32 bits.
+
+    A range for each image of its own would make a dark image as bright as all others. Images of 8
+    bits are opened and not decoded; images that cannot be read are left to the decoding.
+
+    Args:
+        listing: images of the data set, of which at least one has more than 8 bits.
+    """
+    images = itertools.chain.from_iterable(part.read() for part in listing.splits.values())
+    lows, highs = zip(*_ranges(images), strict=True)
+    return min(lows), max(highs)
+
+
+def _ranges(images: Iterable[EncodedImage]) -> Iterator[GreyRange]:
+    remaining = iter(images)
+    with ThreadPoolExecutor() as pool:
+        while part := list(itertools.islice(remaining, PART)):
+            with no_warnings():
+                ranges = list(pool.map(_range, part))
+            yield from (values for values in ranges if values is not None)
+
+
+def _range(encoded: EncodedImage) -> GreyRange | None:
+    """Return the range of one image; None if it has 8 bits or cannot be read."""
+    try:
+        with opened(encoded.open()) as image:
+            if not is_deep(image):
+                return None
+            values = np.asarray(image)
+    except (UserError, *BROKEN):
+        return None
+    return int(values.min()), int(values.max())
