@@ -29,6 +29,9 @@ def complete(
     train, validation, test = (parts.get(name) for name in ("train", "validation", "test"))
     assert train is not None
     if test is not None:
+        if validation is not None:
+            note = f"the {len(validation):,} images of its validation split are not trained on"
+            notes = (*notes, note)
         return Source(train, test, classes, validation, notes)
     if validation is not None:
         note = "the data set has no test images: those of its validation split serve as such"

@@ -35,7 +35,10 @@ def test_a_split_that_is_given_is_kept():
     parts = {"train": part(6), "validation": part(4, 10), "test": part(2, 20)}
     source = complete(parts, ("a", "b"), ("a note",), seed=0)
     assert source.parts == parts
-    assert source.notes == ("a note",)
+    assert source.notes == (
+        "a note",
+        "the 4 images of its validation split are not trained on",
+    )
 
 
 def test_validation_images_serve_as_test_images_where_there_are_none():

@@ -5,18 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from ltnas.data.listing import EncodedImages, Listing, of_files
+from ltnas.data.sources.litter import files_below, is_litter, notes_on_litter
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import expanded
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 """Endings of image files; other files are ignored."""
+VALIDATION = ("val", "valid", "validation")
+"""Names of the folder of validation images."""
 
 ClassFiles = dict[str, list[Path]]
 """Image files of each class by the name of the class, both in sorted order."""
 
 
 def list_folder(root: str) -> Listing:
-    """List the images of `root/train/CLASS` and `root/test/CLASS`, or of `root/CLASS`.
+    """List the images of `root/train/CLASS`, `root/val/CLASS`, `root/test/CLASS`, or `root/CLASS`.
+
+    Of `val` and `test` one is enough. Hidden files and those of operating systems are left out.
 
     Args:
         root: folder of the images.
@@ -28,29 +33,59 @@ def list_folder(root: str) -> Listing:
     folder = expanded("data.root", root)
     if not folder.is_dir():
         raise UserError(f"data.root={folder} is not a folder: set the one with a folder per class")
-    is_split = (folder / "train").is_dir() and (folder / "test").is_dir()
-    train = _class_files(folder / "train" if is_split else folder)
-    # `train` and `val` without `test` are parts of a data set rather than two classes.
-    if not is_split and "train" in train and set(train) <= {"train", "val", "valid", "validation"}:
-        raise UserError(
-            f"{folder} has a folder `train` but no `test`: rename the folder of test images to "
-            "`test`"
-        )
-    splits = {"train": train}
-    if is_split:
-        splits["test"] = _class_files(folder / "test")
-        _check_same_classes(folder, train, splits["test"])
-    files = [file for part in splits.values() for paths in part.values() for file in paths]
-    return Listing(tuple(train), {name: _images(part) for name, part in splits.items()}, files)
+    folders = _split_folders(folder)
+    litter: list[Path] = []
+    parts = {name: _class_files(path, litter) for name, path in folders.items()}
+    for name, part in parts.items():
+        # Images that are not tested on may lack a class.
+        spare = parts["train"] if name == "validation" and "test" in parts else {}
+        _check_same_classes(folders["train"], folders[name], parts["train"], {**spare, **part})
+    classes = tuple(parts["train"])
+    splits = {name: _images(part, classes) for name, part in parts.items()}
+    files = [file for part in parts.values() for paths in part.values() for file in paths]
+    return Listing(classes, splits, files, notes_on_litter(litter))
 
 
-def _class_files(folder: Path) -> ClassFiles:
-    """Return the image files of each class folder below `folder`."""
-    classes = {
-        child.name: sorted(file for file in child.rglob("*") if file.suffix.lower() in SUFFIXES)
-        for child in sorted(folder.iterdir())
-        if child.is_dir() and not child.name.startswith(".")
-    }
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """Return the folder of each split; if the folder has none, all images are for training."""
+    names = [child.name for child in _children(folder)]
+    validation = [name for name in VALIDATION if name in names]
+    named = {"train": folder / "train"}
+    if validation:
+        named["validation"] = folder / validation[0]
+    if "train" in names and "test" in names:
+        return {**named, "test": folder / "test"}
+    # `train` and `val` without any other folder are parts of a data set rather than classes.
+    if "train" in names and set(names) <= {"train", *VALIDATION}:
+        return named
+    return {"train": folder}
+
+
+def _children(folder: Path) -> list[Path]:
+    """Return the folders in a folder in sorted order, without hidden ones."""
+    children = sorted(folder.iterdir())
+    return [child for child in children if child.is_dir() and not is_litter(child.name)]
+
+
+def _class_files(folder: Path, litter: list[Path]) -> ClassFiles:
+    """Return the image files of each class folder below `folder`.
+
+    Args:
+        folder: folder of a split.
+        litter: list to which the files that are left out are appended.
+
+    Raises:
+        UserError: there is no class, or a class has no image.
+    """
+    classes: ClassFiles = {}
+    for child in sorted(folder.iterdir()):
+        kept, left_out = files_below(child) if child.is_dir() else ([], [child])
+        if not is_litter(child.name):
+            if child.is_dir():
+                classes[child.name] = [path for path in kept if path.suffix.lower() in SUFFIXES]
+                litter.extend(left_out)
+        else:
+            litter.extend(kept + left_out)
     if not classes:
         raise UserError(f"{folder} contains no folders: it needs one folder of images per class")
     for name, files in classes.items():
@@ -59,19 +94,17 @@ def _class_files(folder: Path) -> ClassFiles:
     return classes
 
 
-def _check_same_classes(folder: Path, train: ClassFiles, test: ClassFiles) -> None:
-    """Raise `UserError` if `train` and `test` have different classes."""
-    if list(train) == list(test):
-        return
-    name = sorted(set(train) ^ set(test))[0]
-    present, absent = ("train", "test") if name in train else ("test", "train")
-    raise UserError(
-        f"class {name} is in {folder / present} but not in {folder / absent}: add it there or "
-        "remove it"
-    )
+def _check_same_classes(train: Path, other: Path, classes: ClassFiles, others: ClassFiles) -> None:
+    """Raise `UserError` if the folders of two splits have different classes."""
+    different = sorted(set(classes) ^ set(others))
+    if different:
+        present, absent = (train, other) if different[0] in classes else (other, train)
+        raise UserError(
+            f"class {different[0]} is in {present} but not in {absent}: add it there or remove it"
+        )
 
 
-def _images(classes: ClassFiles) -> EncodedImages:
-    files = [file for paths in classes.values() for file in paths]
-    labels = [number for number, paths in enumerate(classes.values()) for _ in paths]
+def _images(files_of: ClassFiles, classes: tuple[str, ...]) -> EncodedImages:
+    files = [file for paths in files_of.values() for file in paths]
+    labels = [classes.index(name) for name, paths in files_of.items() for _ in paths]
     return of_files(files, labels)

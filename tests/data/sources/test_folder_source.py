@@ -32,8 +32,8 @@ def flat_folder(tmp_path):
 def test_a_folder_with_train_and_test(split_folder, load_data):
     (split_folder / "train" / "cat" / "notes.txt").write_text("not an image")
     (split_folder / "train" / ".hidden").mkdir()
-    (split_folder / "val").mkdir()
     source = load_data("folder", split_folder)
+    assert source.notes == ()
     assert source.classes == ("cat", "dog")
     assert source.train.labels.tolist() == [0, 0, 0, 1, 1]
     assert source.test.labels.tolist() == [0, 1, 1]
@@ -148,15 +148,58 @@ def test_a_class_in_only_one_of_train_and_test(split_folder, data_error, has, la
     assert "add it there or remove it" in message
 
 
-@pytest.mark.parametrize("other", [None, "val", "validation"])
-def test_train_without_test_is_not_taken_for_a_class(split_folder, data_error, other):
-    if other is None:
-        (split_folder / "test").rename(split_folder.parent / "elsewhere")
-    else:
-        (split_folder / "test").rename(split_folder / other)
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_images_serve_as_test_images_where_there_are_none(split_folder, load_data, name):
+    with_test = load_data("folder", split_folder)
+    (split_folder / "test").rename(split_folder / name)
+    source = load_data("folder", split_folder)
+    assert source.classes == ("cat", "dog")
+    assert torch.equal(source.test.images, with_test.test.images)
+    assert source.validation is None
+    (note,) = source.notes
+    assert "no test images: those of its validation split serve as such" in note
+
+
+def test_validation_images_are_a_split_of_their_own(split_folder, load_data):
+    write(split_folder / "val" / "dog" / "v.png", picture(20))  # without the other class
+    source = load_data("folder", split_folder)
+    assert torch.equal(source.validation.images, as_tensor(picture(20))[None])
+    assert source.validation.labels.tolist() == [1]
+    assert (len(source.train), len(source.test)) == (5, 3)
+    assert source.notes == ("the 1 images of its validation split are not trained on",)
+
+
+def test_a_class_of_validation_images_alone(split_folder, data_error):
+    write(split_folder / "val" / "emu" / "v.png", picture(20))
     message = data_error("folder", split_folder)
-    assert f"{split_folder} has a folder `train` but no `test`" in message
-    assert "rename the folder of test images to `test`" in message
+    assert f"class emu is in {split_folder / 'val'} but not in {split_folder / 'train'}" in message
+
+
+def test_training_images_alone_give_their_test_images(split_folder, load_data):
+    (split_folder / "test").rename(split_folder.parent / "elsewhere")
+    source = load_data("folder", split_folder)
+    assert source.classes == ("cat", "dog")
+    assert (source.train.labels.tolist(), source.test.labels.tolist()) == ([0, 0, 1], [0, 1])
+
+
+def test_hidden_and_system_files_are_left_out_and_counted(split_folder, load_data):
+    expected = load_data("folder", split_folder)
+    litter = (
+        *("train/cat/._0.png", "train/cat/.DS_Store", "train/dog/Thumbs.db", "test/desktop.ini"),
+        *("train/.ipynb_checkpoints/0-checkpoint.png", "train/cat/.hidden/deep/9.png"),
+        *("train/__MACOSX/cat/0.png", "test/__MACOSX/dog/._x.png"),
+    )
+    for name in litter:
+        write(split_folder / name, picture(30), format="PNG")
+    (split_folder / "train" / "cat" / "notes.txt").write_text("no image, and not counted")
+    (split_folder / "__MACOSX").mkdir()
+    source = load_data("folder", split_folder)
+    assert source.classes == ("cat", "dog")
+    assert torch.equal(source.train.images, expected.train.images)
+    assert torch.equal(source.test.images, expected.test.images)
+    assert source.notes == (
+        "8 hidden or system files were left out: .DS_Store, ._0.png, ._x.png, ...",
+    )
 
 
 def test_a_class_may_be_called_train(flat_folder, load_data):
@@ -191,10 +234,9 @@ def test_a_broken_image(flat_folder, data_error, damage):
     assert "replace or remove it" in message
 
 
-@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
-def test_an_image_of_more_bits_than_a_byte_is_not_cut_off(flat_folder, data_error, kind):
+def test_an_image_of_floats_is_not_cut_off(flat_folder, data_error):
     path = flat_folder / "b" / "0.tif"
-    Image.fromarray((picture(0)[:, :, 0] * 257.0).astype(kind)).save(path)
+    Image.fromarray((picture(0)[:, :, 0] * 257.0).astype(np.float32)).save(path)
     message = data_error("folder", flat_folder)
     assert f"image {path} cannot be read" in message
     assert "more than 8 bits" in message

@@ -1,0 +1,23 @@
+"""Names under which data sets keep their training, validation and test images."""
+
+from __future__ import annotations
+
+import re
+
+NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Split of each usual name."""
+WORD = re.compile(rf"(?<![a-z])({'|'.join(NAMES)})\d*(?![a-z0-9])")
+"""One of the names as a word of a longer name, perhaps with a year behind it."""
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a name such as `train-00000-of-00002` or `val2018` stands for.
+
+    The first word decides; None if no word of the name is that of a split.
+    """
+    match = WORD.search(name.lower().replace("_", "-"))
+    return None if match is None else NAMES[match[1]]
