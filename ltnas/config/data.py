@@ -10,6 +10,7 @@ from ltnas.config.requirements import (
     require_choice,
     require_seed,
 )
+from ltnas.config.sources import KEYS, SOURCES, require_keys
 
 
 @dataclass
@@ -57,6 +58,19 @@ class Data:
     """Name of the source, one of `SOURCES`."""
     root: str | None = None
     """Path of the files, for most sources a folder; `cifar10` is downloaded to it."""
+    # Keys that some sources read; see `ltnas.config.sources`.
+    name: str | None = None
+    """Name of the data set, for `torchvision`: CIFAR100, SVHN, Flowers102, ..."""
+    hub: str | None = None
+    """Data set on the Hugging Face hub, OWNER/NAME, for `parquet`; it is downloaded."""
+    train: str | None = None
+    """List of the training images, for `list`; None: the lists in `root` by their names."""
+    test: str | None = None
+    """List of the test images, for `list`."""
+    images: str | None = None
+    """Folder of the files that lists name; None: the folder `root`, or that of the list."""
+    label: str | None = None
+    """Column of the labels, for tables with several; None: the usual one."""
     image_size: int | None = None
     """Side of the images in pixels; None: the size that the source has."""
     stored_size: int | None = None
@@ -96,12 +110,9 @@ class Data:
     """Classes with more training images are many-shot; None: the first third of the log range."""
 
     def __post_init__(self) -> None:
-        paths_to_text(self, "root", "cache", "indices")
+        paths_to_text(self, "root", "cache", "indices", "train", "test", "images")
         require_choice("data.source", self.source, tuple(SOURCES))
-        require(
-            self.root is not None or not SOURCES[self.source],
-            f"data={self.source} needs the path of its files: add data.root=PATH",
-        )
+        require_keys(self.source, {key: getattr(self, key) for key in ("root", *KEYS)})
         size = self.image_size
         require(
             size is None or size >= 4,
@@ -159,12 +170,3 @@ class Data:
 def decoded_size(data: Data) -> int | None:
     """Return the side of the images as they are kept, pixels; None if that of the source."""
     return data.image_size if data.stored_size is None else data.stored_size
-
-
-SOURCES: dict[str, bool] = {
-    "cifar10": False,
-    "cifar10_parquet": True,
-    "digits": False,
-    "folder": True,
-}
-"""True for each source that needs `data.root`, by the name of the source."""

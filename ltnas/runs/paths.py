@@ -8,7 +8,11 @@ from typing import Any
 
 from ltnas.space.genotype import FILE, is_published, without_file
 
-PATHS = ("data.root", "second_data.root", "genotype")
+PATHS = (
+    *(f"data.{key}" for key in ("root", "train", "test", "images")),
+    *(f"second_data.{key}" for key in ("root", "train", "test", "images")),
+    "genotype",
+)
 """Keys of settings that are paths, and decide the result by what they lead to."""
 
 

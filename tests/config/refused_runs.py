@@ -39,9 +39,17 @@ REFUSED = {
     "factor 3": (lambda: c.Imbalance("step", 3.0), "imbalance.factor=3 ", "(0, 1]"),
     "factor nan": (lambda: c.Imbalance("exp", float("nan")), "imbalance.factor=nan", "(0, 1]"),
     # data
-    "source": (lambda: c.Data("mnist"), "data.source=mnist", "cifar10, cifar10_parquet, digits"),
+    "source": (lambda: c.Data("mnist"), "data.source=mnist", "cifar10, cifar10_parquet,"),
     "folder root": (lambda: c.Data("folder"), "data=folder", "add data.root=PATH"),
     "parquet root": (lambda: c.Data("cifar10_parquet"), "data=cifar10_parquet", "add data.root="),
+    "root or list": (lambda: c.Data("list"), "data=list", "add data.root=PATH or data.train=PATH"),
+    "root or hub": (lambda: c.Data("parquet"), "data=parquet", "or data.hub=OWNER/NAME"),
+    "no name": (lambda: c.Data("torchvision"), "data=torchvision", "add data.name=CIFAR100"),
+    "key of another source": (
+        lambda: c.Data("folder", "x", label="dx"),
+        "data.label=dx means nothing for data=folder",
+        "it is for data=list and data=parquet",
+    ),
     "image size": (lambda: c.Data(image_size=3), "data.image_size=3", "take 4 or more"),
     "stored size alone": (
         lambda: c.Data(stored_size=40),

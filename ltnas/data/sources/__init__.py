@@ -15,10 +15,12 @@ from ltnas.data.rgb import GreyRange
 from ltnas.data.sources.cifar10 import load_cifar10
 from ltnas.data.sources.digits import load_digits
 from ltnas.data.sources.folder import list_folder
-from ltnas.data.sources.parquet import list_parquet
+from ltnas.data.sources.hub import downloaded
+from ltnas.data.sources.npz import list_npz
+from ltnas.data.sources.parquet import list_cifar10_parquet, list_parquet
 from ltnas.data.splits import complete
 from ltnas.errors import UserError
-from ltnas.runs.user_paths import cache_folder
+from ltnas.runs.user_paths import cache_folder, expanded
 
 
 def load_source(data: Data) -> Source:
@@ -50,11 +52,22 @@ def list_images(data: Data) -> Listing:
     """
     match data.source:
         case "cifar10_parquet":
-            return list_parquet(str(data.root))
+            return list_cifar10_parquet(expanded("data.root", str(data.root)), data.label)
         case "folder":
             return list_folder(str(data.root))
+        case "npz":
+            return list_npz(str(data.root))
+        case "parquet":
+            return list_parquet(_table_folder(data), data.label)
         case name:
             raise ValueError(f"{name} is not a value on the data axis")
+
+
+def _table_folder(data: Data) -> Path:
+    """Return the folder of tables, downloaded if the data set is one of the hub."""
+    if data.hub is not None:
+        return downloaded(data.hub)
+    return expanded("data.root", str(data.root))
 
 
 def _decoded(data: Data, listing: Listing, cache: Path) -> Source:

@@ -1,173 +1,156 @@
-"""CIFAR-10 as on the Hugging Face hub: Parquet files with encoded images."""
+"""Data sets as on the Hugging Face hub: tables with encoded images."""
 
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ltnas.data.listing import EncodedImage, EncodedImages, Listing
-from ltnas.data.sources.shards import check_shards
+from ltnas.data.sources.columns import Columns, check_columns, chosen_columns
+from ltnas.data.sources.labels import numbered
+from ltnas.data.sources.table_files import table_files
+from ltnas.data.sources.tables import named_classes, read_column, read_schema
 from ltnas.errors import UserError
-from ltnas.runs.user_paths import expanded
 
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
-Tables = dict[Path, Any]
-"""Label columns and schemas of Parquet files by their paths; pyarrow has no types."""
-ROWS = 256
-"""Number of rows that are read from a file at a time."""
+Schemas = dict[Path, Any]
+"""Columns of files by their paths; pyarrow has no types."""
+Labels = list[int] | list[str]
 
 
-def list_parquet(root: str) -> Listing:
-    """List the images of `root/train-*.parquet` and `root/test-*.parquet`.
+def list_parquet(folder: Path, label: str | None) -> Listing:
+    """List the images of the Parquet or Arrow files below a folder.
 
-    The files need a column `img` or `image`, a struct whose field `bytes` is an encoded image, and
-    a column `label`, an integer.
+    Files are found in all layouts of the hub, see `table_files`; their columns are chosen by
+    `chosen_columns`.
 
     Args:
-        root: folder of the Parquet files.
+        folder: folder of the files.
+        label: name of the column of labels; None to find it.
 
     Raises:
-        UserError: the folder or a file is missing, truncated, or of another layout, or labels and
-            class names contradict one another.
+        UserError: a file is missing, damaged or of another layout, or labels and class names
+            contradict one another.
     """
-    folder = expanded("data.root", root)
-    files = {part: _files(folder, part) for part in ("train", "test")}
+    files, others = table_files(folder)
     # All files are checked before the first image is decoded.
-    tables = {file: _read_labels(file) for part in files.values() for file in part}
-    parts = {name: {file: tables[file] for file in part} for name, part in files.items()}
-    labels = {name: _labels(part) for name, part in parts.items()}
-    classes = _class_names(tables, 1 + max(max(part) for part in labels.values()))
+    schemas = {file: read_schema(file) for part in files.values() for file in part}
+    (first, schema), *_ = schemas.items()
+    chosen = chosen_columns(first, schema, label)
+    for file, other in schemas.items():
+        check_columns(file, other, chosen, schema)
+    labels = {split: _labels(part, chosen.label) for split, part in files.items()}
+    unlabelled = [split for split in files if split != "train" and _is_empty(labels[split])]
+    labels = {split: part for split, part in labels.items() if split not in unlabelled}
+    for split, part in labels.items():
+        _check_labels(files[split], chosen.label, part)
+    classes, numbers = _numbered(schemas, chosen.label, labels)
     splits = {
-        name: EncodedImages(labels[name], partial(_images, part)) for name, part in files.items()
+        split: EncodedImages(numbers[split], partial(_images, files[split], chosen.image))
+        for split in labels
     }
-    return Listing(classes, splits, list(tables))
+    notes = _notes(chosen, unlabelled, others)
+    return Listing(classes, splits, list(schemas), notes)
 
 
-def _files(folder: Path, part: str) -> list[Path]:
-    """Return the sorted files of one part, `train` or `test`."""
-    if not folder.is_dir():
-        raise UserError(f"data.root={folder} is not a folder: set the one with train-*.parquet")
-    files = sorted(folder.glob(f"{part}-*.parquet"))
-    if not files:
-        raise UserError(f"data.root={folder} has no {part}-*.parquet: set the folder that has it")
-    check_shards(files)
-    return files
+def list_cifar10_parquet(folder: Path, label: str | None) -> Listing:
+    """List the images of CIFAR-10, whose files may not name the classes; see `list_parquet`."""
+    listing = list_parquet(folder, label)
+    names = CIFAR10_CLASSES if listing.classes == tuple("0123456789") else listing.classes
+    return Listing(names, listing.splits, listing.files, listing.notes)
 
 
-def _read_labels(file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the table of the labels of a file, with its schema, after checking its columns."""
-    import pyarrow
-    import pyarrow.parquet
-
-    with _readable(file):
-        schema = pyarrow.parquet.read_schema(file)
-    types = {field.name: field.type for field in schema}
-    image = types.get("img", types.get("image", pyarrow.null()))
-    has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
-    if not has_bytes or not pyarrow.types.is_integer(types.get("label", pyarrow.null())):
-        columns = ", ".join(f"{name} ({kind})" for name, kind in types.items())
-        raise UserError(
-            f"{file} has the columns {columns}: it needs img (or image), a struct with the bytes "
-            "of an encoded image, and label, an integer"
-        )
-    with _readable(file):
-        return pyarrow.parquet.read_table(file, columns=["label"])
-
-
-@contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    """Turn errors of reading a Parquet file into a `UserError`."""
-    import pyarrow
-
-    try:
-        yield
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{file} cannot be read as Parquet ({reason}): it may be truncated; download it again"
-        ) from error
-
-
-def _labels(tables: Tables) -> list[int]:
-    """Return the class numbers of the images of some files, in the order of files and rows."""
-    labels: list[int] = []
-    for file, table in tables.items():
-        for row, label in enumerate(table.column("label").to_pylist()):
-            if label is None or label < 0:
-                raise UserError(
-                    f"{file} row {row} has the label {label}, which is not a class number: use a "
-                    "file with labels"
-                )
-            labels.append(label)
+def _labels(files: Sequence[Path], column: str) -> list[Any]:
+    """Return the labels of the images of some files, in the order of files and rows."""
+    labels = [label for file in files for label in read_column(file, column)]
     if not labels:
-        raise UserError(f"{next(iter(tables))} has no rows: download it again")
+        raise UserError(f"{files[0]} has no rows: download it again")
     return labels
 
 
-def _images(files: Sequence[Path]) -> Iterator[EncodedImage]:
+def _is_missing(label: object) -> bool:
+    """Return True for labels of images without one: nothing, or as on the hub -1."""
+    return label is None or label == "" or (isinstance(label, int) and label < 0)
+
+
+def _is_empty(labels: Sequence[object]) -> bool:
+    return all(_is_missing(label) for label in labels)
+
+
+def _check_labels(files: Sequence[Path], column: str, labels: Sequence[object]) -> None:
+    """Raise `UserError` if a row has no label; most files have none, and are not read again."""
+    if not any(_is_missing(label) for label in labels):
+        return
+    for file in files:
+        for row, label in enumerate(read_column(file, column)):
+            if _is_missing(label):
+                raise UserError(
+                    f"{file} row {row} has the label {label}, which is not a class: use a file "
+                    "with labels"
+                )
+
+
+def _images(files: Sequence[Path], column: str) -> Iterator[EncodedImage]:
     """Yield the images of some files, in the order of files and rows."""
     for file in files:
-        for row, image in enumerate(_rows(file)):
+        for row, image in enumerate(read_column(file, column)):
             # An image without bytes, such as a mere path, fails in decoding with its name.
             encoded = (image or {}).get("bytes") or b""
             yield EncodedImage(f"{file} row {row}", partial(io.BytesIO, encoded))
 
 
-def _rows(file: Path) -> Iterator[Any]:
-    """Yield the image column of a file row by row."""
-    import pyarrow.parquet
+def _numbered(
+    schemas: Schemas, column: str, labels: Mapping[str, list[Any]]
+) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    """Return the names of the classes and the class number of each image."""
+    names = _schema_names(schemas, column)
+    if not names:
+        return numbered({split: [str(label) for label in part] for split, part in labels.items()})
+    file, classes = names
+    largest = max(max(part) for part in labels.values())
+    if largest >= len(classes):
+        raise UserError(
+            f"{file} names {len(classes)} classes in its schema, but there are labels up to "
+            f"{largest}: labels are numbered from 0; add the names that are missing, or correct "
+            "the labels"
+        )
+    return classes, dict(labels)
 
-    with _readable(file), pyarrow.parquet.ParquetFile(file) as table:
-        column = "img" if "img" in table.schema_arrow.names else "image"
-        for batch in table.iter_batches(batch_size=ROWS, columns=[column]):
-            yield from batch.column(0).to_pylist()
 
-
-def _class_names(tables: Tables, classes: int) -> tuple[str, ...]:
-    """Return the names that the schema of the files gives to the classes.
-
-    Without names in the schema, ten classes are called as those of CIFAR-10, and other numbers of
-    classes by their numbers.
-
-    Args:
-        tables: tables of all files by their paths.
-        classes: largest label plus one; a schema may have more names, for classes without images.
+def _schema_names(schemas: Schemas, column: str) -> tuple[Path, tuple[str, ...]] | None:
+    """Return the class names in the schemas of the files, and the first file that has them.
 
     Raises:
-        UserError: files have different names, or there are labels without a name.
+        UserError: files have different names.
     """
-    schemas = {file: names for file, table in tables.items() if (names := _schema_names(table))}
-    if not schemas:
-        numbers = tuple(str(number) for number in range(classes))
-        return CIFAR10_CLASSES if classes == len(CIFAR10_CLASSES) else numbers
-    (file, names), *others = schemas.items()
+    named = [(file, named_classes(schema).get(column)) for file, schema in schemas.items()]
+    found = [(file, names) for file, names in named if names]
+    if not found:
+        return None
+    (file, names), *others = found
     for other, other_names in others:
         if other_names != names:
             raise UserError(
                 f"{file} and {other} have different class names in their schemas: use files of "
                 "one data set"
             )
-    if classes > len(names):
-        raise UserError(
-            f"{file} names {len(names)} classes in its schema, but there are labels up to "
-            f"{classes - 1}: labels are numbered from 0; add the names that are missing, or "
-            "correct the labels"
-        )
-    return names
+    return file, names
 
 
-def _schema_names(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - pyarrow has no types
-    """Return the class names in the schema of a file, as the hub stores them; else ()."""
-    try:
-        features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features["label"]["names"])
-    except (KeyError, TypeError, ValueError):
-        return ()
+def _notes(columns: Columns, unlabelled: Sequence[str], others: Sequence[Path]) -> tuple[str, ...]:
+    """Return notes on the choice of labels and on what is left out."""
+    notes = []
+    if columns.others:
+        choices = ", ".join(f"data.label={name}" for name in columns.others)
+        notes.append(f"labels are those of the column {columns.label}; others: {choices}")
+    notes += [f"the {split} split has no labels and was left out" for split in unlabelled]
+    if others:
+        more = ", ..." if others[1:] else ""
+        notes.append(f"files of no split were left out: {others[0].name}{more}")
+    return tuple(notes)

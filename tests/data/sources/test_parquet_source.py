@@ -93,10 +93,10 @@ def test_a_parquet_label_beyond_the_names_of_the_schema(parquet, named, data_err
 
 def test_parquet_files_with_different_class_names(parquet, named, data_error):
     named("ape", "bee", "cow")
-    named("bee", "ape", "cow", file="test-00000-of-00001.parquet")
+    named("bee", "ape", "cow", file="train-00001-of-00002.parquet", labels=(1, 2, 1, 2))
     message = data_error("cifar10_parquet", parquet)
     assert "train-00000-of-00002.parquet" in message
-    assert "test-00000-of-00001.parquet have different class names" in message
+    assert "train-00001-of-00002.parquet have different class names" in message
 
 
 @pytest.mark.parametrize("source", ["cifar10_parquet", "cifar10"])
@@ -179,12 +179,18 @@ def test_a_parquet_folder_that_is_not_there(tmp_path, data_error):
     assert "set the one with train-*.parquet" in message
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_no_parquet_files_of_a_part(parquet, data_error, part):
-    for path in parquet.glob(f"{part}-*"):
+def test_no_parquet_files_for_training(parquet, data_error):
+    for path in parquet.glob("train-*"):
         path.unlink()
     message = data_error("cifar10_parquet", parquet)
-    assert f"data.root={parquet} has no {part}-*.parquet: set the folder that has it" in message
+    assert f"data.root={parquet} has no train-*.parquet: set the folder that has it" in message
+
+
+def test_without_test_files_a_part_of_each_class_is_held_out(parquet, load_data):
+    (parquet / "test-00000-of-00001.parquet").unlink()
+    source = load_data("parquet", parquet)
+    assert sorted(source.test.labels.tolist()) == [0, 1, 2]
+    assert len(source.train) == 3
 
 
 @pytest.mark.parametrize("left", [0, 50, 400])
@@ -216,8 +222,196 @@ def test_parquet_with_other_columns(parquet, data_error, columns):
     message = data_error("cifar10_parquet", parquet)
     assert message.startswith(f"{path} has the columns ")
     assert all(name in message for name in columns)
-    assert "it needs img (or image), a struct with the bytes" in message
-    assert "label, an integer" in message
+    assert "it needs those of the training images, img (a struct with the bytes" in message
+    assert "and label (int64)" in message
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"img": IMAGE_BYTES, "label": pa.array([1])}, "and one of labels, integers or texts"),
+        ({"img": pa.array([{"bytes": b""}]), "label": pa.array([0.5])}, "one of labels, integers"),
+    ],
+)
+def test_training_files_without_images_or_labels(parquet, data_error, columns, words):
+    path = parquet / "train-00000-of-00002.parquet"
+    pq.write_table(pa.table(columns), path)
+    message = data_error("parquet", parquet)
+    assert message.startswith(f"{path} has the columns img (")
+    assert words in message
+
+
+# --- other layouts of the hub ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "data/{}-00000-of-00001.parquet",
+        "default/{}/0000.parquet",
+        "{}.parquet",
+        "a/b/cifar_{}.parquet",
+    ],
+)
+@pytest.mark.parametrize("other", ["test", "validation", "val"])
+def test_files_at_any_depth(tmp_path, load_data, place, other):
+    for name, labels in (("train", [0, 1, 1]), (other, [1, 0])):
+        path = tmp_path / "hub" / place.format(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table(range(len(labels)), labels, "image"), path)
+    source = load_data("parquet", tmp_path / "hub")
+    assert source.train.labels.tolist() == [0, 1, 1]
+    assert source.test.labels.tolist() == [1, 0]
+    assert [("validation split serve" in note) for note in source.notes] == [True] * (
+        other != "test"
+    )
+
+
+def test_files_whose_names_tell_no_split_are_for_training(tmp_path, load_data):
+    pq.write_table(table(range(6), [0, 1] * 3), tmp_path / "0000.parquet")
+    source = load_data("parquet", tmp_path)
+    assert (source.train.labels.tolist(), source.test.labels.tolist()) == ([0, 1] * 2, [0, 1])
+
+
+def test_files_of_no_split_beside_others_are_left_out(parquet, load_data):
+    pq.write_table(table(range(2), [0, 1]), parquet / "unlabelled.parquet")
+    source = load_data("parquet", parquet)
+    assert len(source.train) == 6
+    assert source.notes == ("files of no split were left out: unlabelled.parquet",)
+
+
+def test_several_data_sets_in_one_folder(tmp_path, data_error):
+    for name in ("full/train", "small/train"):
+        path = tmp_path / name / "0000.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(table(range(2), [0, 1]), path)
+    message = data_error("parquet", tmp_path)
+    assert "has several data sets, full, small: set the folder of one" in message
+
+
+def two_labels(path, metadata=None, **labels):
+    """Write a table of four images with the given columns of labels."""
+    made = table(range(4), [0] * 4).drop_columns(["label"])
+    for name, values in labels.items():
+        made = made.append_column(name, pa.array(values))
+    features = {
+        name: {"names": names, "_type": "ClassLabel"} for name, names in (metadata or {}).items()
+    }
+    if metadata:
+        made = made.replace_schema_metadata(
+            {"huggingface": json.dumps({"info": {"features": features}})}
+        )
+    pq.write_table(made, path)
+
+
+FINE, COARSE = [0, 1, 2, 2], [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label", "expected"),
+    [
+        (None, None, ("0", "1", "2")),
+        (None, "coarse_label", ("0", "1")),
+        ({"fine_label": ["a", "b", "c"]}, None, ("a", "b", "c")),
+        ({"coarse_label": ["x", "y"]}, None, ("x", "y")),
+        ({"fine_label": ["a", "b", "c"], "coarse_label": ["x", "y"]}, None, ("a", "b", "c")),
+        ({"fine_label": ["a", "b", "c"], "coarse_label": ["x", "y"]}, "coarse_label", ("x", "y")),
+    ],
+)
+def test_one_of_several_columns_of_labels(tmp_path, load_data, metadata, label, expected):
+    for split in ("train", "test"):
+        path = tmp_path / f"{split}.parquet"
+        two_labels(path, metadata, fine_label=FINE, coarse_label=COARSE)
+    source = load_data("parquet", tmp_path, label=label)
+    assert source.classes == expected
+    assert source.train.labels.tolist() == (FINE if len(expected) == 3 else COARSE)
+    both_possible = label is None and (metadata is None or len(metadata) == 2)
+    assert source.notes == (
+        ("labels are those of the column fine_label; others: data.label=coarse_label",)
+        if both_possible
+        else ()
+    )
+
+
+def test_columns_that_do_not_tell_which_one_has_the_labels(tmp_path, data_error):
+    two_labels(tmp_path / "train.parquet", breed=FINE, colour=COARSE)
+    message = data_error("parquet", tmp_path)
+    assert "breed (int64), colour (int64): it cannot be told which one has the labels" in message
+    assert "data.label=breed" in message
+    message = data_error("parquet", tmp_path, label="size")
+    assert "breed (int64), colour (int64)" in message
+    assert "size (data.label)" in message
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_labels_that_are_texts(tmp_path, load_data, dictionary):
+    for split, labels in (("train", ["dog", "ant", "dog"]), ("test", ["ant", "dog"])):
+        made = table(range(len(labels)), [0] * len(labels)).drop_columns(["label"])
+        values = pa.array(labels)
+        made = made.append_column("label", values.dictionary_encode() if dictionary else values)
+        pq.write_table(made, tmp_path / f"{split}.parquet")
+    source = load_data("parquet", tmp_path)
+    assert source.classes == ("ant", "dog")
+    assert (source.train.labels.tolist(), source.test.labels.tolist()) == ([1, 0, 1], [0, 1])
+
+
+def test_labels_need_not_begin_at_zero(tmp_path, load_data):
+    pq.write_table(table(range(4), [7, 30, 7, 30]), tmp_path / "train.parquet")
+    assert load_data("parquet", tmp_path).classes == ("7", "30")
+
+
+def test_a_test_split_without_labels_is_left_out(parquet, load_data):
+    pq.write_table(table(range(2), [-1, -1]), parquet / "test-00000-of-00001.parquet")
+    pq.write_table(table(range(3), [0, 1, 2]), parquet / "validation-00000-of-00001.parquet")
+    source = load_data("parquet", parquet)
+    assert len(source.test) == 3
+    assert source.notes[0] == "the test split has no labels and was left out"
+    assert "validation split serve" in source.notes[1]
+
+
+def test_ten_unnamed_classes_of_any_data_set_have_numbers(tmp_path, load_data):
+    for part in ("train", "test"):
+        pq.write_table(table(range(10), range(10)), tmp_path / f"{part}-0.parquet")
+    assert load_data("parquet", tmp_path).classes == tuple("0123456789")
+
+
+def save_arrow(folder, labels, split=None, names=("data-00000-of-00001.arrow",)):
+    """Write a data set as `save_to_disk` of the library `datasets` does."""
+    folder.mkdir(parents=True)
+    made = table(range(len(labels)), labels, metadata=of_the_hub(["ape", "bee"]))
+    for name in names:
+        with (
+            pa.OSFile(str(folder / name), "wb") as file,
+            pa.ipc.new_stream(file, made.schema) as out,
+        ):
+            out.write_table(made, max_chunksize=2)
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": names[0]}], "_split": split})
+    )
+
+
+def test_arrow_files_of_saved_splits(tmp_path, load_data):
+    save_arrow(tmp_path / "train", [0, 1, 1])
+    save_arrow(tmp_path / "test", [1, 0], names=("data-00000-of-00001.arrow", "cache-1f.arrow"))
+    source = load_data("parquet", tmp_path)
+    assert source.classes == ("ape", "bee")
+    assert source.train.labels.tolist() == [0, 1, 1]
+    expected = torch.stack([as_tensor(picture(number)) for number in range(3)])
+    assert torch.equal(source.train.images, expected)
+    assert source.test.labels.tolist() == [1, 0]
+
+
+def test_arrow_files_of_one_saved_data_set(tmp_path, load_data):
+    save_arrow(tmp_path / "saved", [0, 1] * 3, split="train")
+    source = load_data("parquet", tmp_path / "saved")
+    assert (len(source.train), len(source.test)) == (4, 2)
+
+
+def test_an_arrow_file_that_is_truncated(tmp_path, data_error):
+    save_arrow(tmp_path / "saved", [0, 1])
+    (path,) = (tmp_path / "saved").glob("*.arrow")
+    path.write_bytes(path.read_bytes()[:100])
+    assert f"{path} cannot be read as Arrow" in data_error("parquet", tmp_path / "saved")
 
 
 @pytest.mark.parametrize("image", [None, {"bytes": None}, {"bytes": b"no image"}])

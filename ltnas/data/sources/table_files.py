@@ -1,0 +1,110 @@
+"""Files of a data set as the Hugging Face hub hands them out, by split."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ltnas.data.listing import SPLITS
+from ltnas.data.sources.litter import files_below
+from ltnas.data.sources.shards import check_shards
+from ltnas.data.sources.split_names import split_of
+from ltnas.data.sources.tables import SUFFIXES
+from ltnas.errors import UserError
+
+
+class Place(NamedTuple):
+    """Place of a file.
+
+    Args:
+        split: split that the names of the file and its folders stand for; None if none does.
+        subset: folders above the one that names the split; several of them are several data sets.
+    """
+
+    split: str | None
+    subset: Path
+
+
+def table_files(folder: Path) -> tuple[dict[str, list[Path]], list[Path]]:
+    """Return the files of each split, and those that belong to none.
+
+    Names such as `data/train-00000-of-00002.parquet`, `default/train/0000.parquet` and
+    `train/data-00000-of-00001.arrow` tell the split. If no name does, all files are for training.
+
+    Args:
+        folder: folder of the files, at any depth.
+
+    Raises:
+        UserError: there is no file for training, a numbered file is missing, or the folder holds
+            several data sets.
+    """
+    if not folder.is_dir():
+        raise UserError(f"data.root={folder} is not a folder: set the one with train-*.parquet")
+    files = _tables(folder)
+    places = {file: _place(folder, file) for file in files}
+    if files and not any(place.split for place in places.values()):
+        _check_complete(files)
+        return {"train": files}, []
+    splits: dict[str, list[Path]] = {}
+    for file, place in places.items():
+        if place.split is not None:
+            splits.setdefault(place.split, []).append(file)
+    if "train" not in splits:
+        raise UserError(f"data.root={folder} has no train-*.parquet: set the folder that has it")
+    subsets = sorted({str(place.subset) for place in places.values() if place.split == "train"})
+    if len(subsets) > 1:
+        raise UserError(
+            f"data.root={folder} has several data sets, {', '.join(subsets)}: set the folder of one"
+        )
+    for part in splits.values():
+        _check_complete(part)
+    ordered = {split: splits[split] for split in SPLITS if split in splits}
+    return ordered, [file for file, place in places.items() if place.split is None]
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Return the Parquet files below a folder, or else the Arrow files."""
+    kept, _ = files_below(folder)
+    for suffix in SUFFIXES:
+        files = [file for file in kept if file.suffix == suffix and _is_part(file)]
+        if files:
+            return files
+    return []
+
+
+def _is_part(file: Path) -> bool:
+    """Return False for Arrow files that are not of the data set saved in their folder.
+
+    `save_to_disk` lists its files in state.json. Beside them, caches of `map` may lie.
+    """
+    state = _state(file.parent) if file.suffix == ".arrow" else {}
+    names = [part.get("filename") for part in state.get("_data_files") or []]
+    return not names or file.name in names
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """Return the content of state.json, which describes a saved data set; {} if there is none."""
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _place(folder: Path, file: Path) -> Place:
+    """Return the place of a file: its own name decides, else the nearest folder with a split."""
+    parts = [*file.relative_to(folder).parent.parts, file.stem]
+    for depth in reversed(range(len(parts))):
+        split = split_of(parts[depth])
+        if split is not None:
+            return Place(split, Path(*parts[:depth]))
+    split = split_of(str(_state(file.parent).get("_split") or ""))
+    return Place(split, Path(*parts[:-1]))
+
+
+def _check_complete(files: Sequence[Path]) -> None:
+    for _, part in itertools.groupby(files, lambda file: file.parent):
+        check_shards(list(part))
