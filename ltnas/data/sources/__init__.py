@@ -16,8 +16,10 @@ from ltnas.data.sources.cifar10 import load_cifar10
 from ltnas.data.sources.digits import load_digits
 from ltnas.data.sources.folder import list_folder
 from ltnas.data.sources.hub import downloaded
+from ltnas.data.sources.lists import list_lists
 from ltnas.data.sources.npz import list_npz
 from ltnas.data.sources.parquet import list_cifar10_parquet, list_parquet
+from ltnas.data.sources.torchvision_sets import list_torchvision
 from ltnas.data.splits import complete
 from ltnas.errors import UserError
 from ltnas.runs.user_paths import cache_folder, expanded
@@ -51,16 +53,29 @@ def list_images(data: Data) -> Listing:
         ValueError: the name of the source is unknown.
     """
     match data.source:
+        case "cifar100":
+            return list_torchvision("CIFAR100", _download_folder(data))
         case "cifar10_parquet":
             return list_cifar10_parquet(expanded("data.root", str(data.root)), data.label)
         case "folder":
             return list_folder(str(data.root))
+        case "list":
+            return list_lists(data)
         case "npz":
             return list_npz(str(data.root))
         case "parquet":
             return list_parquet(_table_folder(data), data.label)
+        case "torchvision":
+            return list_torchvision(str(data.name), _download_folder(data))
         case name:
             raise ValueError(f"{name} is not a value on the data axis")
+
+
+def _download_folder(data: Data) -> Path:
+    """Return the folder for what torchvision downloads."""
+    if data.root is not None:
+        return expanded("data.root", data.root)
+    return cache_folder(data.cache) / "torchvision"
 
 
 def _table_folder(data: Data) -> Path:
@@ -73,7 +88,11 @@ def _table_folder(data: Data) -> Path:
 def _decoded(data: Data, listing: Listing, cache: Path) -> Source:
     """Decode the images of a listing, unless the cache has them."""
     decoded = decoded_images(
-        listing, cache=cache, name=data.source, size=decoded_size(data), broken=data.broken
+        listing,
+        cache=cache,
+        name="-".join(filter(None, (data.source, data.name))),
+        size=decoded_size(data),
+        broken=data.broken,
     )
     notes = listing.notes + _note_on_range(decoded.grey_range)
     source = complete(decoded.parts, listing.classes, notes, data.split_seed)

@@ -1,0 +1,165 @@
+"""Data sets whose images and labels are listed in files: text, CSV, TSV or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ltnas.config import Data
+from ltnas.data.listing import SPLITS, EncodedImages, Listing, of_files
+from ltnas.data.sources.coco import coco_rows
+from ltnas.data.sources.csv_table import csv_rows
+from ltnas.data.sources.image_files import ImageFiles
+from ltnas.data.sources.labels import numbered
+from ltnas.data.sources.litter import is_litter
+from ltnas.data.sources.rows import Row, Rows, text_rows
+from ltnas.data.sources.split_names import split_of
+from ltnas.errors import UserError
+from ltnas.runs.user_paths import expanded
+
+SUFFIXES = (".txt", ".csv", ".tsv", ".json")
+"""Endings of lists."""
+
+
+class Part(NamedTuple):
+    """Images of one split, before they are numbered.
+
+    Args:
+        files: path of each image; for a missing one the path where it should be.
+        labels: label of each image.
+        missing: paths of the missing images.
+    """
+
+    files: list[Path]
+    labels: list[str]
+    missing: list[Path]
+
+
+def list_lists(data: Data) -> Listing:
+    """List the images that are named in lists.
+
+    The lists are `data.train` and `data.test`, or those in the folder `data.root` whose names have
+    a word such as train, val or test. A column `split` of a table divides a single list.
+
+    Raises:
+        UserError: a list is missing or damaged, it is not clear which lists are meant, or a list
+            names a file that is not there and `data.broken` is `error`.
+    """
+    lists = _lists(data)
+    images = ImageFiles(_image_folder(data, lists["train"]))
+    read = {split: _read(file, images, data.label) for split, file in lists.items()}
+    names = {label: name for rows in read.values() for label, name in rows.names.items()}
+    notes = [note for rows in read.values() for note in rows.notes]
+    notes += [f"{lists[split].name} has no labels and was left out" for split in _empty(read)]
+    by_split: dict[str, list[Row]] = {}
+    for split, rows in read.items():
+        for row in rows.rows:
+            by_split.setdefault(row.split or split, []).append(row)
+    if "train" not in by_split:
+        raise UserError(f"list {lists['train']} names no training image with a label: add some")
+    parts = {split: _part(by_split[split], images) for split in SPLITS if split in by_split}
+    missing = [file for part in parts.values() for file in part.missing]
+    _check_missing(missing, images.folder, lists["train"], data.broken)
+    classes, numbers = numbered({split: part.labels for split, part in parts.items()})
+    splits: dict[str, EncodedImages] = {
+        split: of_files(part.files, numbers[split]) for split, part in parts.items()
+    }
+    gone = set(missing)
+    files = [file for part in parts.values() for file in part.files if file not in gone]
+    if len(lists) > 1:
+        notes.append(", ".join(f"{split} images from {lists[split].name}" for split in lists))
+    return Listing(tuple(names.get(label, label) for label in classes), splits, files, tuple(notes))
+
+
+def _lists(data: Data) -> dict[str, Path]:
+    """Return the list of each split."""
+    if data.train is not None:
+        given = {"train": data.train, "test": data.test}
+        return {
+            split: _in_root(data, f"data.{split}", path)
+            for split, path in given.items()
+            if path is not None
+        }
+    folder = expanded("data.root", str(data.root))
+    if not folder.is_dir():
+        raise UserError(f"data.root={folder} is not a folder: set the one with the lists")
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not is_litter(file.name)
+    )
+    named: dict[str, list[Path]] = {}
+    for file in files:
+        named.setdefault(split_of(file.stem) or "", []).append(file)
+    found = {split: named[split] for split in SPLITS if split in named} or {"train": files}
+    for split, choices in found.items():
+        if len(choices) != 1:
+            listed = ", ".join(file.name for file in choices) or "no .txt, .csv, .tsv or .json"
+            raise UserError(
+                f"data.root={folder} has {listed} for {split}: say which one is meant by "
+                "data.train=FILE data.test=FILE"
+            )
+    if "train" not in found:
+        raise UserError(
+            f"data.root={folder} has no list of training images: say which one it is by "
+            "data.train=FILE"
+        )
+    return {split: choices[0] for split, choices in found.items()}
+
+
+def _in_root(data: Data, key: str, path: str) -> Path:
+    """Return the path of a setting, which may begin in the folder `data.root`."""
+    given = expanded(key, path)
+    if data.root is not None:
+        inside = expanded("data.root", data.root) / given
+        if inside.exists():
+            return inside
+    return given
+
+
+def _image_folder(data: Data, train: Path) -> Path:
+    """Return the folder in which the files are that the lists name."""
+    if data.images is not None:
+        folder = _in_root(data, "data.images", data.images)
+    elif data.root is not None:
+        folder = expanded("data.root", data.root)
+    else:
+        folder = train.parent
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder: set data.images to the folder of the images")
+    return folder
+
+
+def _read(file: Path, images: ImageFiles, label: str | None) -> Rows:
+    """Read a list of any format."""
+    match file.suffix.lower():
+        case ".json":
+            return coco_rows(file)
+        case ".csv" | ".tsv":
+            return csv_rows(file, images, label)
+        case _:
+            return text_rows(file)
+
+
+def _empty(read: dict[str, Rows]) -> list[str]:
+    return [split for split, rows in read.items() if not rows.rows]
+
+
+def _part(rows: Sequence[Row], images: ImageFiles) -> Part:
+    found = [images.find(row.name) for row in rows]
+    wanted = [images.folder / row.name.lstrip("/") for row in rows]
+    files = [file or path for file, path in zip(found, wanted, strict=True)]
+    missing = [path for file, path in zip(found, wanted, strict=True) if file is None]
+    return Part(files, [row.label for row in rows], missing)
+
+
+def _check_missing(missing: Sequence[Path], folder: Path, train: Path, broken: str) -> None:
+    """Raise `UserError` if files are missing, unless they are to be skipped as broken ones are."""
+    if missing and broken == "error":
+        names = ", ".join(str(file.relative_to(folder)) for file in missing[:3])
+        more = ", ..." if missing[3:] else ""
+        raise UserError(
+            f"{len(missing):,} images of {train} and the lists beside it are not below {folder}: "
+            f"{names}{more}; set data.images=FOLDER, or leave them out with data.broken=skip"
+        )
