@@ -9,6 +9,7 @@ from pathlib import Path
 from ltnas.config import Data
 from ltnas.config.data import decoded_size
 from ltnas.data.cache import decoded_images
+from ltnas.data.equal_images import notes_on_equal_images
 from ltnas.data.images import Source
 from ltnas.data.listing import Listing
 from ltnas.data.rgb import GreyRange
@@ -42,7 +43,8 @@ def load_source(data: Data) -> Source:
         case _:
             source = _decoded(data, list_images(data), cache)
     _check(data.source, source)
-    return source
+    notes = source.notes + notes_on_equal_images(source.train, source.classes)
+    return dataclasses.replace(source, notes=notes)
 
 
 def list_images(data: Data) -> Listing:
