@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ltnas.data.listing import EncodedImage
-from ltnas.data.rgb import BROKEN, DeepImage, GreyRange, as_rgb, no_warnings, opened, upright
+from ltnas.data.rgb import BROKEN, DeepImage, GreyRange, as_rgb, opened, upright
 from ltnas.errors import UserError
 
 PART = 512
@@ -59,10 +58,9 @@ def decode(
     remaining = iter(images)
     with ThreadPoolExecutor() as pool:  # PIL releases the interpreter's lock while decoding
         while part := list(itertools.islice(remaining, PART)):
-            with no_warnings():
-                pixels = list(
-                    pool.map(lambda image: _decode_or_name(image, size, broken, grey_range), part)
-                )
+            pixels = list(
+                pool.map(lambda image: _decode_or_name(image, size, broken, grey_range), part)
+            )
             tensors = [image for image in pixels if isinstance(image, Tensor)]
             shapes.update(image.shape for image in tensors)
             _check_shapes(shapes)
@@ -129,9 +127,6 @@ def decode_image(
     from torchvision.transforms.functional import center_crop, pil_to_tensor
     from torchvision.transforms.functional import resize as resize_side
 
-    # Large photos and transparent palettes are read as they should be, and what is not is an error.
-    # At the end of the list, so that filters of the user come first; a second call changes nothing.
-    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     try:
         with opened(image) as file:
             if size is not None and file.mode in ("RGB", "L"):

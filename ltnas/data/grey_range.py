@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ltnas.data.listing import EncodedImage, Listing
-from ltnas.data.rgb import BROKEN, GreyRange, is_deep, no_warnings, opened
+from ltnas.data.rgb import BROKEN, GreyRange, is_deep, opened
 from ltnas.errors import UserError
 
 PART = 512
@@ -34,9 +34,7 @@ def _ranges(images: Iterable[EncodedImage]) -> Iterator[GreyRange]:
     remaining = iter(images)
     with ThreadPoolExecutor() as pool:
         while part := list(itertools.islice(remaining, PART)):
-            with no_warnings():
-                ranges = list(pool.map(_range, part))
-            yield from (values for values in ranges if values is not None)
+            yield from (values for values in pool.map(_range, part) if values is not None)
 
 
 def _range(encoded: EncodedImage) -> GreyRange | None:

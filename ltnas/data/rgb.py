@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -40,19 +39,14 @@ class DeepImage(UserError):
     """An image has more than 8 bits per channel, and the range of its data set is not known."""
 
 
-@contextmanager
-def no_warnings() -> Iterator[None]:
-    """Silence the Python warnings of Pillow, for example on damaged EXIF data.
-
-    The filters of warnings belong to the process: this surrounds threads and is not used in them.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
-
-
 def opened(image: Image.Image | IO[bytes] | str | Path) -> AbstractContextManager[Image.Image]:
-    """Open an image at a path or in a file; an image stays open when the context ends."""
+    """Open an image at a path or in a file; an image stays open when the context ends.
+
+    Python warnings of Pillow are silent from then on: large photographs, transparent palettes and
+    damaged EXIF data are read as they should be, and what is not is an error.
+    """
+    # At the end of the list, so that filters of the user come first; a second call changes nothing.
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
     return nullcontext(image) if isinstance(image, Image.Image) else Image.open(image)
 
 

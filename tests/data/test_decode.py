@@ -1,6 +1,7 @@
 """Decoding: the same pixels for every kind of file."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -73,11 +74,43 @@ def test_deep_images_are_never_skipped():
     assert piece.images.shape == (1, 3, 2, 2)
 
 
-def test_nothing_is_printed_about_what_pillow_warns_of(recwarn):
-    image = Image.new("P", (4, 4))
-    image.info["transparency"] = bytes(256)
-    buffer = io.BytesIO()
-    image.save(buffer, "png", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0")
-    (piece,) = decode([EncodedImage("x", lambda: io.BytesIO(buffer.getvalue()))], None, "error")
-    assert (piece.images == 255).all()
-    assert not recwarn.list
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """An image with more pixels than Pillow takes for harmless, and fewer than it refuses."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.new("L", (12, 12), 200).save(tmp_path / "large.png")
+    return tmp_path / "large.png"
+
+
+@pytest.fixture
+def transparent(tmp_path):
+    """A palette image whose transparency is a byte for each colour."""
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.save(tmp_path / "transparent.png", transparency=bytes([0, 128]))
+    return tmp_path / "transparent.png"
+
+
+def test_a_large_image_is_read_in_silence(large):
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(large).close()
+    with warnings.catch_warnings(record=True) as caught:
+        pixels = decode_image("large", large, None)
+    assert caught == []
+    assert pixels.unique().tolist() == [200]
+
+
+def test_a_transparent_palette_is_read_in_silence(transparent):
+    with pytest.warns(UserWarning, match="Transparency"):
+        Image.open(transparent).convert("RGB")
+    with warnings.catch_warnings(record=True) as caught:
+        pixels = decode_image("transparent", transparent, None)
+    assert caught == []
+    assert pixels[:, 0, 0].tolist() == [147, 152, 157]  # half white
+
+
+def test_warnings_that_a_user_asks_for_are_given(large):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with pytest.raises(Image.DecompressionBombWarning):
+            decode_image("large", large, None)
