@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ltnas.data.decode import decode_image
+from ltnas.data.rgb import GreyRange
 from ltnas.deployment.prior_correction import probabilities
 from ltnas.errors import UserError
 from ltnas.models.branches import BranchedModel
-from ltnas.models.saved import input_side, normalisation
+from ltnas.models.saved import grey_range, input_side, normalisation
 
 
 class Prediction(NamedTuple):
@@ -51,7 +52,7 @@ def predictions(
     """
     for start in range(0, len(paths), batch_size):
         batch = paths[start : start + batch_size]
-        decoded = _decoded(batch, input_side(network))
+        decoded = _decoded(batch, input_side(network), grey_range(network))
         good = [pixels for pixels in decoded if isinstance(pixels, Tensor)]
         chosen = iter(_most_probable(network, torch.stack(good), shift, top) if good else [])
         for path, pixels in zip(batch, decoded, strict=True):
@@ -61,12 +62,12 @@ def predictions(
                 yield Prediction(path, error=pixels)
 
 
-def _decoded(paths: Sequence[str], side: int) -> list[Tensor | str]:
+def _decoded(paths: Sequence[str], side: int, values: GreyRange | None) -> list[Tensor | str]:
     """Return the pixels of each file, uint8 [3, side, side], or why it cannot be read."""
 
     def pixels_or_reason(path: str) -> Tensor | str:
         try:
-            return decode_image(path, path, side)
+            return decode_image(path, path, side, values)
         except UserError as error:
             return str(error)
 
