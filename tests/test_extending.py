@@ -9,11 +9,11 @@ import re
 import shutil
 
 import forked
-import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import REPOSITORY, TINY
+from PIL import Image
 from safetensors.torch import load_file
 from test_architecture import LAYERS
 
@@ -186,19 +186,21 @@ def test_contributing_names_files_and_axes_that_exist():
 
 def test_an_added_data_source(search, softmax, touched, tmp_path):
     assert sorted(set(touched["A data source"])) == [
-        "conf/data/npz.yaml",
-        "ltnas/config/data.py",
+        "conf/data/sheets.yaml",
+        "ltnas/config/sources.py",
         "ltnas/data/sources/__init__.py",
-        "ltnas/data/sources/npz.py",
+        "ltnas/data/sources/sheets.py",
     ]
     digits = load_source(Data("digits", image_size=8))
-    parts = {"train": digits.train, "test": digits.test}
-    arrays = {f"{name}_images": part.images.permute(0, 2, 3, 1) for name, part in parts.items()}
-    labels = {f"{name}_labels": part.labels[:, None] for name, part in parts.items()}
-    np.savez(tmp_path / "digits.npz", **arrays, **labels)
+    for split, part in {"train": digits.train, "test": digits.test}.items():
+        (tmp_path / "sheets" / split).mkdir(parents=True)
+        for label, name in enumerate(digits.classes):
+            # Images [N, 3, 8, 8] one below the other, [8 N, 8, 3].
+            sheet = part.images[part.labels == label].permute(0, 2, 3, 1).flatten(0, 1)
+            Image.fromarray(sheet.numpy()).save(tmp_path / "sheets" / split / f"{name}.png")
     augmentation = ("data.crop_padding=1", "data.flip=false")
-    run = search("data=npz", f"data.root={tmp_path / 'digits.npz'}", *augmentation)
-    assert settings(run)["data"]["source"] == "npz"
+    run = search("data=sheets", f"data.root={tmp_path / 'sheets'}", *augmentation)
+    assert settings(run)["data"]["source"] == "sheets"
     assert history(run) == history(softmax)
 
 
