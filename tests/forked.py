@@ -190,6 +190,7 @@ def become(words, folder, environment, files) -> None:
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
+        open_streams("PYTHONUNBUFFERED" in environment)
         adopt(environment)
         code = run_as_main(words)
         sys.stdout.flush()
@@ -198,13 +199,19 @@ def become(words, folder, environment, files) -> None:
         os._exit(code)
 
 
+def open_streams(unbuffered) -> None:
+    """Streams of Python remember of which kind their files are, which are others now."""
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - they are open as long as the process
+    sys.stdout = open(1, "w", buffering=1 if unbuffered else -1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
 def adopt(environment) -> None:
     """Take the environment variables, with what an interpreter reads in them when it starts."""
     if "LTNAS_LAUNCHER" in environment:  # the keeper stands for the process that started it
         environment["LTNAS_LAUNCHER"] = str(os.getppid())
     os.environ.clear()
     os.environ.update(environment)
-    sys.stdout.reconfigure(line_buffering="PYTHONUNBUFFERED" in environment)
     folders = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[1:1] = [folder for folder in folders if folder not in sys.path]
 
