@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ltnas.config import require
 from ltnas.data.sources.folder import SUFFIXES
+from ltnas.data.sources.litter import is_litter
 from ltnas.runs.user_paths import expanded
 
 
@@ -44,9 +45,8 @@ def _images_below(folder: Path) -> list[str]:
     """Return the images in a folder and its subfolders, sorted by their paths."""
     inside = folder.rglob("*")
     files = (file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file())
-    return [str(file) for file in sorted(files) if not _is_litter(file.relative_to(folder).parts)]
-
-
-def _is_litter(parts: Iterable[str]) -> bool:
-    """Return True for hidden files, and for those that macOS adds to archives."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return [
+        str(file)
+        for file in sorted(files)
+        if not any(is_litter(part) for part in file.relative_to(folder).parts)
+    ]
