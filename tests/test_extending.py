@@ -205,7 +205,7 @@ def test_an_added_data_source(search, softmax, touched, tmp_path):
 
 
 def test_drawing_shows_the_packages_in_their_order():
-    rows = re.findall(r"^│ .{14}([a-z]+(?:  [a-z]+)*) ", PAGE.split("```")[1], re.M)
+    rows = re.findall(r"^│ .{14}([a-z_]+(?:  [a-z_]+)*) ", PAGE.split("```")[1], re.M)
     assert [row.split() for row in rows] == list(reversed(LAYERS))
 
 
