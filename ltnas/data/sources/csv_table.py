@@ -51,7 +51,7 @@ def _read(file: Path, images: ImageFiles) -> Table:
     rows = [
         [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter) if any(row)
     ]
-    if any(images.find(cell) for cell in rows[0]):  # no names of columns
+    if any(images.has(cell) for cell in rows[0]):  # no names of columns
         rows.insert(0, [f"column {number}" for number, _ in enumerate(rows[0], start=1)])
     header, *body = rows
     for number, row in enumerate(body, start=2):
@@ -68,7 +68,7 @@ def _read(file: Path, images: ImageFiles) -> Table:
 def _name_column(file: Path, table: Table, images: ImageFiles) -> str:
     """Return the column with the most different names of image files among the first rows."""
     found = {
-        key: len({value for value in values[:SAMPLE] if value and images.find(value)})
+        key: len({value for value in values[:SAMPLE] if value and images.has(value)})
         for key, values in table.items()
     }
     name = max(found, key=lambda key: found[key])

@@ -23,30 +23,33 @@ class ImageFiles:
     def find(self, name: str) -> Path | None:
         """Return the file of a name, or None if there is none.
 
-        A name is a path from the folder; if there is no such file, the last parts of a path, with
-        or without its ending, at any depth.
+        A name is a path from the folder; if there is no such file, the last part of a path, with or
+        without its ending, at any depth.
 
         Raises:
             UserError: there are several files of this name.
         """
-        # Places-LT writes paths from the folder with a slash at their beginning.
-        direct = self.folder / name.lstrip("/\\")
-        if direct.suffix.lower() in SUFFIXES and direct.is_file():
-            return direct
-        if Path(name).is_absolute() and Path(name).suffix.lower() in SUFFIXES:
-            path = Path(name)
-            if path.is_file():
-                return path
-        # A dot may belong to a name without an ending.
-        last = Path(name).name
-        found = self._by_name.get(last) or self._by_name.get(Path(last).stem)
-        if found is None or not last:
-            return None
+        found = self._candidates(name)
         if len(found) > 1:
             raise UserError(
                 f"{name} may be {found[0]} or {found[1]}: set data.images to the folder of one"
             )
-        return found[0]
+        return found[0] if found else None
+
+    def has(self, name: str) -> bool:
+        """Return True if there is at least one file of a name."""
+        return bool(self._candidates(name))
+
+    def _candidates(self, name: str) -> list[Path]:
+        """Return the files that a name may stand for."""
+        path = Path(name)
+        if path.suffix.lower() in SUFFIXES:
+            # Places-LT writes paths from the folder with a slash at their beginning.
+            for file in (self.folder / name.lstrip("/\\"), path):
+                if file.is_file() and (file is not path or path.is_absolute()):
+                    return [file]
+        # A dot may belong to a name without an ending.
+        return self._by_name.get(path.name) or self._by_name.get(path.stem) or []
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:

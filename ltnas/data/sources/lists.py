@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ltnas.config import Data
-from ltnas.data.listing import SPLITS, EncodedImages, Listing, of_files
+from ltnas.data.listing import SPLITS, Listing, of_files
 from ltnas.data.sources.coco import coco_rows
 from ltnas.data.sources.csv_table import csv_rows
 from ltnas.data.sources.image_files import ImageFiles
@@ -49,27 +49,42 @@ def list_lists(data: Data) -> Listing:
     lists = _lists(data)
     images = ImageFiles(_image_folder(data, lists["train"]))
     read = {split: _read(file, images, data.label) for split, file in lists.items()}
-    names = {label: name for rows in read.values() for label, name in rows.names.items()}
-    notes = [note for rows in read.values() for note in rows.notes]
-    notes += [f"{lists[split].name} has no labels and was left out" for split in _empty(read)]
-    by_split: dict[str, list[Row]] = {}
-    for split, rows in read.items():
-        for row in rows.rows:
-            by_split.setdefault(row.split or split, []).append(row)
-    if "train" not in by_split:
+    rows = _by_split(read)
+    if "train" not in rows:
         raise UserError(f"list {lists['train']} names no training image with a label: add some")
-    parts = {split: _part(by_split[split], images) for split in SPLITS if split in by_split}
+    parts = {split: _part(rows[split], images) for split in SPLITS if split in rows}
     missing = [file for part in parts.values() for file in part.missing]
     _check_missing(missing, images.folder, lists["train"], data.broken)
-    classes, numbers = numbered({split: part.labels for split, part in parts.items()})
-    splits: dict[str, EncodedImages] = {
-        split: of_files(part.files, numbers[split]) for split, part in parts.items()
-    }
+    labels, numbers = numbered({split: part.labels for split, part in parts.items()})
+    names = {label: name for part in read.values() for label, name in part.names.items()}
     gone = set(missing)
-    files = [file for part in parts.values() for file in part.files if file not in gone]
+    return Listing(
+        tuple(names.get(label, label) for label in labels),
+        {split: of_files(part.files, numbers[split]) for split, part in parts.items()},
+        [file for part in parts.values() for file in part.files if file not in gone],
+        tuple(_notes(lists, read)),
+    )
+
+
+def _by_split(read: Mapping[str, Rows]) -> dict[str, list[Row]]:
+    """Return the rows of each split; what a row says comes before the list that it is in."""
+    by_split: dict[str, list[Row]] = {}
+    for split, part in read.items():
+        for row in part.rows:
+            by_split.setdefault(row.split or split, []).append(row)
+    return by_split
+
+
+def _notes(lists: Mapping[str, Path], read: Mapping[str, Rows]) -> Iterator[str]:
+    """Yield notes on what was read from which list."""
+    for part in read.values():
+        yield from part.notes
+    for split, part in read.items():
+        if not part.rows:
+            yield f"{lists[split].name} has no labels and was left out"
+    used = [f"{split} images from {lists[split].name}" for split in lists if read[split].rows]
     if len(lists) > 1:
-        notes.append(", ".join(f"{split} images from {lists[split].name}" for split in lists))
-    return Listing(tuple(names.get(label, label) for label in classes), splits, files, tuple(notes))
+        yield ", ".join(used)
 
 
 def _lists(data: Data) -> dict[str, Path]:
@@ -140,10 +155,6 @@ def _read(file: Path, images: ImageFiles, label: str | None) -> Rows:
             return csv_rows(file, images, label)
         case _:
             return text_rows(file)
-
-
-def _empty(read: dict[str, Rows]) -> list[str]:
-    return [split for split, rows in read.items() if not rows.rows]
 
 
 def _part(rows: Sequence[Row], images: ImageFiles) -> Part:

@@ -228,6 +228,14 @@ def test_tables_that_cannot_be_read(images, data_error, text, words):
     assert words.format(images / "all.csv") in data_error("list", images)
 
 
+def test_labels_that_are_names_of_several_files(images, load_data):
+    """Label 3 is also the name of two files, which only a column of names may not be."""
+    write(images / "images" / "b" / "3.png", picture(30))
+    rows = [(f"images/a/{n}.png", 3 + n % 2) for n in range(12)]
+    table(images / "all.csv", ("image", "label"), rows)
+    assert load_data("list", images).classes == ("3", "4")
+
+
 def test_two_images_of_one_name(images, data_error):
     write(images / "images" / "b" / "3.png", picture(30))
     table(images / "all.csv", ("image", "label"), [("2", 0), ("3", 1)])
