@@ -314,6 +314,11 @@ def test_imbalance_with_a_factor_of_ones_own(kind):
     [
         ("cifar10", (), None),
         ("cifar10_parquet", ("data.root=x",), None),
+        ("cifar100", (), None),
+        ("list", ("data.root=x",), 32),
+        ("npz", ("data.root=x",), None),
+        ("parquet", ("data.hub=x/y",), None),
+        ("torchvision", ("data.name=SVHN",), None),
         ("digits", (), None),
         ("folder", ("data.root=x",), 32),
     ],
@@ -322,7 +327,7 @@ def test_data_choice(name, extra, size):
     data = settings("search", f"data={name}", *extra).data
     assert (data.source, data.image_size) == (name, size)
     assert data.flip is (name != "digits")
-    assert (data.mean is not None) is name.startswith("cifar10")
+    assert (data.mean is not None) is name.startswith("cifar")
 
 
 @pytest.mark.parametrize(
