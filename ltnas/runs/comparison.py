@@ -50,7 +50,7 @@ class WantedRun:
         """Return the checksum of what a path leads to; None if it cannot be read."""
         if key == "genotype":
             return genotype_checksum(self.settings.get("genotype", ""))
-        if key == "second_data.root" and key not in self.settings:
+        if key != "data.root" and key not in self.settings:
             return None
         return self._checksum_of_data
 

@@ -108,6 +108,23 @@ def test_data_that_were_moved_are_the_same(photos, project):
     assert finished_run(replace(again, seed=1), [path], data_checksum) is None
 
 
+def test_lists_that_were_moved_are_the_same(photos, project):
+    files = sorted(photos.rglob("*.png"))
+    lines = [f"{file.relative_to(photos)} {file.parent.name}\n" for file in files]
+    (project / "list.txt").write_text("".join(lines))
+
+    def listed(path, images):
+        data = c.Data("list", train=str(path), images=str(images))
+        return training("darts_v2", data=data, imbalance=c.Imbalance("natural"))
+
+    config = listed("list.txt", photos)
+    path = opened(config, data_checksum(config))
+    again = listed((project / "list.txt").rename(project / "moved.txt"), photos)
+    assert opened(again, data_checksum(again)) == path
+    (project / "moved.txt").write_text("".join(lines[:-1]))
+    assert opened(again, data_checksum(again)) != path
+
+
 def test_data_that_have_changed_are_others(photos, capsys):
     config = with_data("photos")
     before = data_checksum(config)
