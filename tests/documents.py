@@ -11,12 +11,12 @@ DOCUMENTS = [REPOSITORY / "README.md", *sorted(PAGES)]
 
 
 def commands():
-    """Return the command lines in code blocks, without prompts and comments."""
-    commands = []
+    """Return the command lines in code blocks, each once, without prompts and comments."""
+    found = {}
     for document in DOCUMENTS:
         for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", document.read_text(), re.S):
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.removeprefix("$ ").split("  #")[0].strip()
                 if line.startswith("$ ") or command.startswith(("python -m", "make ", "ltnas-")):
-                    commands.append(pytest.param(command, id=f"{document.name}: {command}"))
-    return commands
+                    found.setdefault(command, document.name)
+    return [pytest.param(command, id=f"{name}: {command}") for command, name in found.items()]

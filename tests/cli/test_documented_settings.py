@@ -1,4 +1,4 @@
-"""Own files of settings and completion by the shell, as the README has them."""
+"""Own files of settings and completion by the shell, as docs/running.md has them."""
 
 import os
 import re
@@ -9,15 +9,15 @@ import pytest
 from conftest import REPOSITORY
 from omegaconf import OmegaConf
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "running.md").read_text(encoding="utf-8")
 
 
 def test_own_settings_are_found_by_the_documented_command(ltnas, tmp_path):
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.S)
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     path = tmp_path / re.search(r"# (own/\S+);", text)[1]
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    (words,) = re.findall(r"`python -m ltnas\.search (--config-dir [^`]*)`", README)
+    (words,) = re.findall(r"`python -m ltnas\.search (--config-dir [^`]*)`", PAGE)
     done = ltnas("search", *words.split(), "epochs=3", "--cfg", "job")
     assert done.returncode == 0, done.stderr
     shown = OmegaConf.create(done.stdout)
@@ -48,7 +48,7 @@ def shell(tmp_path):
     ],
 )
 def test_bash_completes_what_is_typed(typed, completed, shell, tmp_path):
-    (line,) = re.findall(r"```bash\n(eval .*)\n```", README)
+    (line,) = re.findall(r"```bash\n(eval .*)\n```", PAGE)
     typed_line = f"ltnas-search {typed}"
     script = (
         f"{line}\nCOMP_LINE='{typed_line}' COMP_POINT={len(typed_line)} COMP_CWORD=1\n"
@@ -62,7 +62,7 @@ def test_bash_completes_what_is_typed(typed, completed, shell, tmp_path):
 
 
 def test_fish_has_a_completion_too(shell, tmp_path):
-    (command,) = re.findall(r"`(ltnas-search -sc install=fish) \| source`", README)
+    (command,) = re.findall(r"`(ltnas-search -sc install=fish) \| source`", PAGE)
     done = subprocess.run(
         command.split(), cwd=tmp_path, env=shell, capture_output=True, text=True, check=True
     )
