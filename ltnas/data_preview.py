@@ -16,6 +16,7 @@ from ltnas.config import CrossEntropy, Data, PreviewConfig
 from ltnas.data.long_tail import LongTail, load_long_tail
 from ltnas.data.placement import chosen_placement
 from ltnas.data.seeds import generator
+from ltnas.data.skipped import write_skipped
 from ltnas.data.test_sets import title
 from ltnas.data.training_subset import write_indices
 from ltnas.errors import UserError
@@ -37,6 +38,7 @@ def preview(config: PreviewConfig) -> Path:
     console = plain_console()
     folder = open_folder(config.out)
     long_tail = load_long_tail(config.data, config.imbalance)
+    write_skipped(folder, long_tail)
     print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     _print_sets(console, config.data, long_tail)
     if config.indices is not None:

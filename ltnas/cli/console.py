@@ -52,8 +52,8 @@ def print_long_tail(console: Console, heading: str, long_tail: LongTail) -> None
         console.print(f"note: {note}", soft_wrap=True)
     if long_tail.skipped:
         console.print(
-            f"note: {len(long_tail.skipped):,} images could not be read and were left out; the run "
-            "folder lists them in skipped_images.txt",
+            f"note: images that could not be read and were left out: {len(long_tail.skipped):,}; "
+            "skipped_images.txt in the folder of the result lists them",
             soft_wrap=True,
         )
     if long_tail.shortens_tail:

@@ -83,10 +83,10 @@ def _decode_or_name(
         return decode_image(image.name, content, size, grey_range)
     except DeepImage:
         raise
-    except UserError:
+    except UserError as error:
         if broken == "skip":
             return image.name
-        raise
+        raise UserError(f"{error}, or leave such images out with data.broken=skip") from error
 
 
 def unreadable(name: str, error: Exception) -> UserError:

@@ -88,7 +88,8 @@ class LongTail:
         a few images.
         """
         is_balanced = name_of_all(self.available) == BALANCED
-        return not is_balanced and sum(self.counts) < sum(self.available)
+        kept = sum(self.counts) + len(self.validation_indices)
+        return not is_balanced and kept < sum(self.available)
 
     @cached_property
     def content_checksum(self) -> str:
