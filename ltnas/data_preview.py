@@ -38,8 +38,8 @@ def preview(config: PreviewConfig) -> Path:
     console = plain_console()
     folder = open_folder(config.out)
     long_tail = load_long_tail(config.data, config.imbalance)
+    print_long_tail(console, f"{config.data.title} {config.imbalance.name}", long_tail)
     write_skipped(folder, long_tail)
-    print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
     _print_sets(console, config.data, long_tail)
     if config.indices is not None:
         _write_indices(config.indices, long_tail)

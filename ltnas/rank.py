@@ -80,7 +80,7 @@ def _print_batch(
     """Print which images the proxies see."""
     counts = batch.counts
     console.print(
-        f"{config.data.source} {config.imbalance.name}: batch={config.batch}, "
+        f"{config.data.title} {config.imbalance.name}: batch={config.batch}, "
         f"{len(batch.labels)} training images, {min(counts)} to {max(counts)} of each class, "
         f"subset {long_tail.checksum}",
         soft_wrap=True,
@@ -146,7 +146,7 @@ def _description(
             "kind": config.batch,
             "images": len(batch.labels),
             "class_counts": batch.counts,
-            "source": config.data.source,
+            "source": config.data.title,
             "imbalance": config.imbalance.name,
             "subset_checksum": long_tail.checksum,
         },

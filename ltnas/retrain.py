@@ -78,7 +78,7 @@ def retrain(config: RetrainConfig) -> Path:
     long_tail = load_long_tail(config.data, config.imbalance).limited_to(config.limit_test_batches)
     if genotype is not None:
         check_sizes(config, genotype.macro, long_tail.image_size)
-    print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
+    print_long_tail(console, f"{config.data.title} {config.imbalance.name}", long_tail)
     name = f"retrain-{scheme}-{config.imbalance.name}-s{config.seed}"
     with open_run(config, name, long_tail.content_checksum) as folder:
         write_settings(folder, config)
@@ -125,7 +125,7 @@ def retrain(config: RetrainConfig) -> Path:
                     "multiply_accumulates": multiply_accumulates(network, long_tail.image_size),
                     **reports,
                     **({"calibration": calibration} if calibration else {}),
-                    "data": describe_data(config.data.source, long_tail),
+                    "data": describe_data(config.data.title, long_tail),
                     "seconds": round(sum(history.seconds for history in histories), 1),
                     "peak_memory_gib": max(history.peak_memory_gib for history in histories),
                     "provenance": folder.read_json("provenance.json"),

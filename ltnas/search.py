@@ -80,10 +80,10 @@ def search(config: SearchConfig) -> Path:
     second = second_long_tail(config)
     _check_images(config, long_tail, config.objective, config.architecture_objective)
     _check_images(config, second or long_tail, second_objective(config))
-    print_long_tail(console, f"{config.data.source} {config.imbalance.name}", long_tail)
+    print_long_tail(console, f"{config.data.title} {config.imbalance.name}", long_tail)
     if second is not None:
         assert config.second_data is not None
-        heading = f"second data set: {config.second_data.source} {config.imbalance.name}"
+        heading = f"second data set: {config.second_data.title} {config.imbalance.name}"
         print_long_tail(console, heading, second)
         if len(second.train.labels) < len(long_tail.train.labels):
             console.print("note: an epoch ends with the images of the smaller, second data set")
@@ -207,7 +207,7 @@ def _train_supernet(staged: StagedSearch, folder: RunFolder, console: Console) -
             console.print(f"note: {note}")
         cost = _cost(module, history) | {"collapse": watch.collapse and watch.collapse.reason}
         if staged.second is not None and config.second_data is not None:
-            cost["second_data"] = describe_data(config.second_data.source, staged.second)
+            cost["second_data"] = describe_data(config.second_data.title, staged.second)
         _write_result(config, long_tail, folder, genotype, notes=notes, cost=cost)
         publish(config, logger, folder)
 
@@ -277,7 +277,7 @@ def _write_result(
             "kind": "search",
             **origin,
             "epochs": cost.pop("epochs", 0),
-            "data": describe_data(config.data.source, long_tail),
+            "data": describe_data(config.data.title, long_tail),
             **cost,
             "skip_connections": genotype.count("skip_connect"),
             "notes": notes,

@@ -109,6 +109,11 @@ class Data:
     many_above: int | None = None
     """Classes with more training images are many-shot; None: the first third of the log range."""
 
+    @property
+    def title(self) -> str:
+        """Name of the data set for people: the source, and which of its data sets."""
+        return " ".join(filter(None, (self.source, self.name, self.hub)))
+
     def __post_init__(self) -> None:
         paths_to_text(self, "root", "cache", "indices", "train", "test", "images")
         require_choice("data.source", self.source, tuple(SOURCES))

@@ -30,7 +30,7 @@ def complete(
     assert train is not None
     if test is not None:
         if validation is not None:
-            note = f"the {len(validation):,} images of its validation split are not trained on"
+            note = f"images of its validation split are not trained on: {len(validation):,}"
             notes = (*notes, note)
         return Source(train, test, classes, validation, notes)
     if validation is not None:

@@ -18,3 +18,15 @@ def test_an_unknown_source_is_refused():
 def test_a_home_folder_that_is_not_there(source):
     with pytest.raises(UserError, match=r"^data.root=~nobody-here: the home folder of"):
         load_source(Data(source, "~nobody-here"))
+
+
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (Data("folder", "photos"), "folder"),
+        (Data("torchvision", name="SVHN"), "torchvision SVHN"),
+        (Data("parquet", hub="owner/name"), "parquet owner/name"),
+    ],
+)
+def test_results_say_which_data_set_of_a_source_was_read(data, title):
+    assert data.title == title

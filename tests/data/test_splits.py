@@ -37,7 +37,7 @@ def test_a_split_that_is_given_is_kept():
     assert source.parts == parts
     assert source.notes == (
         "a note",
-        "the 4 images of its validation split are not trained on",
+        "images of its validation split are not trained on: 4",
     )
 
 

@@ -166,7 +166,7 @@ def test_validation_images_are_a_split_of_their_own(split_folder, load_data):
     assert torch.equal(source.validation.images, as_tensor(picture(20))[None])
     assert source.validation.labels.tolist() == [1]
     assert (len(source.train), len(source.test)) == (5, 3)
-    assert source.notes == ("the 1 images of its validation split are not trained on",)
+    assert source.notes == ("images of its validation split are not trained on: 1",)
 
 
 def test_a_class_of_validation_images_alone(split_folder, data_error):
