@@ -381,7 +381,7 @@ def _print_result(
         before, after = (100 * found["calibration_error"][name][key] for key in ("before", "after"))
         console.print(
             f"temperature {found['temperature']:.3f}, fitted to the images for validation: "
-            f"calibration error on the {title(name)} {before:.2f} before, {after:.2f} after",
+            f"calibration error on the {title(name)} set {before:.2f} before, {after:.2f} after",
             soft_wrap=True,
         )
     print_part(console, long_tail)

@@ -128,7 +128,7 @@ def _calibration(metrics: dict[str, Any]) -> list[str]:
         "",
         f"Probabilities are those of logits divided by {found['temperature']:.3f}, which was "
         f"fitted to the images for validation. That changes the calibration error on the "
-        f"{title(name)} from {_percent(before)} to {_percent(after)}, and no prediction.",
+        f"{title(name)} set from {_percent(before)} to {_percent(after)}, and no prediction.",
     ]
 
 

@@ -27,7 +27,7 @@ def doubts(metrics: dict[str, Any]) -> list[str]:
         "of at least three seeds",
         *_of_test_images(metrics, report),
         *_of_classes(metrics, report),
-        *_of_probabilities(report),
+        *_of_probabilities(_calibration_error(metrics, report)),
     ]
     if metrics["provenance"]["commit"].endswith("+"):  # "+" marks uncommitted changes
         lines.append("the code of the training was not committed")
@@ -78,9 +78,16 @@ def _of_classes(metrics: dict[str, Any], report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _of_probabilities(report: dict[str, Any]) -> list[str]:
-    """Return doubts about probabilities."""
-    error = report["calibration_error"]
+def _calibration_error(metrics: dict[str, Any], report: dict[str, Any]) -> float:
+    """Return the calibration error on all test images, at the temperature if there is one."""
+    if "calibration" not in metrics:
+        return float(report["calibration_error"])
+    errors = metrics["calibration"]["calibration_error"]
+    return float(errors[all_images(metrics["test"])]["after"])
+
+
+def _of_probabilities(error: float) -> list[str]:
+    """Return doubts about probabilities with a calibration error, in [0, 1]."""
     if error < LARGE_CALIBRATION_ERROR:
         return []
     return [

@@ -138,3 +138,14 @@ def test_doubts_with_a_reason(metrics, change, expected):
     change(metrics)
     assert any(line.startswith(expected) for line in doubts(metrics))
     assert f"- {expected}" in model_card(metrics)
+
+
+def test_a_temperature_is_told_and_its_calibration_counts(metrics):
+    metrics["test"]["balanced"]["calibration_error"] = 0.08
+    assert any("points off" in line for line in doubts(metrics))
+    errors = {"balanced": {"before": 0.08, "after": 0.01}}
+    metrics["calibration"] = {"temperature": 1.75, "calibration_error": errors}
+    assert not any("points off" in line for line in doubts(metrics))
+    card = model_card(metrics)
+    assert "logits divided by 1.750" in card
+    assert "on the balanced test set from 8.00 to 1.00, and no prediction" in card
