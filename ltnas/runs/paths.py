@@ -9,8 +9,8 @@ from typing import Any
 from ltnas.space.genotype import FILE, is_published, without_file
 
 PATHS = (
-    *(f"data.{key}" for key in ("root", "train", "test", "images")),
-    *(f"second_data.{key}" for key in ("root", "train", "test", "images")),
+    *(f"data.{key}" for key in ("root", "train", "test", "images", "indices")),
+    *(f"second_data.{key}" for key in ("root", "train", "test", "images", "indices")),
     "genotype",
 )
 """Keys of settings that are paths, and decide the result by what they lead to."""
