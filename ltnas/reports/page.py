@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltnas import __version__
+from ltnas.plots import pruning
 from ltnas.reports import paper, published
 from ltnas.reports.classes import class_results
 from ltnas.reports.columns import Column, all_balanced, columns
@@ -19,6 +20,7 @@ from ltnas.reports.curves import curve
 from ltnas.reports.learners import learners
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
+from ltnas.reports.selections import selection
 from ltnas.reports.weights import mixing_weights
 
 Curves = dict[str, Callable[[Row], str]]
@@ -132,21 +134,27 @@ def searches_alone(rows: list[Row], runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def architecture(run: Run, search: Run | None) -> dict[str, Any]:
-    """Return the cells of a run, and mixing weights and learners of the search before it."""
+    """Return the cells of a run, and what the search before it has recorded of their choice."""
     return {
-        "drawing": drawing(run.folder / "cells.svg"),
+        "drawing": picture(run.folder / "cells.svg", "svg+xml"),
         "operations": paper.operations(run),
         "weights": mixing_weights(search.folder) if search else None,
         "learners": learners(search.folder) if search else [],
+        "pruning": picture(search.folder / pruning.FILE, "png") if search else "",
+        "selection": selection(search.folder) if search else None,
     }
 
 
-def drawing(path: Path) -> str:
-    """Return an SVG file as a data URL, or empty text if the file cannot be read.
+def picture(path: Path, kind: str) -> str:
+    """Return an image file as a data URL, or empty text if the file cannot be read.
 
-    As an image its ids and styles cannot affect the page.
+    As an image the ids and styles of an SVG file cannot affect the page.
+
+    Args:
+        path: image file.
+        kind: subtype of its media type, such as `png`.
     """
     try:
-        return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+        return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:
         return ""

@@ -6,7 +6,6 @@ import html
 import json
 from collections import Counter, defaultdict
 
-from ltnas.config import StackedCells
 from ltnas.data.test_sets import BALANCED, headline
 from ltnas.errors import UserError
 from ltnas.reports import figures, published
@@ -16,7 +15,7 @@ from ltnas.reports.images import any_differ
 from ltnas.reports.labels import numbered, told_apart
 from ltnas.reports.row import Row
 from ltnas.reports.runs import Run
-from ltnas.space.genotype import parse_genotype
+from ltnas.space.genotype import Genotype, parse_genotype
 
 
 def sections(rows: list[Row], runs: list[Run]) -> str:
@@ -171,16 +170,16 @@ def operations(run: Run) -> list[str]:
         genotype = parse_genotype(json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, UserError):
         return []
-    if genotype.macro != "cells":
-        return []
-    counts = (
-        Counter(edge.operation.replace("_", " ") for edge in genotype.cell(kind).edges)
-        for kind in StackedCells.kinds
-    )
-    return [
-        ", ".join(f"{number} {name}" for name, number in sorted(numbers.items()))
-        for numbers in counts
-    ]
+    return list(counted_operations(genotype).values()) if genotype.macro == "cells" else []
+
+
+def counted_operations(genotype: Genotype) -> dict[str, str]:
+    """Return the operations of each kind of cell with their numbers, as text."""
+    found = {}
+    for kind, cell in genotype.cells.items():
+        numbers = Counter(edge.operation.replace("_", " ") for edge in cell.edges)
+        found[kind] = ", ".join(f"{number} {name}" for name, number in sorted(numbers.items()))
+    return found
 
 
 def _table(heads: list[str], lines: list[list[str]]) -> str:

@@ -1,5 +1,6 @@
 """The page in a browser: it opens, draws and sorts."""
 
+import json
 import os
 import re
 import shutil
@@ -116,6 +117,38 @@ def test_the_mean_of_mixing_weights_is_over_the_edges_that_have_the_operation(ru
     # Reduction cell: no edge has none.
     assert ends[2]
     assert ends[3] == ""
+
+
+def test_pruning_and_candidates_of_a_selection_are_shown_when_they_are_opened(runs, tmp_path):  # noqa: F811
+    folder = runs / "search-darts-exp0.1-s0"
+    Image.new("RGB", (4, 2)).save(folder / "pruning.png")
+    records = [
+        {
+            **{
+                "cell": "normal",
+                "node": 2,
+                "source": source,
+                "operation": name,
+                "kept": bool(loss),
+            },
+            **{"accuracy_without": 0.5, "loss_without": float(loss)},
+        }
+        for source in (0, 1)
+        for loss, name in enumerate(("skip_connect", "sep_conv_3x3"))
+    ]
+    (folder / "selection.json").write_text(json.dumps(records))
+    script = (
+        "[...document.querySelectorAll('.card details')].forEach(d => d.open = true);"
+        "setTimeout(() => { const s = document.querySelector('.card select');"
+        "s.selectedIndex = 1; s.onchange(); }, 100);"
+    )
+    dom = after(report([runs], tmp_path / "out"), script).partition('class="cards"')[2]
+    assert re.search(
+        r'<img src="data:image/png;base64,[^"]+" alt="win rates of the operations', dom
+    )
+    assert "normal cell, edge 0 → 2</option>" in dom
+    lines = re.findall(r"<td>(.*?)</td><td>(.*?)</td><td>50.00</td><td>(.*?)</td>", dom)
+    assert lines == [("1 → 2 ✓", "sep conv 3x3", "1.000"), ("1 → 2", "skip connect", "0.000")]
 
 
 @pytest.fixture
