@@ -1,5 +1,6 @@
 """`python -m ltnas.export`: its file and its comparison."""
 
+import onnxruntime
 import pytest
 import torch
 from composed import refusal, settings
@@ -7,8 +8,10 @@ from trained import saved_network
 
 import ltnas.export
 from ltnas import load_network
+from ltnas.deployment.exported import PixelClassifier
 from ltnas.errors import UserError
 from ltnas.export import export
+from ltnas.space.genotype import load_genotype
 
 
 @pytest.fixture
@@ -42,6 +45,22 @@ def test_a_file_that_computes_something_else_is_not_written(run, monkeypatch):
     with pytest.raises(UserError, match="is not written: its logits would differ by nan"):
         exported("format=safetensors", "out=a.safetensors")
     assert not (run.parent / "a.safetensors").exists()
+
+
+def test_a_broad_network_is_exported_with_batches_of_any_size(tmp_path, capsys):
+    genotype = load_genotype("bnasv2_clr_v1")[0].to_json()
+    run = saved_network(
+        tmp_path / "broad", genotype=genotype, cells=2, enhancement_cells=1, size=16
+    )
+    path = export(settings("export", f"run={run}"))
+    assert path == run / "exported.onnx"
+    assert capsys.readouterr().out.startswith("onnx: images of 16 x 16 pixels, 3 classes,")
+    network = load_network(run)
+    pixels = torch.randint(0, 256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    (logits,) = onnxruntime.InferenceSession(path).run(None, {"pixels": pixels.byte().numpy()})
+    with torch.no_grad():
+        expected = PixelClassifier(network)(pixels.byte())
+    torch.testing.assert_close(torch.from_numpy(logits), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_missing_package_is_told_before_anything_is_written(run, monkeypatch):

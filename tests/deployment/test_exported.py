@@ -68,9 +68,15 @@ def test_logits_are_divided_by_the_temperature(run):
     torch.testing.assert_close(PixelClassifier(network)(pixels), plain / 2)
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
-def test_files_agree_with_the_network(tmp_path, format_name):
-    run = saved_network(tmp_path / "run", **NETWORKS[format_name])
+CASES = [
+    *((format_name, NETWORKS[format_name]) for format_name in FORMATS),
+    pytest.param("onnx", {**BROAD, "size": 32, "branch_depth": 1, "auxiliary": True}, id="broad"),
+]
+
+
+@pytest.mark.parametrize(("format_name", "description"), CASES)
+def test_files_agree_with_the_network(tmp_path, format_name, description):
+    run = saved_network(tmp_path / "run", **description)
     network = load_network(run)
     path = tmp_path / "file"
     path.write_bytes(FORMATS[format_name].encode(run, network))
