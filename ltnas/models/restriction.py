@@ -19,7 +19,9 @@ def restricted(network: SearchNetwork, masks: Masks) -> SearchNetwork:
         masks: operations that each edge has, by kind of cell. An edge may have none if the network
             is always handed its mixing weights.
     """
-    supernet = network.supernet.with_masks(masks)
+    # In the precision of the weights, so that none of them is rounded.
+    precision = next(network.supernet.parameters()).dtype
+    supernet = network.supernet.with_masks(masks).to(precision)
     tensors = network.supernet.state_dict()
     supernet.load_state_dict(widened_tensors(network.supernet, supernet, tensors))
     return SearchNetwork(

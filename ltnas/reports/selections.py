@@ -110,8 +110,9 @@ def _removed(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def _operations(genotype: Record) -> str:
-    """Return the counted operations of a genotype in the form of JSON."""
-    return "; ".join(counted_operations(parse_genotype(genotype, "selection.json")).values())
+    """Return the counted operations of each cell of a genotype in the form of JSON."""
+    counted = counted_operations(parse_genotype(genotype, "selection.json"))
+    return "; ".join(f"{TITLES[kind]}: {text}" for kind, text in counted.items())
 
 
 def _heading(score: str) -> str:

@@ -32,7 +32,8 @@ def test_candidates_of_a_proxy_are_ordered_by_it_and_the_rest_is_counted(tmp_pat
     assert (decision["count"], len(decision["rows"])) == (26, 20)
     assert [line[:2] for line in texts(decision)[:2]] == [["26", "1235"], ["25", "23"]]
     assert texts(decision)[0][2] == (
-        "1 dil conv 3x3, 5 sep conv 3x3, 2 skip connect; 5 max pool 3x3, 3 skip connect"
+        "normal cell: 1 dil conv 3x3, 5 sep conv 3x3, 2 skip connect; "
+        "reduction cell: 5 max pool 3x3, 3 skip connect"
     )
     assert [row["kept"] for row in decision["rows"]] == [True] + [False] * 19
 
