@@ -10,17 +10,19 @@ from ltnas.data.long_tail import load_long_tail
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 from ltnas.training.search_parts import build_data, halves
+from ltnas.training.tuning import Tuning
 
 FEW = ("selection.images=16", "selection.candidates=4", "selection.finalists=2")
 WORDS = {
     "random_sharing": FEW,
     "evolution": (*FEW, "selection.population=2", "selection.tournament=2"),
-    "darts_pt": ("selection.images=16", "space.nodes=2"),
+    "darts_pt": ("selection.images=16", "space.nodes=2", "selection.tune_epochs=1"),
 }
 
 
-def configured(scheme, runs):
-    return composed("search", f"scheme={scheme}", *WORDS[scheme], "epochs=1", f"runs={runs}")
+def configured(scheme, runs, *words):
+    chosen = (*WORDS[scheme], *words, "epochs=1", f"runs={runs}")
+    return composed("search", f"scheme={scheme}", *chosen)
 
 
 @pytest.mark.parametrize("scheme", WORDS)
@@ -38,6 +40,41 @@ def test_the_genotype_is_the_one_that_was_measured(scheme, tmp_path, no_pictures
     best = max(r["final_accuracy"] for r in records if r["final_accuracy"] is not None)
     chosen = [r for r in records if r["genotype"] == genotype.to_json()]
     assert chosen[0]["final_accuracy"] == best
+
+
+class Killed(Exception):
+    """Stands for the end of the process: nothing but files is left."""
+
+
+def test_a_run_that_is_killed_between_decisions_finds_the_same_after_it_resumes(
+    tmp_path, no_pictures, monkeypatch
+):
+    words = ("space.nodes=1", "limit_batches=1")
+    wanted = search(configured("darts_pt", tmp_path / "never", *words))
+    train, epochs = Tuning._train_epoch, []
+
+    def die(self):
+        epochs.append(self.epoch)
+        if len(epochs) == 2:
+            raise Killed
+        train(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tuning, "_train_epoch", die)
+        with pytest.raises(Killed):
+            search(configured("darts_pt", tmp_path / "killed", *words))
+    folder = search(configured("darts_pt", tmp_path / "killed", *words, "resume=auto"))
+    for name in ("selection.json", "genotype.json", "history.csv", "architecture.safetensors"):
+        assert (folder / name).read_bytes() == (wanted / name).read_bytes(), name
+    untuned = search(
+        configured("darts_pt", tmp_path / "untuned", *words, "selection.tune_epochs=0")
+    )
+    ours, others = (json.loads((path / "selection.json").read_text()) for path in (wanted, untuned))
+    # Both begin with the same decisions, before the weights are trained for the first time.
+    assert ours[0] == others[0]
+    assert [record["loss_without"] for record in ours] != [
+        record["loss_without"] for record in others
+    ]
 
 
 def test_weights_learn_from_one_half_and_architectures_are_measured_on_the_other():

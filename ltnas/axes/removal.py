@@ -15,6 +15,8 @@ from ltnas.space.layout import edges
 
 Fitness = Callable[[dict[str, Tensor]], Any]
 """Returns what a supernet with such mixing weights is compared by; the larger, the better."""
+Tune = Callable[[dict[str, Tensor]], None]
+"""Trains a supernet with such mixing weights, after a decision and before the next one."""
 KEPT_EDGES = 2
 """Number of edges into a node of a discrete cell."""
 
@@ -43,6 +45,7 @@ def select_by_removal(
     fitness: Fitness,
     generator: random.Random,
     macro: str = "cells",
+    tune: Tune | None = None,
 ) -> tuple[Genotype, list[Decision]]:
     """Return the genotype of a supernet, and the decisions that led to it.
 
@@ -59,6 +62,7 @@ def select_by_removal(
         fitness: measures the supernet with given mixing weights.
         generator: draws the order of the decisions.
         macro: name of the macro-network.
+        tune: called between decisions; None: the supernet stays as it is.
     """
     weights, layout, decisions = dict(mixing), edges(nodes), []
     of_edges = [(kind, row) for kind in mixing for row in range(len(layout))]
@@ -71,8 +75,10 @@ def select_by_removal(
         node, source = layout[row]
         named = {(source, operations[column]): loss for column, loss in losses.items()}
         decisions.append(Decision(kind, node, named, [(source, operations[kept])]))
+        if tune is not None:  # the edges of the nodes are still to be decided
+            tune(weights)
     of_nodes = [(kind, node) for kind in mixing for node in range(2, 2 + nodes)]
-    for kind, node in generator.sample(of_nodes, len(of_nodes)):
+    for number, (kind, node) in enumerate(generator.sample(of_nodes, len(of_nodes)), 1):
         rows = [row for row, (target, _) in enumerate(layout) if target == node]
         nothing = torch.zeros(len(operations))
         losses = {row: fitness(_changed(weights, kind, row, nothing)) for row in rows}
@@ -84,6 +90,8 @@ def select_by_removal(
             weights = _changed(weights, kind, row, nothing)
         named = {names[row]: loss for row, loss in losses.items()}
         decisions.append(Decision(kind, node, named, [names[row] for row in kept_rows]))
+        if tune is not None and number < len(of_nodes):
+            tune(weights)
     chosen: dict[str, list[Edge]] = {kind: [] for kind in mixing}
     for decision in decisions[len(of_edges) :]:
         chosen[decision.kind] += [

@@ -121,9 +121,20 @@ class LongTailData(L.LightningDataModule):
         self.first_epoch = first_epoch
 
     def setup(self, stage: str) -> None:
-        """Place all images once: on the training device if they fit."""
+        """Place all images once, for this rank of the trainer."""
         assert self.trainer is not None
-        device = self.trainer.strategy.root_device
+        trainer = self.trainer
+        self.place_images(trainer.strategy.root_device, trainer.global_rank, trainer.world_size)
+
+    def place_images(self, device: torch.device, rank: int = 0, ranks: int = 1) -> None:
+        """Place all images once: on the training device if they fit.
+
+        Args:
+            device: training device.
+            rank: number of this process.
+            ranks: number of processes that share each batch.
+        """
+        self.rank, self.ranks = rank, ranks
         train = self.long_tail.train
         # Validation images follow the tested ones, see `TestSets`.
         tested = [self.long_tail.tested_images]
@@ -138,11 +149,14 @@ class LongTailData(L.LightningDataModule):
 
     def train_dataloader(self) -> CombinedLoader:
         """Return a loader of `{name: Batch}`; an epoch ends with the shortest stream."""
-        loaders = {
+        return CombinedLoader(self.loaders(), "min_size")
+
+    def loaders(self) -> dict[str, Stream | TwoStreams]:
+        """Return the streams by name, after the images were placed."""
+        return {
             name: self._loader(number, plan)
             for number, (name, plan) in enumerate(self.streams.items())
         }
-        return CombinedLoader(loaders, "min_size")
 
     def _loader(self, number: int, plan: Plan) -> Stream | TwoStreams:
         first = self._stream(number, plan, plan.sampler)
@@ -153,7 +167,6 @@ class LongTailData(L.LightningDataModule):
         return TwoStreams(first, second, plan.mixing)
 
     def _stream(self, number: int, plan: Plan, sampler: Sampler) -> Stream:
-        assert self.trainer is not None
         other = plan.long_tail
         return Stream(
             self.train_data if other is None else self.other_data[id(other)],
@@ -162,8 +175,8 @@ class LongTailData(L.LightningDataModule):
             plan.views,
             seed=self.seed,
             number=number,
-            rank=self.trainer.global_rank,
-            ranks=self.trainer.world_size,
+            rank=self.rank,
+            ranks=self.ranks,
             sampler=sampler,
             epochs=self.epochs,
             first_epoch=self.first_epoch,

@@ -7,16 +7,33 @@ architecture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+# A plain variable and no context variable: backward passes on a GPU run in threads of their own.
+_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Compute in this process by itself; the other ranks take no part in sums and means."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
 
 def ranks() -> int:
     """Return the number of processes that share each batch."""
+    if _alone:
+        return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

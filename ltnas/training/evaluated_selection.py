@@ -13,21 +13,25 @@ from torch import Tensor
 
 from ltnas import config as c
 from ltnas.axes.evolution import regularised_evolution
-from ltnas.axes.removal import Decision, select_by_removal
+from ltnas.axes.removal import Decision, Tune, select_by_removal
 from ltnas.data.long_tail import LongTail
 from ltnas.data.measuring import balanced_positions, measuring_batches
 from ltnas.data.seeds import generator
 from ltnas.data.stream import Batch
 from ltnas.models.restriction import restricted
+from ltnas.models.search_network import SearchNetwork
 from ltnas.space.drawing import draw_genotype, mutated_genotype
 from ltnas.space.genotype import Genotype
 from ltnas.training.search_module import SearchModule
 from ltnas.training.search_parts import halves
 from ltnas.training.shared_weights import Quality, SharedWeights
 from ltnas.training.trainer import autocast
+from ltnas.training.tuning import Tuning, tuning_stream
 
 Records = list[dict[str, Any]]
 """What a selection has measured, in plain types."""
+MakeTuning = Callable[[SearchNetwork], Tune]
+"""Makes what trains a network between the decisions on it."""
 
 
 def selection_by_measuring(
@@ -54,11 +58,30 @@ def selection_by_measuring(
     )
     module.cpu()
     shared = SharedWeights(module.network, device, autocast(accelerator, config.precision))
-    return select_by_measuring(selection, shared, few, everything, config.seed)
+
+    def tuning(network: SearchNetwork) -> Tune:
+        return Tuning(
+            network,
+            module.learner.objective,
+            tuning_stream(config, long_tail, device),
+            config=config,
+            autocast=shared.autocast,
+            device=device,
+        )
+
+    tunes = isinstance(selection, c.Removal) and selection.tune_epochs > 0
+    return select_by_measuring(
+        selection, shared, few, everything, config.seed, tuning if tunes else None
+    )
 
 
 def select_by_measuring(
-    config: c.Evaluated, shared: SharedWeights, few: list[Batch], all_images: list[Batch], seed: int
+    config: c.Evaluated,
+    shared: SharedWeights,
+    few: list[Batch],
+    all_images: list[Batch],
+    seed: int,
+    tuning: MakeTuning | None = None,
 ) -> tuple[Genotype, Records]:
     """Return the genotype of a trained supernet, and what was measured to find it.
 
@@ -68,6 +91,7 @@ def select_by_measuring(
         few: images on which every architecture is measured.
         all_images: images on which finalists are measured.
         seed: seed of the run.
+        tuning: makes the training between the decisions of a removal; None: there is none.
     """
     supernet = shared.network.supernet
     space = (supernet.operation_names, supernet.nodes, supernet.masks)
@@ -95,7 +119,7 @@ def select_by_measuring(
                 generator=draws,
             )
         case c.Removal():
-            return _by_removal(shared, few, draws)
+            return _by_removal(shared, few, draws, tuning)
         case _:
             raise TypeError(f"{config} is not a selection that measures architectures")
     return _best(measured, config.finalists, lambda found: shared.of_genotype(found, all_images))
@@ -130,7 +154,7 @@ def _best(
 
 
 def _by_removal(
-    shared: SharedWeights, few: list[Batch], draws: random.Random
+    shared: SharedWeights, few: list[Batch], draws: random.Random, tuning: MakeTuning | None
 ) -> tuple[Genotype, Records]:
     """Return genotype and records of a selection by removal."""
     network, supernet = shared.network, shared.network.supernet
@@ -146,6 +170,7 @@ def _by_removal(
         fitness,
         draws,
         macro=supernet.macro,
+        tune=tuning(copy) if tuning else None,
     )
     return genotype, [record for decision in decisions for record in _decision_records(decision)]
 

@@ -69,6 +69,19 @@ def test_decisions_depend_on_those_before_them():
     assert mixing["normal"].eq(0.25).all()
 
 
+def test_the_supernet_is_tuned_between_decisions_with_those_that_were_made():
+    mixing = dict.fromkeys(KINDS, torch.full((5, 4), 0.25))
+    arguments = (mixing, NAMES, NODES, additive)
+    tuned = []
+    found = select_by_removal(*arguments, random.Random(0), tune=tuned.append)
+    assert found == select_by_removal(*arguments, random.Random(0))
+    # 10 edges and 4 nodes are decided, and nothing follows the last decision.
+    assert len(tuned) == 13
+    decided = [sum(int((w[kind] == 1).any(1).sum()) for kind in KINDS) for w in tuned]
+    assert decided[:10] == list(range(1, 11))
+    assert decided[-1] < 10
+
+
 def test_an_operation_that_an_edge_lacks_is_no_candidate():
     row = torch.tensor([0.0, 0.5, 0.5, 0.0])
     mixing = dict.fromkeys(KINDS, row.repeat(5, 1))

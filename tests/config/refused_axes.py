@@ -231,6 +231,7 @@ REFUSED = {
         "[1, selection.candidates=20]",
     ),
     "tournament": (lambda: c.Evolution(tournament=0), "selection.tournament=0", "1 or more"),
+    "tuning": (lambda: c.Removal(tune_epochs=-1), "selection.tune_epochs=-1", "0 or more"),
     "no mixture": (
         lambda: c.SearchConfig(relaxation=c.HardGumbel(), selection=c.Removal()),
         "selection=removal with relaxation=hard_gumbel",

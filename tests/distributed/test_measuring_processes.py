@@ -138,6 +138,8 @@ def without_loss(record):
 
 def test_a_search_by_two_processes_prunes_and_measures_once(ltnas, tmp_path):
     words = (*TINY, *PRUNED, "selection=removal", "selection.images=16", "channels=4")
+    # The first process trains between decisions, when the second one has ended.
+    words += ("selection.tune_epochs=1",)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = ltnas("search", *words, "trainer.devices=2", "runs=two", env=environment)
     assert done.returncode == 0, done.stderr
