@@ -79,9 +79,7 @@ def _write_indices(file: str, long_tail: LongTail) -> None:
     """
     path = expanded("indices", file)
     try:
-        write_indices(
-            path, long_tail.train_indices, long_tail.validation_indices, long_tail.checksum
-        )
+        write_indices(path, long_tail.train_indices, long_tail.validation_indices)
     except OSError as error:
         raise UserError(
             f"indices={file} cannot be written ({error.strerror}): choose another path"

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ltnas.data.decode import decode
-from ltnas.data.decoded_file import DecodedImages, NotStored, read_decoded, write_decoded
+from ltnas.data.decoded_file import (
+    PARTIAL,
+    DecodedImages,
+    NotStored,
+    read_decoded,
+    write_decoded,
+)
 from ltnas.data.grey_range import measured_range
 from ltnas.data.images import LabelledImages
 from ltnas.data.listing import Listing
 from ltnas.data.rgb import DeepImage, GreyRange
 from ltnas.errors import UserError
+from ltnas.runs.locks import waiting_lock
 
 FORMAT = 3
 """Number of the rules by which images are decoded and stored; other numbers are not read."""
@@ -43,7 +52,9 @@ def listing_key(listing: Listing, **settings: object) -> str:
             raise UserError(
                 f"{file} cannot be read ({error.strerror}): replace or remove it"
             ) from error
-        digest.update(f"{file.absolute()} {status.st_size} {status.st_mtime_ns}\n".encode())
+        # Names of files are bytes, which need not be text.
+        digest.update(os.fsencode(file.absolute()))
+        digest.update(f" {status.st_size} {status.st_mtime_ns}\n".encode())
     for split, part in listing.splits.items():
         digest.update(split.encode() + np.asarray(part.labels, np.int64).tobytes())
     return digest.hexdigest()[:20]
@@ -69,14 +80,31 @@ def decoded_images(
     """
     key = listing_key(listing, size=size, broken=broken)
     path = cache / f"{name}-{key}.safetensors"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    # Of several processes that need the same images, such as the ranks of a run, one decodes them.
+    with waiting_lock(cache / f".{path.name}.lock") as held:
+        stored = _read(path)
+        if stored is not None:
+            return stored
+        if held:  # what processes have left that were killed
+            for partial in cache.glob(f"{path.name}.*{PARTIAL}"):
+                partial.unlink(missing_ok=True)
+        try:
+            return _decode(listing, path, size, broken, None)
+        except DeepImage:  # only such data sets are read twice
+            return _decode(listing, path, size, broken, measured_range(listing))
+
+
+def _read(path: Path) -> DecodedImages | None:
+    """Return the content of a file of the cache; None if there is none that can be read."""
     try:
         return read_decoded(path)
     except (OSError, ValueError):
-        pass
-    try:
-        return _decode(listing, path, size, broken, None)
-    except DeepImage:  # only such data sets are read twice
-        return _decode(listing, path, size, broken, measured_range(listing))
+        return None
 
 
 def _decode(
@@ -100,7 +128,7 @@ def _in_memory(
     for split, part in listing.splits.items():
         decoded = list(decode(part.read(), size, broken, grey_range))
         images = [piece.images for piece in decoded if len(piece.images)]
-        read = torch.cat([piece.read for piece in decoded])
+        read = torch.cat([torch.zeros(0, dtype=torch.bool), *(piece.read for piece in decoded)])
         skipped.extend(name for piece in decoded for name in piece.skipped)
         parts[split] = LabelledImages(
             torch.cat(images) if images else torch.zeros(0, 3, 0, 0, dtype=torch.uint8),

@@ -7,8 +7,8 @@ written image by image, and their images are mapped into memory when they are ne
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +24,8 @@ from ltnas.data.rgb import GreyRange
 from ltnas.data.stored_images import StoredImages
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
+PARTIAL = ".partial"
+"""Ending of files that are being written, or were when their process was killed."""
 LENGTH_BYTES = 8
 """Number of bytes at the beginning of a file that hold the length of its header."""
 
@@ -109,9 +111,9 @@ def write_decoded(
         UserError: see `decode`.
         NotStored: the file cannot be written.
     """
-    # Written under a temporary name of this process and renamed, so that no reader ever sees an
-    # incomplete file.
-    partial = path.parent / f"{path.name}.{os.getpid()}.partial"
+    # Written under a name of its own and renamed, so that no reader ever sees an incomplete file.
+    # Not the number of the process: containers that share a folder have equal ones.
+    partial = path.parent / f"{path.name}.{uuid.uuid4().hex}{PARTIAL}"
     try:
         with _as_not_stored(path):
             path.parent.mkdir(parents=True, exist_ok=True)

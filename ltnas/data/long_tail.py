@@ -163,6 +163,12 @@ def load_long_tail(data: Data, imbalance: Imbalance) -> LongTail:
             training image.
     """
     source = load_source(data)
+    if data.indices is not None and source.skipped:
+        raise UserError(
+            f"data.indices={data.indices} counts all training images, but "
+            f"{len(source.skipped):,} images cannot be read ({source.skipped[0]}, ...): replace "
+            "them, or leave data.indices out"
+        )
     classes = len(source.classes)
     labels, test_labels = (part.labels.numpy() for part in (source.train, source.test))
     subset = training_subset(data, imbalance, labels, source.classes)
@@ -289,6 +295,7 @@ def describe_data(source: str, long_tail: LongTail) -> dict[str, Any]:
         "image_size": long_tail.image_size,
         "classes": list(long_tail.classes),
         "class_counts": long_tail.counts,
+        "skipped_images": len(long_tail.skipped),
         "validation_images": long_tail.test_sets.validation,
         "test_images": len(long_tail.test.labels),
         "tested_images": len(long_tail.tested_images.labels),

@@ -17,5 +17,11 @@ def write_skipped(folder: RunFolder, *sets: LongTail | None) -> None:
         sets: data sets of the run.
     """
     names = [name for data in sets if data is not None for name in data.skipped]
-    if names and folder.writes:
-        (folder.path / FILE).write_text("\n".join(names) + "\n", encoding="utf-8")
+    if not folder.writes:
+        return
+    if not names:  # an earlier result in the folder may have had some
+        (folder.path / FILE).unlink(missing_ok=True)
+        return
+    text = "".join(f"{name}\n" for name in names)
+    # Names of files are bytes, which need not be text.
+    (folder.path / FILE).write_text(text, encoding="utf-8", errors="surrogateescape")

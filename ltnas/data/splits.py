@@ -28,6 +28,8 @@ def complete(
     """
     train, validation, test = (parts.get(name) for name in ("train", "validation", "test"))
     assert train is not None
+    if validation is not None and not len(validation):
+        validation, notes = None, (*notes, "its validation split has no image that can be read")
     if test is not None:
         if validation is not None:
             note = f"images of its validation split are not trained on: {len(validation):,}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -54,6 +55,27 @@ def lock(file: IO[bytes], wait: bool) -> bool:
             file=sys.stderr,
         )
     return True
+
+
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file while the context lasts, after other processes have released it.
+
+    Yields:
+        True if the lock is held; False if the file cannot be written or the system has no locks.
+    """
+    if not has_locks():
+        yield False
+        return
+    import fcntl
+
+    with ExitStack() as stack:
+        held = False
+        with suppress(OSError):
+            file = stack.enter_context(path.open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            held = True
+        yield held
 
 
 def is_locked(path: Path) -> bool:

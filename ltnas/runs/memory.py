@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 from pathlib import Path
 
@@ -59,13 +60,24 @@ def available_memory(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     available = float("inf")
+    with contextlib.suppress(OSError, ValueError):  # all memory, where free memory is not told
+        available = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with contextlib.suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 available = int(line.split()[1]) * 2**10
     with contextlib.suppress(OSError, ValueError):  # ValueError: the limit is `max`
-        limit, used = (
-            int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current")
-        )
-        available = min(available, limit - used)
+        available = min(available, _left_in_container())
     return available
+
+
+def _left_in_container() -> int:
+    """Return the memory in bytes that the limit of the container leaves.
+
+    Raises:
+        OSError, ValueError: the process is in no container, or in one without a limit.
+    """
+    limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+    # Pages of files that were read long ago count as used, and are given up when needed.
+    counts = (CGROUP / "memory.stat").read_text(encoding="utf-8").split()
+    return limit - used + int(counts[counts.index("inactive_file") + 1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -139,4 +140,6 @@ def build_runner(graphs: str, device: torch.device) -> StepRunner:
     """
     if graphs == "off" or device.type != "cuda" or ranks() > 1:
         return run_eagerly
-    return GraphRunner(torch.cuda.CUDAGraph, torch.cuda.graph)  # type: ignore[arg-type]
+    # Other threads may read images ahead and copy them to the device meanwhile.
+    record = partial(torch.cuda.graph, capture_error_mode="thread_local")
+    return GraphRunner(torch.cuda.CUDAGraph, record)

@@ -7,7 +7,7 @@ not change what they predict (Guo et al. 2017, section 4.2).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,8 +23,10 @@ from ltnas.training.evaluation import calibration_error
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of temperatures; a network that is never right or never wrong has none of its own."""
-HALVINGS = 40
-"""Number of times that the range is halved: the result is exact to eleven digits."""
+HALVINGS = 24
+"""Number of times that the range is halved: the result is exact to six digits."""
+PART = 2**22
+"""Largest number of logits that are computed with at a time."""
 
 
 def fit_temperature(logits: Tensor, labels: Tensor, shift: Tensor) -> float:
@@ -40,12 +42,14 @@ def fit_temperature(logits: Tensor, labels: Tensor, shift: Tensor) -> float:
             probabilities assume, [C]. Without it, a network of balanced predictions would be blamed
             for the frequencies of long-tailed images.
     """
-    logits, shift = logits.double(), shift.double()
-    own = logits.gather(1, labels[:, None]).squeeze(1).mean()
+    own = logits.gather(1, labels[:, None]).double().sum()
 
     def derivative(inverse: float) -> float:
-        shares = (logits * inverse + shift).softmax(1)
-        return float((shares * logits).sum(1).mean() - own)
+        sums = []
+        for part in in_parts(logits):
+            shares = (part * inverse + shift.double()).softmax(1)
+            sums.append((shares * part).sum())
+        return float(torch.stack(sums).sum() - own)
 
     low, high = -math.log(HIGHEST), -math.log(LOWEST)
     for _ in range(HALVINGS):
@@ -108,5 +112,11 @@ def logits_of(network: BranchedModel, batches: Iterable[Batch]) -> tuple[Tensor,
 
 def error_at(logits: Tensor, labels: Tensor, temperature: float) -> float:
     """Return the expected calibration error of softmax(logits / temperature), in [0, 1]."""
-    confidences = (logits / temperature).softmax(1).amax(1)
-    return calibration_error(confidences, logits.argmax(1) == labels)
+    confidences = [(part / temperature).softmax(1).amax(1) for part in in_parts(logits)]
+    return calibration_error(torch.cat(confidences), logits.argmax(1) == labels)
+
+
+def in_parts(logits: Tensor) -> Iterator[Tensor]:
+    """Yield the rows of logits [N, C] in parts, in float64: all of them may take gigabytes."""
+    for part in logits.split(max(1, PART // logits.shape[1])):
+        yield part.double()

@@ -1,7 +1,10 @@
 """Cache of decoded images: used if it matches the files, and harmless if it fails."""
 
+import dataclasses
 import io
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +65,17 @@ def holds(decoded, pixels):
     )
 
 
+def files_of(folder):
+    """The only file of a cache that is no lock."""
+    (path,) = (one for one in folder.iterdir() if not one.name.startswith("."))
+    return path
+
+
+def locks_of(folder):
+    (path,) = (one for one in folder.iterdir() if one.name.startswith("."))
+    return path
+
+
 def unreadable(pixels):
     """Listing with the key of these images, of which none can be decoded."""
     return make_listing({split: [None] * len(images) for split, images in pixels.items()})
@@ -107,7 +121,7 @@ def test_files_have_the_format_of_safetensors(tmp_path):
 
     pixels = make_pixels()
     load(tmp_path, make_listing(pixels))
-    (path,) = tmp_path.iterdir()
+    path = files_of(tmp_path)
     tensors = load_file(path)
     assert torch.equal(tensors["test.images"], torch.from_numpy(pixels["test"]).permute(0, 3, 1, 2))
     assert tensors["train.labels"].tolist() == [0, 1, 0, 1, 0]
@@ -170,9 +184,10 @@ def test_another_name_or_treatment_is_another_file(tmp_path):
     assert holds(load(tmp_path, unreadable(first)), first)
 
 
-def test_a_cache_folder_holds_finished_files_only(tmp_path):
+def test_a_cache_folder_holds_finished_files_and_locks_only(tmp_path):
     load(tmp_path, make_listing(make_pixels()))
-    (path,) = tmp_path.iterdir()
+    path, lock = files_of(tmp_path), locks_of(tmp_path)
+    assert lock.read_bytes() == b""
     assert path.name.startswith("name-")
     assert path.suffix == ".safetensors"
 
@@ -180,7 +195,7 @@ def test_a_cache_folder_holds_finished_files_only(tmp_path):
 @pytest.mark.parametrize("left", [0, 5, 100, -1])
 def test_a_truncated_file_is_made_anew(tmp_path, left):
     load(tmp_path, make_listing(make_pixels()))
-    (path,) = tmp_path.iterdir()
+    path = files_of(tmp_path)
     path.write_bytes(path.read_bytes()[:left])
     other = make_pixels(1)
     assert holds(load(tmp_path, make_listing(other)), other)
@@ -191,7 +206,7 @@ def test_a_truncated_file_is_made_anew(tmp_path, left):
 def test_a_file_of_another_kind_is_made_anew(tmp_path, content):
     pixels = make_pixels()
     load(tmp_path, make_listing(pixels))
-    (path,) = tmp_path.iterdir()
+    path = files_of(tmp_path)
     path.write_bytes(content)
     assert holds(load(tmp_path, make_listing(pixels)), pixels)
     assert holds(load(tmp_path, unreadable(pixels)), pixels)
@@ -202,7 +217,7 @@ def test_weights_in_the_place_of_images_are_replaced(tmp_path):
 
     pixels = make_pixels()
     load(tmp_path, make_listing(pixels))
-    (path,) = tmp_path.iterdir()
+    path = files_of(tmp_path)
     save_file({"weights": torch.ones(3)}, path, {"classes": "two"})
     assert holds(load(tmp_path, make_listing(pixels)), pixels)
 
@@ -234,7 +249,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_finished(tmp_path, monkeypa
     monkeypatch.setattr(Path, "open", open_full)
     pixels = make_pixels()
     assert holds(load(tmp_path, make_listing(pixels)), pixels)
-    assert list(tmp_path.iterdir()) == []
+    assert [one for one in tmp_path.iterdir() if one.suffix != ".lock"] == []
     assert "no space left on device" in capsys.readouterr().out
 
 
@@ -244,13 +259,57 @@ def test_a_disk_without_room_is_seen_before_images_are_decoded(tmp_path, monkeyp
     pixels = make_pixels()
     decoded_images(make_listing(pixels), tmp_path, "name", 16, "error")
     assert "0.0 GB are free" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    assert [one for one in tmp_path.iterdir() if one.suffix != ".lock"] == []
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path):
+    pixels = make_pixels()
+    load(tmp_path, make_listing(pixels))
+    path = files_of(tmp_path)
+    path.rename(path.with_name(f"{path.name}.0123.partial"))
+    other = tmp_path / "other-key.safetensors.0123.partial"
+    other.write_bytes(b"of another process")
+    load(tmp_path, make_listing(pixels))
+    assert {one.name for one in tmp_path.iterdir() if one.suffix != ".lock"} == {
+        path.name,
+        other.name,
+    }
+
+
+def test_one_of_two_processes_decodes_and_the_other_waits(tmp_path, count_decoded):
+    """A second thread stands for the second process: locks belong to open files."""
+    pixels, begun, go_on = make_pixels(), threading.Event(), threading.Event()
+    plain = make_listing(pixels)
+
+    def read_slowly():
+        begun.set()
+        assert go_on.wait(30)
+        yield from plain.splits["train"].read()
+
+    splits = {**plain.splits, "train": EncodedImages(plain.splits["train"].labels, read_slowly)}
+    slow = dataclasses.replace(plain, splits=splits)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(load, tmp_path, slow)
+        assert begun.wait(30)
+        second = pool.submit(load, tmp_path, unreadable(pixels))
+        assert not second.done()
+        go_on.set()
+        assert holds(first.result(), pixels)
+        assert holds(second.result(), pixels)
+    assert count_decoded() == 8
+
+
+def test_names_of_files_need_not_be_text(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    path.write_bytes(b"x")
+    keys = {listing_key(Listing((), {}, [one])) for one in (path, path)}
+    assert len(keys) == 1
 
 
 def test_a_source_that_cannot_be_decoded_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="an image is broken"):
         load(tmp_path, unreadable(make_pixels()))
-    assert list(tmp_path.iterdir()) == []
+    assert [one for one in tmp_path.iterdir() if one.suffix != ".lock"] == []
 
 
 def test_the_folder_is_the_one_given_or_the_users(tmp_path, monkeypatch):

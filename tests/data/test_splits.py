@@ -54,3 +54,10 @@ def test_without_any_other_split_training_images_are_held_out():
     assert sorted(numbers(source.train) + numbers(source.test)) == list(range(12))
     assert source.test.labels.tolist() == [0, 1] or source.test.labels.tolist() == [1, 0]
     assert source.notes == ()
+
+
+def test_a_validation_split_without_images_is_none():
+    parts = {"train": part(6), "validation": part(0), "test": part(2, 20)}
+    source = complete(parts, ("a", "b"), (), seed=0)
+    assert source.validation is None
+    assert "no image that can be read" in source.notes[0]

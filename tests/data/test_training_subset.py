@@ -1,9 +1,11 @@
 """Choice of the training images and of those for validation."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ltnas import config as c
 from ltnas.data.long_tail import describe_data, load_long_tail
@@ -72,9 +74,9 @@ def test_positions_are_read_from_files_of_each_kind(tmp_path, kind):
     path = tmp_path / f"indices.{kind.split()[0]}"
     match kind:
         case "json":
-            write_indices(path, np.array([5, 0, 9]), np.array([2]), "abc")
+            write_indices(path, np.array([5, 0, 9]), np.array([2]))
             assert json.loads(path.read_text()) == {
-                "checksum": "abc",
+                "checksum": checksum(np.array([5, 0, 9])),
                 "train": [5, 0, 9],
                 "validation": [2],
             }
@@ -84,19 +86,24 @@ def test_positions_are_read_from_files_of_each_kind(tmp_path, kind):
             np.save(path, np.array([5, 0, 9], np.int32))
         case "txt":
             path.write_text("5\n0\n9\n")
-    assert read_indices(str(path), 10).tolist() == [5, 0, 9]
+    train, validation = read_indices(str(path), 10)
+    assert train.tolist() == [5, 0, 9]
+    assert (validation is None) == (kind != "json")
+    assert validation is None or validation.tolist() == [2]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.json", "[1, 2", "cannot be read"),
-        ("a.json", '{"test": [1]}', "cannot be read ('train')"),
+        ("a.json", '{"test": [1]}', "has no list of numbers"),
+        ("a.json", '{"train": [1], "validation": [1]}', "names an image twice"),
+        ("a.json", '{"train": [1], "checksum": "f00d"}', "was changed"),
         ("a.json", "[0.5, 1.0]", "cannot be read"),
         ("a.txt", "one\ntwo", "cannot be read"),
         ("a.npy", "text", "cannot be read"),
-        ("a.json", "[]", "cannot be read"),
-        ("a.json", "[[1, 2], [3, 4]]", "has no list of numbers"),
+        ("a.json", "[]", "has no list of numbers"),
+        ("a.json", "[[1, 2], [3, 4]]", "cannot be read (its numbers are not in one list)"),
         ("a.txt", "3\n10", "has the number 10, but the training images have the numbers 0 to 9"),
         ("a.txt", "3\n-1", "has the number -1, but"),
         ("a.txt", "3\n3", "names an image twice"),
@@ -139,3 +146,33 @@ def test_a_file_without_images_of_a_class(tmp_path):
     path.write_text("0\n60\n120")
     with pytest.raises(UserError, match=r"data.indices=.* leaves class d without .* another file"):
         training_subset(c.Data("digits", indices=str(path)), EXP, LABELS, CLASSES)
+
+
+def test_a_file_brings_the_images_for_validation(tmp_path):
+    theirs = training_subset(c.Data("digits", validation=0.2), EXP, LABELS, CLASSES)
+    path = tmp_path / "indices.json"
+    write_indices(path, theirs.train, theirs.validation)
+    ours = training_subset(c.Data("digits", indices=str(path)), EXP, LABELS, CLASSES)
+    assert ours.train.tolist() == theirs.train.tolist()
+    assert ours.validation.tolist() == theirs.validation.tolist()
+    without = training_subset(
+        c.Data("digits", indices=str(path), validation=0), EXP, LABELS, CLASSES
+    )
+    assert without.train.tolist() == theirs.train.tolist()
+    assert without.validation.tolist() == []
+
+
+def test_positions_are_refused_where_images_are_missing(tmp_path):
+    """They would be those of other images."""
+    for number in range(12):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+    path.write_bytes(b"broken")
+    (tmp_path / "indices.txt").write_text("0\n1\n2\n3\n4\n5")
+    settings = {"broken": "skip", "cache": str(tmp_path / "cache")}
+    data = c.Data("folder", str(tmp_path / "photos"), **settings)
+    assert describe_data("folder", load_long_tail(data, c.Imbalance()))["skipped_images"] == 1
+    data = dataclasses.replace(data, indices=str(tmp_path / "indices.txt"))
+    with pytest.raises(UserError, match=r"data.indices=.* 1 images cannot be read \(.*11.png"):
+        load_long_tail(data, c.Imbalance())
