@@ -3,6 +3,7 @@
 import gc
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import forked
@@ -10,6 +11,8 @@ import pytest
 import quick_hydra  # noqa: F401 - it replaces a function
 import torch
 from matplotlib.figure import Figure
+
+from ltnas.runs.user_paths import cache_folder
 
 # Read by Triton when it is imported: its kernels run in an interpreter where there is no GPU.
 if not torch.cuda.is_available():
@@ -25,6 +28,17 @@ TINY = (
     *("cells=3", "channels=4", "batch_size=32", "limit_batches=2", "epochs=2"),
 )
 """The smallest run that has everything: two reductions, both kinds of cell, two epochs."""
+
+
+def pytest_configure(config):
+    """Keep decoded images of tests out of the user's cache; compiled kernels are shared with it."""
+    kernels = cache_folder(None) / "kernels"
+    kernels.mkdir(parents=True, exist_ok=True)
+    own = tempfile.TemporaryDirectory(prefix="ltnas-tests-")
+    config.add_cleanup(own.cleanup)
+    os.environ["XDG_CACHE_HOME"] = own.name
+    cache_folder(None).mkdir()
+    (cache_folder(None) / "kernels").symlink_to(kernels.resolve())
 
 
 def pytest_collection_finish():
