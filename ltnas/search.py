@@ -62,6 +62,7 @@ from ltnas.training.search_parts import build_data
 from ltnas.training.second_learners import second_objective
 from ltnas.training.staged_search import StagedSearch
 from ltnas.training.trainer import build_trainer, choose_accelerator, fit
+from ltnas.training.tuning import tuning_epochs
 from ltnas.training.zero_shot import pruned_space
 
 
@@ -192,7 +193,10 @@ def _train_supernet(staged: StagedSearch, folder: RunFolder, console: Console) -
         if config.stop_on_collapse and watch.collapse is not None:
             genotype, notes = _healthy(watch.collapse, architectures.genotypes)
         elif isinstance(config.selection, Evaluated):
-            console.print(f"measuring architectures on {config.selection.images:,} images")
+            tuned = tuning_epochs(config)
+            between = f", and training for {tuned} epochs between decisions" if tuned else ""
+            images = f"{config.selection.images:,} images"
+            console.print(f"measuring architectures on {images}{between}")
             genotype, records = selection_by_measuring(config, module, accelerator, long_tail)
             folder.write_json("selection.json", records)
             notes = []

@@ -47,10 +47,12 @@ class Killed(Exception):
 
 
 def test_a_run_that_is_killed_between_decisions_finds_the_same_after_it_resumes(
-    tmp_path, no_pictures, monkeypatch
+    tmp_path, no_pictures, monkeypatch, capsys
 ):
     words = ("space.nodes=1", "limit_batches=1")
     wanted = search(configured("darts_pt", tmp_path / "never", *words))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "on 16 images, and training for 2 epochs between decisions" in printed
     train, epochs = Tuning._train_epoch, []
 
     def die(self):

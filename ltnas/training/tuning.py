@@ -102,12 +102,13 @@ def tuning_weights(config: c.WeightOptimiser) -> c.WeightOptimiser:
 
 
 def tuning_epochs(config: c.SearchConfig) -> int:
-    """Return the number of epochs between all decisions of a selection by removal.
+    """Return the number of epochs between all decisions of a selection; 0 if it is no removal.
 
     For each kind of cell there is a decision on each edge and on each node, and there is no epoch
     after the last ones.
     """
-    assert isinstance(config.selection, c.Removal)
+    if not isinstance(config.selection, c.Removal):
+        return 0
     nodes = config.space.nodes
     return config.selection.tune_epochs * (len(edges(nodes)) + nodes - 1)
 
