@@ -22,13 +22,13 @@ USING = {
 
 
 @pytest.fixture(scope="module")
-def helps(tmp_path_factory):
+def helps(tmp_path_factory, python):
     """The help text of the commands."""
     folder = tmp_path_factory.mktemp("help")
     texts = {}
     for command in ("search", "retrain", "pipeline", "rank", "data", *USING):
         done = subprocess.run(
-            [sys.executable, "-m", f"ltnas.{command}", "--help"],
+            [python, "-m", f"ltnas.{command}", "--help"],
             cwd=folder,
             capture_output=True,
             text=True,
