@@ -93,15 +93,23 @@ def noise(count: int, device: str) -> tuple[Tensor, Tensor]:
     return images, torch.randint(10, (count,), device=device)
 
 
-def our_step(model: Network, words: dict[str, str]) -> Callable[[Batches], Notes]:
-    """Return a training step as `RetrainModule` takes it."""
+def our_step(
+    model: Network, words: dict[str, str], auxiliary: float = AUXILIARY
+) -> Callable[[Batches], Notes]:
+    """Return a training step as `RetrainModule` takes it.
+
+    Args:
+        model: network, with an auxiliary classifier if its loss has a weight.
+        words: settings of the benchmark, of which it uses device and precision.
+        auxiliary: weight of the auxiliary classifier's loss.
+    """
     model.to(memory_format=torch.channels_last)
     config, device = c.WeightOptimiser(), words["device"]
     optimiser = weight_optimiser(model.parameters(), config, capturable=device == "cuda")
     context = autocast("gpu" if device == "cuda" else "cpu", words["precision"])
     groups = [list(model.parameters())]
     objective = build_objective(
-        c.CrossEntropy(), model.feature_size, torch.ones(10), c.LinearClassifier(), AUXILIARY
+        c.CrossEntropy(), model.feature_size, torch.ones(10), c.LinearClassifier(), auxiliary
     ).to(device)
 
     def step(batches: Batches) -> Notes:

@@ -72,7 +72,7 @@ def sizes(words: dict[str, str]) -> list[str]:
 def configured(scheme: str, given: list[str]) -> SearchConfig:
     """Return the configuration that a command line gives."""
     register_configs()
-    words = [f"scheme={scheme}", *given, "data=digits", "data.image_size=32"]
+    words = [f"scheme={scheme}", "data=digits", "data.image_size=32", *given]
     with initialize_config_dir(CONF, version_base="1.3"):
         config = OmegaConf.to_object(compose("search", words))
     assert isinstance(config, SearchConfig)
@@ -84,7 +84,7 @@ def step_of(scheme: str, given: list[str]) -> Callable[[], object]:
 
     Args:
         scheme: name of the scheme.
-        given: words of a command line that set sizes.
+        given: words of a command line that set sizes; images have 32 pixels if none does.
     """
     config = configured(scheme, given)
     long_tail = load_long_tail(config.data, config.imbalance)

@@ -27,7 +27,7 @@ from ltnas.ranking.tables import rank_csv, table_of_one, tables_of_many
 from ltnas.reports.runs import Run
 from ltnas.runs.folder import open_folder
 from ltnas.runs.provenance import provenance
-from ltnas.space.layout import check_image_size
+from ltnas.space.layout import check_image_size, chosen_stem
 from ltnas.training.trainer import choose_accelerator
 
 
@@ -52,8 +52,9 @@ def rank(config: RankConfig) -> Path:
     runs = trained_runs(config.runs)
     candidates = find_candidates(config, runs)
     long_tail = load_long_tail(config.data, config.imbalance)
+    stem = chosen_stem(config.stem, long_tail.image_size)
     for macro in sorted({candidate.genotype.macro for candidate in candidates}):
-        check_image_size(long_tail.image_size, config.cells, False, config.stem, macro)
+        check_image_size(long_tail.image_size, config.cells, False, stem, macro)
     batch = draw_batch(long_tail, config.batch_size, config.seed, config.batch)
     _print_batch(console, config, batch, long_tail)
 
@@ -67,7 +68,7 @@ def rank(config: RankConfig) -> Path:
 
     # The files.
     folder.write_text("rank.csv", rank_csv(scored))
-    folder.write_json("rank.json", _description(config, batch, long_tail, taus))
+    folder.write_json("rank.json", _description(config, batch, long_tail, stem, taus))
     plot_ranking(folder, config.names)
     if any(tau is not None for tau in taus.values()):
         plot_agreement(folder, taus)
@@ -138,7 +139,11 @@ def notes(scored: list[Scored], runs: list[Run]) -> list[str]:
 
 
 def _description(
-    config: RankConfig, batch: ProxyBatch, long_tail: LongTail, taus: dict[str, float | None]
+    config: RankConfig,
+    batch: ProxyBatch,
+    long_tail: LongTail,
+    stem: str,
+    taus: dict[str, float | None],
 ) -> dict[str, object]:
     """Return the content of rank.json: images, networks, agreement and provenance."""
     return {
@@ -150,7 +155,7 @@ def _description(
             "imbalance": config.imbalance.name,
             "subset_checksum": long_tail.checksum,
         },
-        "network": {"channels": config.channels, "cells": config.cells, "stem": config.stem},
+        "network": {"channels": config.channels, "cells": config.cells, "stem": stem},
         "seed": config.seed,
         "repeats": config.repeats,
         "kendall_tau": taus,

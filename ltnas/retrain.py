@@ -53,7 +53,7 @@ from ltnas.runs.folder import RunFolder
 from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
 from ltnas.space.genotype import Genotype, load_genotype
-from ltnas.space.layout import check_image_size
+from ltnas.space.layout import check_image_size, chosen_stem
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
@@ -145,7 +145,8 @@ def check_sizes(config: RetrainConfig, macro: str, image_size: int) -> None:
         macro: name of the genotype's macro-network.
         image_size: side of the images, pixels.
     """
-    check_image_size(image_size, config.cells, config.auxiliary > 0, config.stem, macro)
+    stem = chosen_stem(config.stem, image_size)
+    check_image_size(image_size, config.cells, config.auxiliary > 0, stem, macro)
 
 
 def _load(config: RetrainConfig) -> tuple[Genotype | None, str]:
@@ -168,7 +169,7 @@ def build_network(
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
-    description = describe_network(config, genotype)
+    description = describe_network(config, genotype, long_tail.image_size)
     network = described_network(description, len(long_tail.classes), config.genotype)
     network.to(memory_format=torch.channels_last)
     if config.compile:
@@ -339,7 +340,7 @@ def _write_network(
     if long_tail.grey_range is not None:
         preprocessing["grey_range"] = list(long_tail.grey_range)
     description = {
-        **describe_network(config, genotype),
+        **describe_network(config, genotype, long_tail.image_size),
         "preprocessing": preprocessing,
         **use,
     }

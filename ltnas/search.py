@@ -54,7 +54,7 @@ from ltnas.runs.resume import open_run
 from ltnas.runs.settings import write_settings
 from ltnas.space.edge_masks import Mask, Masks, edge_masks
 from ltnas.space.genotype import Genotype, parse_genotype
-from ltnas.space.layout import check_image_size, edges
+from ltnas.space.layout import check_image_size, chosen_stem, edges
 from ltnas.training.evaluated_selection import selection_by_measuring
 from ltnas.training.proxy_selection import best_by_proxy
 from ltnas.training.search_module import SearchModule
@@ -79,8 +79,10 @@ def search(config: SearchConfig) -> Path:
     accelerator = choose_accelerator(config.trainer, config.precision, config.compile)
     long_tail = load_long_tail(config.data, config.imbalance).limited_to(config.limit_test_batches)
     second = second_long_tail(config)
-    _check_images(config, long_tail, config.objective, config.architecture_objective)
-    _check_images(config, second or long_tail, second_objective(config))
+    # Interleaved learners share one architecture, and so the stem that fits the first images.
+    stem = chosen_stem(config.stem, long_tail.image_size)
+    _check_images(config, stem, long_tail, config.objective, config.architecture_objective)
+    _check_images(config, stem, second or long_tail, second_objective(config))
     print_long_tail(console, f"{config.data.title} {config.imbalance.name}", long_tail)
     if second is not None:
         assert config.second_data is not None
@@ -139,13 +141,22 @@ def _select_without_training(
         publish(config, logger, folder)
 
 
-def _check_images(config: SearchConfig, long_tail: LongTail, *objectives: Objective) -> None:
-    """Raise a `UserError` for images that are too small for the supernet or for an objective."""
+def _check_images(
+    config: SearchConfig, stem: str, long_tail: LongTail, *objectives: Objective
+) -> None:
+    """Raise a `UserError` for images that are too small for the supernet or for an objective.
+
+    Args:
+        config: configuration of the search.
+        stem: stem of all supernets of the search.
+        long_tail: images.
+        objectives: objectives that see the images.
+    """
     check_image_size(
         long_tail.image_size,
         config.cells,
         auxiliary=False,
-        stem="cifar",
+        stem=stem,
         macro=choices(config)["macro"],
     )
     for objective in objectives:
@@ -234,6 +245,7 @@ def _healthy(collapse: Collapsed, before: list[dict[str, Any]]) -> tuple[Genotyp
 def _cost(module: SearchModule, history: History) -> dict[str, Any]:
     """Return what the search took and reached, in plain types."""
     return {
+        "stem": module.network.supernet.stem_name,
         "supernet_parameters": sum(
             weight.numel() for weight in module.network.weight_parameters().values()
         ),

@@ -94,9 +94,7 @@ def search_module(
     prepare(learner)
     regularise = build_regulariser(
         regulariser or c.NoRegulariser(),
-        supernet_costs(
-            operations, nodes, plans=network.supernet.plans, image_size=8, partial_channels=1
-        ),
+        supernet_costs(operations, nodes, plans=network.supernet.plans, side=8, partial_channels=1),
     )
     others = levels(SearchLosses(learner, regularise)) if levels else None
     if others:

@@ -25,6 +25,7 @@ BENCHMARKS = {
     "report": "runs=12",
     "startup": "repeats=1",
     "large_data": "images=600 side=80 classes=4 steps=2 batch=8 repeats=1",
+    "stem_step": "side=64 batch=2 channels=4 cells=1 repeats=1",
     "overhead": "channels=4 cells=3 steps=2 epochs=2 starts=1",
 }
 """Sizes that tests can afford; the last word for a key counts."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ltnas.config.requirements import require
 
+STEMS = ("auto", "cifar", "imagenet")
+"""Names of first layers; see `ltnas.space.layout.chosen_stem` for `auto`."""
+
 
 @dataclass
 class NetworkChoice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ltnas.config.data import Data, Imbalance
+from ltnas.config.network import STEMS
 from ltnas.config.proxy import BATCHES, PROXY_NAMES
 from ltnas.config.requirements import paths_to_text, require, require_choice, require_seed
 from ltnas.config.run import Trainer
@@ -38,8 +39,9 @@ class RankConfig:
     """Number of cells of the network."""
     enhancement_cells: int = 2
     """Number of enhancement cells of broad networks, whose convolution cells `cells` counts."""
-    stem: str = "cifar"
-    """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold."""
+    stem: str = "auto"
+    """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold; `auto` is
+    `imagenet` for images of 96 pixels or more, else `cifar`."""
     repeats: int = 1
     """Number of times that weights are drawn; scores are the means."""
     seed: int = 0
@@ -59,7 +61,7 @@ class RankConfig:
             require_choice("proxies", name, ("all", *PROXY_NAMES))
         require(self.proxies != [], "proxies=[] is empty: take proxies=all, or some of them")
         require_choice("batch", self.batch, BATCHES)
-        require_choice("stem", self.stem, ("cifar", "imagenet"))
+        require_choice("stem", self.stem, STEMS)
         require_seed("seed", self.seed)
         require(self.random >= 0, f"random={self.random} must be 0 or more genotypes")
         for key in ("repeats", "cells", "enhancement_cells"):

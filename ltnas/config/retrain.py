@@ -10,7 +10,7 @@ from ltnas.config.branches import BRANCHES, Branches, OneBranch, TwoBranches
 from ltnas.config.classifier import CLASSIFIERS, Classifier, LinearClassifier, SimplexClassifier
 from ltnas.config.combinations import require_cosines, require_one_stream, require_two_views
 from ltnas.config.mix import MIXES, Mix, NoMix
-from ltnas.config.network import NETWORKS, NetworkChoice, SearchedNetwork
+from ltnas.config.network import NETWORKS, STEMS, NetworkChoice, SearchedNetwork
 from ltnas.config.objective import (
     OBJECTIVES,
     BarlowTwins,
@@ -80,8 +80,9 @@ class RetrainConfig(Run):
     weights: WeightOptimiser = field(
         default_factory=lambda: WeightOptimiser(final_learning_rate=0.0)
     )
-    stem: str = "cifar"
-    """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold."""
+    stem: str = "auto"
+    """First layers: `cifar` keeps the resolution, `imagenet` reduces it eightfold; `auto` is
+    `imagenet` for images of 96 pixels or more, else `cifar`."""
     drop_path: float = 0.2
     """Probability in the last epoch of dropping a path; it grows linearly from 0."""
     auxiliary: float = 0.4
@@ -116,7 +117,7 @@ class RetrainConfig(Run):
             self.enhancement_cells >= 1,
             f"enhancement_cells={self.enhancement_cells} must be 1 or more",
         )
-        require_choice("stem", self.stem, ("cifar", "imagenet"))
+        require_choice("stem", self.stem, STEMS)
         require_choice("pretrain", self.pretrain, ("none", "barlow_twins"))
         require(
             (self.pretrain == "none") == (self.pretrain_epochs == 0),

@@ -19,7 +19,7 @@ from ltnas.config.gradient import GRADIENTS, Gradient
 from ltnas.config.learners import SECOND, require_fitting_learners, require_two_data_sets
 from ltnas.config.levels import LEVELS, Levels
 from ltnas.config.macro import MACROS, BroadCells, Macro
-from ltnas.config.network import SECOND_NETWORKS, NetworkChoice
+from ltnas.config.network import SECOND_NETWORKS, STEMS, NetworkChoice
 from ltnas.config.objective import (
     ARCHITECTURE_OBJECTIVES,
     OBJECTIVES,
@@ -34,7 +34,7 @@ from ltnas.config.perturbation import PERTURBATIONS, NoPerturbation, Perturbatio
 from ltnas.config.progression import PROGRESSIONS, Deepen, Progression, Staged, Widen
 from ltnas.config.regulariser import REGULARISERS, Regulariser
 from ltnas.config.relaxation import RELAXATIONS, Dirichlet, Relaxation
-from ltnas.config.requirements import require
+from ltnas.config.requirements import require, require_choice
 from ltnas.config.run import Run
 from ltnas.config.sampler import ARCHITECTURE_SAMPLERS, SAMPLERS, SECOND_SAMPLERS, Sampler
 from ltnas.config.schedule import SCHEDULES, Schedule
@@ -90,6 +90,9 @@ class SearchConfig(Run):
     """Name of the scheme, for tables and folder names."""
     space: Space = field(default_factory=Space)
     macro: Macro = axis(MACROS, "cells")
+    stem: str = "auto"
+    """First layers of supernets: `cifar` keeps the resolution, `imagenet` reduces it eightfold;
+    `auto` is `imagenet` for images of 96 pixels or more, else `cifar`."""
     relaxation: Relaxation = axis(RELAXATIONS, "softmax")
     edges: Edges = axis(EDGES, "plain")
     auxiliary_skip: AuxiliarySkip = axis(AUXILIARY_SKIPS, "none")
@@ -134,6 +137,7 @@ class SearchConfig(Run):
         # Combinations that would run but give no meaningful genotype are refused here, before data
         # is loaded.
         names = choices(self)
+        require_choice("stem", self.stem, STEMS)
         require(
             not (self.regulariser.needs_gates and self.relaxation.sums_to_one),
             f"regulariser={names['regulariser']} with relaxation={names['relaxation']}: weights "

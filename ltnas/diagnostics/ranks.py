@@ -46,7 +46,8 @@ def ranks_of_cells(supernet: Supernet, image_size: int | None = None) -> dict[st
             ranks of the matrices.
     """
     found: dict[str, list[Tensor]] = {kind: [] for kind in supernet.kinds}
-    places = zip(supernet.plans, _sides(supernet.plans, image_size), strict=True)
+    first = None if image_size is None else supernet.first_side(image_size)
+    places = zip(supernet.plans, _sides(supernet.plans, first), strict=True)
     cells = [(*place, cell) for place, cell in zip(places, supernet.cells, strict=True)]
     if supernet.rebalancing_cell is not None:  # in the place of the last cell
         cells.append((*cells[-1][:2], supernet.rebalancing_cell))
@@ -79,9 +80,9 @@ def _cell_ranks(cell: SupernetCell, operations: int, nodes: int) -> Tensor:
     return ranks
 
 
-def _sides(plans: Sequence[CellPlan], image_size: int | None) -> list[int | None]:
-    """Return the side of the inputs of each cell, pixels; None for each if that of images is."""
-    sides, side = [], image_size
+def _sides(plans: Sequence[CellPlan], first: int | None) -> list[int | None]:
+    """Return the side of the inputs of each cell, pixels; None for each if the first is."""
+    sides, side = [], first
     for plan in plans:
         sides.append(side)
         if side is not None and plan.reduction:

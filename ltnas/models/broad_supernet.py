@@ -12,7 +12,8 @@ from ltnas.models.branches import Trunk
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.embeddings import embedding, embeddings
 from ltnas.models.sources import EdgeWeights
-from ltnas.models.supernet import Supernet, SupernetCell, supernet_stem
+from ltnas.models.stems import build_stem
+from ltnas.models.supernet import Supernet, SupernetCell
 from ltnas.space.broad_layout import broad_plan
 from ltnas.space.edge_masks import Masks
 
@@ -31,6 +32,7 @@ class BroadSupernet(Supernet):
         masks: see `Supernet`.
         checkpointed: see `Supernet`.
         branch_depth: see `Supernet`.
+        stem: see `Supernet`.
     """
 
     macro = "broad"
@@ -45,6 +47,7 @@ class BroadSupernet(Supernet):
         masks: Masks | None = None,
         checkpointed: bool = False,
         branch_depth: int | None = None,
+        stem: str = "cifar",
     ) -> None:
         super().__init__(
             BroadCells.kinds,
@@ -52,18 +55,21 @@ class BroadSupernet(Supernet):
             masks=masks,
             checkpointed=checkpointed,
             branch_depth=branch_depth,
+            stem=stem,
         )
+        made = build_stem(stem, channels)
         plan = broad_plan(
             channels,
             cells,
             enhancement_cells,
             widths=dict.fromkeys(BroadCells.kinds, self.nodes),
-            stem=3 * channels,
+            stem=made.channels,
+            stem_reduces=made.reduces,
         )
         self.plans = [*plan.convolution, *plan.enhancement]
         self.channels, self.convolution_cells = channels, cells
         self.enhancement_cells = enhancement_cells
-        self.stem = supernet_stem(channels)
+        self.stem, self.stem1 = made.first, made.second
         self.cells = nn.ModuleList(self.make_cell(cell) for cell in self.plans)
         self.scales, self.bridges = embeddings(plan.scales), embeddings(plan.bridges)
         self.enhanced = embeddings(plan.enhanced)
@@ -82,6 +88,7 @@ class BroadSupernet(Supernet):
             masks=masks,
             checkpointed=self.checkpointed,
             branch_depth=self.branch_depth,
+            stem=self.stem_name,
         )
 
     def trunk(self, images: Tensor, mixing: Mapping[str, EdgeWeights]) -> Trunk:
@@ -120,7 +127,8 @@ class BroadSupernet(Supernet):
         """
         reduced: list[Tensor] = []
         bridged: list[Tensor] = []
-        before = previous = self.stem(images)
+        before = self.stem(images)
+        previous = self.stem1(before)
         for plan, cell in zip(self.plans[: self.convolution_cells], cells, strict=False):
             if plan.reduction:
                 reduced.append(previous)

@@ -18,6 +18,7 @@ from ltnas.models.classifiers import (
 from ltnas.models.network import Network
 from ltnas.models.resnet import ResNet
 from ltnas.space.genotype import Genotype, parse_genotype
+from ltnas.space.layout import chosen_stem
 
 LINEAR: dict[str, str | float] = {"kind": "linear"}
 """Classifier of a network whose description names none."""
@@ -34,12 +35,15 @@ def branch_depth(branches: c.Branches) -> int | None:
             raise TypeError(f"{branches} is not a value on the branches axis")
 
 
-def describe_network(config: c.RetrainConfig, genotype: Genotype | None) -> dict[str, Any]:
+def describe_network(
+    config: c.RetrainConfig, genotype: Genotype | None, image_size: int
+) -> dict[str, Any]:
     """Return all that is needed to build a network, in plain types.
 
     Args:
         config: configuration of the training.
         genotype: genotype of a searched network; None for a residual network.
+        image_size: side of the images, pixels, which `stem=auto` depends on.
     """
     common = {
         "classifier": describe_classifier(config.classifier),
@@ -56,7 +60,7 @@ def describe_network(config: c.RetrainConfig, genotype: Genotype | None) -> dict
                 "cells": config.cells,
                 **_cells_of(config, genotype.macro),
                 "auxiliary": config.auxiliary > 0,
-                "stem": config.stem,
+                "stem": chosen_stem(config.stem, image_size),
                 **common,
             }
         case _:

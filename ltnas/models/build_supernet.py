@@ -19,6 +19,7 @@ def build_supernet(
     masks: Masks | None,
     checkpointed: bool,
     branch_depth: int | None,
+    stem: str = "cifar",
 ) -> Supernet:
     """Build a supernet with weights drawn from torch's generator.
 
@@ -30,9 +31,11 @@ def build_supernet(
         masks: see `Supernet`.
         checkpointed: see `Supernet`.
         branch_depth: see `Supernet`.
+        stem: see `Supernet`.
 
     Raises:
         TypeError: the value is not on the axis.
+        ValueError: the stem is unknown.
     """
     match macro:
         case c.StackedCells():
@@ -43,6 +46,7 @@ def build_supernet(
                 masks=masks,
                 checkpointed=checkpointed,
                 branch_depth=branch_depth,
+                stem=stem,
             )
         case c.BroadCells():
             return BroadSupernet(
@@ -53,6 +57,7 @@ def build_supernet(
                 masks=masks,
                 checkpointed=checkpointed,
                 branch_depth=branch_depth,
+                stem=stem,
             )
         case _:
             raise TypeError(f"{macro} is not a value on the macro axis")

@@ -257,6 +257,7 @@ def build_search_network(
     classifier: MakeClassifier = nn.Linear,
     branch_depth: int | None = None,
     macro: Macro | None = None,
+    stem: str = "cifar",
 ) -> SearchNetwork:
     """Build a search network with weights drawn from torch's generator.
 
@@ -275,6 +276,7 @@ def build_search_network(
         classifier: makes a classifier from the size of features and the number of classes.
         branch_depth: see `Supernet`.
         macro: value on the macro axis; None: stacked cells.
+        stem: see `Supernet`.
     """
     supernet = build_supernet(
         macro or StackedCells(),
@@ -284,6 +286,7 @@ def build_search_network(
         masks=masks,
         checkpointed=checkpointed,
         branch_depth=branch_depth,
+        stem=stem,
     )
     features = supernet.state_channels * (1 if branch_depth is None else 2)
     # The order of drawing is part of what a seed means: supernet, classifier, architecture, edges.

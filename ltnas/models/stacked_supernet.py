@@ -10,7 +10,8 @@ from ltnas.config import StackedCells
 from ltnas.models.branches import Trunk
 from ltnas.models.cell_design import CellDesign
 from ltnas.models.sources import EdgeWeights
-from ltnas.models.supernet import Supernet, SupernetCell, supernet_stem, weights_of_cells
+from ltnas.models.stems import build_stem
+from ltnas.models.supernet import Supernet, SupernetCell, weights_of_cells
 from ltnas.space.edge_masks import Masks
 from ltnas.space.layout import cell_plans
 
@@ -25,6 +26,7 @@ class StackedSupernet(Supernet):
         masks: see `Supernet`.
         checkpointed: see `Supernet`.
         branch_depth: see `Supernet`.
+        stem: see `Supernet`.
     """
 
     macro = "cells"
@@ -37,6 +39,7 @@ class StackedSupernet(Supernet):
         masks: Masks | None = None,
         checkpointed: bool = False,
         branch_depth: int | None = None,
+        stem: str = "cifar",
     ) -> None:
         super().__init__(
             StackedCells.kinds,
@@ -44,15 +47,18 @@ class StackedSupernet(Supernet):
             masks=masks,
             checkpointed=checkpointed,
             branch_depth=branch_depth,
+            stem=stem,
         )
         self.channels = channels
-        self.stem = supernet_stem(channels)
+        made = build_stem(stem, channels)
+        self.stem, self.stem1 = made.first, made.second
         self.plans = cell_plans(
             channels=channels,
             cells=cells,
             widths=dict.fromkeys(StackedCells.kinds, self.nodes),
-            stem=3 * channels,
-            stem_before=3 * channels,
+            stem=made.channels,
+            stem_before=made.channels,
+            stem_reduces=made.reduces,
         )
         self.cells = nn.ModuleList(self.make_cell(plan) for plan in self.plans)
         # After the cells: the order of construction is the order of random draws.
@@ -68,6 +74,7 @@ class StackedSupernet(Supernet):
             masks=masks,
             checkpointed=self.checkpointed,
             branch_depth=self.branch_depth,
+            stem=self.stem_name,
         )
 
     def trunk(self, images: Tensor, mixing: Mapping[str, EdgeWeights]) -> Trunk:
@@ -82,7 +89,8 @@ class StackedSupernet(Supernet):
             cells see.
         """
         *weights, last = weights_of_cells(self.kinds, mixing)
-        before = previous = self.stem(images)  # [B, 3 * channels, H, W]
+        before = self.stem(images)
+        previous = self.stem1(before)
         reduced: list[Tensor] = []
         for plan, cell, own in zip(self.plans, self.cells, weights, strict=False):
             assert isinstance(cell, SupernetCell)

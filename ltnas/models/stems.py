@@ -1,4 +1,4 @@
-"""Stems of discrete networks: what comes before the first cell."""
+"""Stems of supernets and discrete networks: what comes before the first cell."""
 
 from __future__ import annotations
 

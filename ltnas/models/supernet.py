@@ -25,7 +25,7 @@ from ltnas.models.operations import preprocess_before, preprocess_previous
 from ltnas.models.sources import EdgeWeights, MixingWeights
 from ltnas.models.statistics import unmoved_statistics
 from ltnas.space.edge_masks import Mask, Masks, full_mask
-from ltnas.space.layout import CellPlan, StateShape, last_state_shapes
+from ltnas.space.layout import STEM_HALVINGS, CellPlan, StateShape, last_state_shapes
 
 
 class SupernetCell(nn.Module):
@@ -81,6 +81,7 @@ class Supernet(nn.Module):
             activations: less memory for more time.
         branch_depth: 0 or 1 for two branches (see `BranchedModel`), which share one architecture;
             None: one branch.
+        stem: `cifar` or `imagenet`.
     """
 
     macro: ClassVar[str]
@@ -102,11 +103,13 @@ class Supernet(nn.Module):
         masks: Masks | None = None,
         checkpointed: bool = False,
         branch_depth: int | None = None,
+        stem: str = "cifar",
     ) -> None:
         super().__init__()
         self.design = design
         self.operation_names, self.nodes = design.operations, design.nodes
         self.branch_depth, self.checkpointed = branch_depth, checkpointed
+        self.stem_name = stem
         self.masks = masks or dict.fromkeys(kinds, full_mask(self.nodes, len(design.operations)))
         """Candidate operations that each edge has, by kind of cell."""
 
@@ -114,6 +117,10 @@ class Supernet(nn.Module):
     def kinds(self) -> list[str]:
         """Kind of each cell."""
         return [plan.kind for plan in self.plans]
+
+    def first_side(self, image_size: int) -> int:
+        """Return the side of the states behind the stem, pixels, for images of a size."""
+        return image_size >> STEM_HALVINGS[self.stem_name]
 
     def make_cell(self, plan: CellPlan) -> SupernetCell:
         """Build a cell with weights drawn from torch's generator."""
@@ -142,8 +149,8 @@ class Supernet(nn.Module):
                 kind, [cells, edges, columns].
 
         Returns:
-            What `tail` needs; the last of it is a list of the last state at each resolution but
-            the coarsest, the finest first.
+            What `tail` needs; the last of it is a list of the last state at each resolution of
+            the cells but the coarsest, the finest first.
         """
         raise NotImplementedError
 
@@ -154,10 +161,13 @@ class Supernet(nn.Module):
     @property
     def state_shapes(self) -> list[StateShape]:
         """Shapes of `last_states`."""
-        return last_state_shapes(self.plans, self.state_channels)
+        halvings = STEM_HALVINGS[self.stem_name]
+        return last_state_shapes(self.plans, self.state_channels, halvings)
 
     def last_states(self, trunk: Trunk) -> list[Tensor]:
-        """Return the last state at each resolution, the finest first, each [B, C, H', W'].
+        """Return the last state at each resolution of the cells, the finest first.
+
+        Each is [B, C, H', W'].
 
         The coarsest is the one that the classifier sees, of the first branch.
         """
@@ -198,10 +208,3 @@ def weights_of_cells(kinds: Sequence[str], mixing: Mapping[str, EdgeWeights]) ->
         kind: iter(weights.values) for kind, weights in mixing.items() if weights.values.dim() == 3
     }
     return [EdgeWeights(next(own[kind])) if kind in own else mixing[kind] for kind in kinds]
-
-
-def supernet_stem(channels: int) -> nn.Module:
-    """Return a stem with 3 * channels outputs, [B, 3, H, W] to [B, 3 * channels, H, W]."""
-    return nn.Sequential(
-        nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
-    )

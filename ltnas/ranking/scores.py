@@ -18,6 +18,7 @@ from ltnas.proxies.table import PROXIES
 from ltnas.proxies.untrained import NetworkSize, untrained_network
 from ltnas.ranking.candidates import Candidate
 from ltnas.space.genotype import Genotype
+from ltnas.space.layout import chosen_stem
 
 FEWEST = 3
 """Fewest genotypes with accuracies for Kendall's tau."""
@@ -80,7 +81,7 @@ def draw_network(config: RankConfig, genotype: Genotype, batch: ProxyBatch, seed
         cells=config.cells,
         enhancement_cells=config.enhancement_cells,
         classes=batch.classes,
-        stem=config.stem,
+        stem=chosen_stem(config.stem, batch.images.shape[-1]),
     )
     network = untrained_network(genotype, size, seed)
     # On the CPU and on GPUs, convolutions are faster in this layout.

@@ -20,6 +20,7 @@ from ltnas.config.axis import choices, name_of, table_of
 from ltnas.runs.fingerprint_0_1_0 import is_of_0_1_0, settings_of_0_1_0
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.paths import resolved
+from ltnas.space.layout import chosen_stem
 
 Settings = dict[str, Any]
 """Settings by dotted keys."""
@@ -47,7 +48,20 @@ def fingerprint(config: Run) -> Settings:
         if declared.name in names:
             settings[declared.name] = names[declared.name]
         settings |= dotted(declared.name, getattr(config, declared.name))
+    settings["stem"] = _written_stem(settings)
     return without_defaults(command_of(config), resolved(settings))
+
+
+def _written_stem(settings: Settings) -> str:
+    """Return the stem for a fingerprint: `auto` only where the result is that of older runs.
+
+    `stem=auto` is the default and not written. Before it there was, the default was `cifar`, which
+    `auto` stands for except with large images; there, what it stands for is written.
+    """
+    stem, image_size = settings["stem"], settings["data.image_size"]
+    if stem == "auto" and image_size is not None and chosen_stem(stem, image_size) == "imagenet":
+        return "imagenet"
+    return str(stem)
 
 
 def is_one_run(config: Run) -> bool:

@@ -90,7 +90,7 @@ def supernet_costs(
     nodes: int,
     *,
     plans: Sequence[CellPlan],
-    image_size: int,
+    side: int,
     partial_channels: int,
 ) -> dict[str, list[list[list[Cost]]]]:
     """Return the costs of all candidate operations of a supernet.
@@ -99,14 +99,14 @@ def supernet_costs(
         operations: candidate operations, in the order of the mixing weights' columns.
         nodes: number of intermediate nodes of a cell.
         plans: plans of the cells, in the order in which they are computed.
-        image_size: side of the images, pixels.
+        side: side of the inputs of the first cell, pixels; that of its second input if the stem
+            halves the size between them.
         partial_channels: K; operations see 1/K of the channels.
 
     Returns:
         Costs by kind of the cells that there are, [cells of the kind][edges][operations].
     """
     found: dict[str, list[list[list[Cost]]]] = {}
-    side = image_size
     for plan in plans:
         side = side // 2 if plan.reduction else side
         strides = [2 if plan.reduction and source < 2 else 1 for _, source in edges(nodes)]

@@ -67,16 +67,22 @@ class StateShape:
     halvings: int
 
 
-def last_state_shapes(plans: Sequence[CellPlan], channels: int) -> list[StateShape]:
-    """Return the shape of the last state at each resolution, the finest first.
+def last_state_shapes(
+    plans: Sequence[CellPlan], channels: int, stem_halvings: int = 0
+) -> list[StateShape]:
+    """Return the shape of the last state at each resolution of the cells, the finest first.
 
     Args:
-        plans: cells behind a stem that keeps the size of the images.
+        plans: plans of the cells.
         channels: channels of the last state of all.
+        stem_halvings: number of times that the stem halves the size of the images.
     """
     # What a reduction cell sees is the last state before it; for a first cell the stem's output.
     widths = [plan.previous for plan in plans if plan.reduction]
-    return [StateShape(width, halvings) for halvings, width in enumerate([*widths, channels])]
+    return [
+        StateShape(width, halvings)
+        for halvings, width in enumerate([*widths, channels], start=stem_halvings)
+    ]
 
 
 def cell_plans(
@@ -117,8 +123,26 @@ def cell_plans(
     return plans
 
 
+STEM_HALVINGS = {"cifar": 0, "imagenet": 3}
+"""Number of times that a stem halves the size of the images, by stem."""
+IMAGENET_STEM_SIZE = 96
+"""Smallest side of images for which `auto` stands for the ImageNet stem, pixels."""
 AUXILIARY_SIZE = {"cifar": 8, "imagenet": 7}
 """Side of the smallest state that the auxiliary classifier of DARTS can pool, pixels, by stem."""
+
+
+def chosen_stem(stem: str, image_size: int) -> str:
+    """Return the stem of a network for images of a size.
+
+    Args:
+        stem: `cifar` or `imagenet`, which are returned; or `auto`, which leaves the choice to the
+            size of the images.
+        image_size: side of the images, pixels.
+    """
+    if stem != "auto":
+        return stem
+    # At 96 pixels, cells behind the ImageNet stem see 12 pixels, and the last ones 3.
+    return "imagenet" if image_size >= IMAGENET_STEM_SIZE else "cifar"
 
 
 def _halvings(cells: int, macro: str) -> int:
@@ -151,17 +175,22 @@ def check_image_size(
     """
     if macro == "broad":
         require_two_blocks(cells)
-    # Each reduction halves the size, and the ImageNet stem halves it three times.
-    divisor = 2 ** _halvings(cells, macro) * (8 if stem == "imagenet" else 1)
+    divisor = 2 ** (_halvings(cells, macro) + STEM_HALVINGS[stem])
     if size % divisor or size < 2 * divisor:
         raise UserError(
             f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "
             f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least "
-            f"{2 * divisor}"
+            f"{2 * divisor}{_or_another_stem(stem)}"
         )
     left, needed = size // divisor, AUXILIARY_SIZE[stem]
     if auxiliary and left < needed:
         raise UserError(
             f"images of {size}x{size} pixels leave {left}x{left} for the auxiliary classifier, "
             f"which needs {needed}x{needed}: take a larger data.image_size, or auxiliary=0"
+            f"{_or_another_stem(stem)}"
         )
+
+
+def _or_another_stem(stem: str) -> str:
+    """Return the end of an error message that names the stem for smaller images, if there is."""
+    return ", or stem=cifar" if stem == "imagenet" else ""

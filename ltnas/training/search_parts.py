@@ -42,7 +42,7 @@ from ltnas.objectives import Objective as ObjectiveModule
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.space.cost import Cost, supernet_costs
 from ltnas.space.edge_masks import Masks, edge_masks
-from ltnas.space.layout import edges
+from ltnas.space.layout import chosen_stem, edges
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
 from ltnas.training.monitor import Pace
@@ -79,6 +79,7 @@ def build_search(
     seed = derived_seed(config.seed, stage.number) % 2**32 if stage.number else config.seed
     L.seed_everything(seed, verbose=False)
     design = cell_design(config, stage)
+    stem = chosen_stem(config.stem, long_tail.image_size)
     rows, columns = len(edges(design.nodes)), len(design.operations)
     network = build_search_network(
         design=design,
@@ -96,6 +97,7 @@ def build_search(
         classifier=make_classifier(config.classifier),
         branch_depth=branch_depth(config.branches),
         macro=config.macro,
+        stem=stem,
     )
     learner = Learner(network, *_build_objectives(config, long_tail, network))
     regularise = build_regulariser(
@@ -116,6 +118,7 @@ def build_search(
             masks=network.supernet.masks,
             checkpointed=config.checkpoint_cells,
             branch_depth=None,
+            stem=stem,
         ),
     )
     for part in (learner, *levels.learners.values()):
@@ -167,12 +170,12 @@ def cell_design(config: SearchConfig, stage: SearchStage) -> CellDesign:
 
 
 def _costs(supernet: Supernet, image_size: int) -> dict[str, list[list[list[Cost]]]]:
-    """Return the costs of a supernet's operations, see `supernet_costs`."""
+    """Return the costs of a supernet's operations for images of a size, see `supernet_costs`."""
     return supernet_costs(
         supernet.operation_names,
         supernet.nodes,
         plans=supernet.plans,
-        image_size=image_size,
+        side=supernet.first_side(image_size),
         partial_channels=supernet.design.partial_channels,
     )
 

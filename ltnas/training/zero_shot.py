@@ -21,7 +21,7 @@ from ltnas.proxies.table import PROXIES
 from ltnas.proxies.untrained import NetworkSize
 from ltnas.runs.folder import RunFolder
 from ltnas.space.edge_masks import Mask, Masks, edge_masks
-from ltnas.space.layout import edges
+from ltnas.space.layout import chosen_stem, edges
 
 PRUNING_FILE = "pruning.json"
 """Name of the file in a run folder that has the pruned space."""
@@ -76,7 +76,7 @@ def probed_space(
     """Return the space of a search for zero-shot scores.
 
     Args:
-        config: configuration of the search, for its space and its macro-network.
+        config: configuration of the search, for its space, its macro-network and its stem.
         masks: operations that each edge has, by kind of cell.
         channels: channels of the first cell of the networks that are scored.
         cells: number of their cells.
@@ -93,6 +93,7 @@ def probed_space(
             cells=cells,
             enhancement_cells=0 if broad is None else broad.enhancement_cells,
             classes=len(long_tail.classes),
+            stem=chosen_stem(config.stem, long_tail.image_size),
         ),
     )
 

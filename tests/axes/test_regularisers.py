@@ -65,7 +65,7 @@ OPERATIONS = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3")
 
 def costs(cells):
     plans = cell_plans(4, cells, {"normal": 1, "reduce": 1}, stem=12, stem_before=12)
-    return supernet_costs(OPERATIONS, 1, plans=plans, image_size=16, partial_channels=1)
+    return supernet_costs(OPERATIONS, 1, plans=plans, side=16, partial_channels=1)
 
 
 def test_the_expected_cost_is_that_of_a_plain_loop():

@@ -13,7 +13,7 @@ REFUSED = {
     "proxy": (lambda: ranking(proxies=["nwott"]), "proxies=nwott", "all, grad_norm, snip"),
     "no proxy": (lambda: ranking(proxies=[]), "proxies=[]", "proxies=all"),
     "kind of batch": (lambda: ranking(batch="all"), "batch=all", "balanced, natural"),
-    "rank stem": (lambda: ranking(stem="big"), "stem=big", "cifar, imagenet"),
+    "rank stem": (lambda: ranking(stem="big"), "stem=big", "auto, cifar, imagenet"),
     "rank seed": (lambda: ranking(seed=-1), "seed=-1", "[0, "),
     "random genotypes": (lambda: ranking(random=-1), "random=-1", "0 or more"),
     "repeats": (lambda: ranking(repeats=0), "repeats=0", "1 or more"),

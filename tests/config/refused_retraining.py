@@ -10,7 +10,11 @@ REFUSED = {
         "1 or more",
     ),
     "genotype": (lambda: c.RetrainConfig(), "genotype is missing", "genotype=darts_v2"),
-    "stem": (lambda: c.RetrainConfig(genotype="a", stem="vgg"), "stem=vgg", "cifar, imagenet"),
+    "stem": (
+        lambda: c.RetrainConfig(genotype="a", stem="vgg"),
+        "stem=vgg",
+        "auto, cifar, imagenet",
+    ),
     "pretrain": (
         lambda: c.RetrainConfig(genotype="a", pretrain="simclr", pretrain_epochs=1),
         "pretrain=simclr",

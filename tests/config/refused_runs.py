@@ -3,6 +3,7 @@
 from ltnas import config as c
 
 REFUSED = {
+    "search stem": (lambda: c.SearchConfig(stem="vgg"), "stem=vgg", "auto, cifar, imagenet"),
     # what counts as a collapse
     "rules": (lambda: c.Collapse(rules=["flat"]), "collapse.rules=['flat']", "skips, eigenvalue"),
     "nothing measured": (

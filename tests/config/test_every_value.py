@@ -135,7 +135,7 @@ def trained_network(value):
         network=value, genotype="darts_v2" if searched else "", cells=3, channels=4
     )
     genotype = load_genotype("darts_v2")[0] if searched else None
-    network = described_network(describe_network(config, genotype), CLASSES, "a test")
+    network = described_network(describe_network(config, genotype, 32), CLASSES, "a test")
     return type(network), sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -154,7 +154,7 @@ def augmented(value):
 
 def regularised(value):
     plans = cell_plans(4, 3, {"normal": 2, "reduce": 2}, stem=12, stem_before=12)
-    costs = supernet_costs(OPERATIONS, 2, plans=plans, image_size=8, partial_channels=1)
+    costs = supernet_costs(OPERATIONS, 2, plans=plans, side=8, partial_channels=1)
     term = build_regulariser(value, costs)
     kinds = {"normal": weights_of_edges(), "reduce": weights_of_edges()}
     masks = EdgeMasks(dict.fromkeys(kinds, ((True,),)))

@@ -371,6 +371,9 @@ def test_the_auxiliary_classifier_of_imagenet_has_one_normalisation(stem, normal
 
 # --- sizes of images ----------------------------------------------------------------------------
 
+ANOTHER_STEM = {"cifar": "", "imagenet": ", or stem=cifar"}
+"""End of a message about the size of images, by stem."""
+
 
 @pytest.mark.parametrize(
     ("size", "cells", "stem", "divisor"),
@@ -386,6 +389,7 @@ def test_a_size_that_cannot_be_halved(size, cells, stem, divisor, auxiliary):
     assert str(caught.value) == (
         f"images of {size}x{size} pixels cannot be halved as often as {cells} cells with "
         f"stem={stem} do: take data.image_size, a multiple of {divisor} and at least {2 * divisor}"
+        + ANOTHER_STEM[stem]
     )
 
 
@@ -403,6 +407,7 @@ def test_a_size_that_is_too_small_for_the_auxiliary_classifier(size, cells, stem
     assert str(caught.value) == (
         f"images of {size}x{size} pixels leave {left}x{left} for the auxiliary classifier, which "
         f"needs {needed}x{needed}: take a larger data.image_size, or auxiliary=0"
+        + ANOTHER_STEM[stem]
     )
     model = network(cells=cells, auxiliary=True, stem=stem).eval()
     with pytest.raises(RuntimeError):

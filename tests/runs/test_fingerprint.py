@@ -161,6 +161,18 @@ def test_a_value_of_no_table_is_refused():
         fingerprint(c.SearchConfig(relaxation=Unknown()))
 
 
+@pytest.mark.parametrize("config", [c.SearchConfig(), c.RetrainConfig(genotype="darts_v2")])
+def test_the_stem_is_written_where_the_default_stood_for_another_one_before(config):
+    def stem(name, size):
+        sized = replace(config, stem=name, data=c.Data("digits", image_size=size))
+        return fingerprint(sized).get("stem")
+
+    # Before there was `auto`, the default was `cifar`, at every size.
+    assert [stem("auto", size) for size in (None, 32, 95)] == [None] * 3
+    assert stem("auto", 96) == stem("imagenet", 96) == "imagenet"
+    assert [stem("cifar", size) for size in (None, 32, 96)] == ["cifar"] * 3
+
+
 # --- fingerprints of 0.1.0 ----------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ def test_an_unknown_operation_is_refused():
 def test_costs_of_a_broad_supernet():
     plan = broad_plan(16, 3, 2, widths={"normal": 2, "enhancement": 2}, stem=48)
     plans = [*plan.convolution, *plan.enhancement]
-    found = supernet_costs(OPERATIONS, 2, plans=plans, image_size=32, partial_channels=1)
+    found = supernet_costs(OPERATIONS, 2, plans=plans, side=32, partial_channels=1)
     column = OPERATIONS.index("sep_conv_3x3")
     # Of the first edge: a broad cell, a deep one, a broad one, and enhancement cells.
     places = {"normal": [(32, 16, 2), (32, 16, 1), (64, 8, 2)], "enhancement": [(64, 8, 1)] * 2}
@@ -79,7 +79,7 @@ def test_costs_of_a_broad_supernet():
 
 def test_costs_of_all_cells():
     plans = cell_plans(16, 8, {"normal": 2, "reduce": 2}, stem=48, stem_before=48)
-    found = supernet_costs(OPERATIONS, 2, plans=plans, image_size=32, partial_channels=4)
+    found = supernet_costs(OPERATIONS, 2, plans=plans, side=32, partial_channels=4)
     assert [len(found[kind]) for kind in ("normal", "reduce")] == [6, 2]
     column = OPERATIONS.index("sep_conv_3x3")
     # Widths 16, 32 and 64, of which operations see a quarter.

@@ -2,7 +2,15 @@
 
 import pytest
 
-from ltnas.space.layout import CellPlan, cell_plans, edges, reductions
+from ltnas.space.layout import (
+    CellPlan,
+    StateShape,
+    cell_plans,
+    chosen_stem,
+    edges,
+    last_state_shapes,
+    reductions,
+)
 
 WIDTHS = {"normal": 4, "reduce": 4}
 
@@ -65,6 +73,25 @@ def test_a_stem_may_halve_the_size_before_the_first_cell(reduces):
     assert [index for index, plan in enumerate(plans) if plan.follows_reduction] == (
         [0, 5, 10] if reduces else [5, 10]
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "chosen"),
+    [(8, "cifar"), (64, "cifar"), (95, "cifar"), (96, "imagenet"), (224, "imagenet")],
+)
+def test_the_stem_is_chosen_by_the_size_unless_it_is_named(size, chosen):
+    assert chosen_stem("auto", size) == chosen
+    assert [chosen_stem(name, size) for name in ("cifar", "imagenet")] == ["cifar", "imagenet"]
+
+
+@pytest.mark.parametrize("halvings", [0, 3])
+def test_shapes_of_states_begin_behind_the_stem(halvings):
+    plans = cell_plans(16, 8, WIDTHS, stem=48, stem_before=48)
+    assert last_state_shapes(plans, 256, halvings) == [
+        StateShape(64, halvings),
+        StateShape(128, halvings + 1),
+        StateShape(256, halvings + 2),
+    ]
 
 
 def test_one_cell_is_a_reduction():

@@ -112,7 +112,7 @@ def test_cifar_networks_have_the_counts_of_the_authors_code(name):
 def test_broad_networks_have_the_counts_of_the_authors_code(name):
     parameters, macs = BROAD[name]
     config = RetrainConfig(genotype=name, channels=48, cells=6, auxiliary=0.0)
-    description = describe_network(config, load_genotype(name)[0])
+    description = describe_network(config, load_genotype(name)[0], 32)
     with torch.device("meta"):
         model = described_network(description, 10, name)
     assert parameter_counts(model) == {"parameters": parameters, "auxiliary_parameters": 0}
