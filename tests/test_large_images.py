@@ -7,9 +7,9 @@ from composed import composed, settings
 from conftest import TINY
 from safetensors.torch import load_file
 
-import ltnas
 from ltnas.data.long_tail import load_long_tail
 from ltnas.errors import UserError
+from ltnas.models.saved import load_network
 from ltnas.pipeline import check_sizes
 from ltnas.rank import rank
 from ltnas.retrain import retrain
@@ -35,7 +35,7 @@ def test_a_search_and_a_training_take_the_imagenet_stem(tmp_path):
     folder = retrain(composed("retrain", *words, f"genotype={found}", "auxiliary=0"))
     assert read(folder, "network.json")["stem"] == "imagenet"
     assert "stem1.1.weight" in load_file(folder / "network.safetensors")
-    assert ltnas.load(folder).network.stem1[1].out_channels == 2
+    assert load_network(folder).stem1[1].out_channels == 2
 
 
 @pytest.mark.parametrize(("words", "stem"), [((), "imagenet"), (("stem=cifar",), "cifar")])
