@@ -54,7 +54,8 @@ def test_images_are_normalised_and_keep_their_labels(long_tail):
         long_tail, train=dataclasses.replace(long_tail.train, stored=long_tail.train.stored[:] * 0)
     )
     batch = draw_batch(one, 20, seed=0)
-    black = [-mean / std for mean, std in zip(*dataclasses.astuple(one.normalisation), strict=True)]
+    pairs = zip(one.normalisation.mean, one.normalisation.std, strict=True)
+    black = [-mean / std for mean, std in pairs]
     assert batch.images[0, :, 0, 0].tolist() == pytest.approx(black)
     assert batch.counts == [2] * 10
     assert batch.classes == 10
