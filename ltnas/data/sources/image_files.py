@@ -23,8 +23,9 @@ class ImageFiles:
     def find(self, name: str) -> Path | None:
         """Return the file of a name, or None if there is none.
 
-        A name is a path from the folder; if there is no such file, the last part of a path, with or
-        without its ending, at any depth.
+        A name is a path from the folder. If there is no such file, it is the end of a path, with or
+        without the ending of the file. If a name contains folders, at least the last of them must
+        be the folder of the file: `cat/1.png` is never `dog/1.png`.
 
         Raises:
             UserError: there are several files of this name.
@@ -49,7 +50,15 @@ class ImageFiles:
                 if file.is_file() and (file is not path or path.is_absolute()):
                     return [file]
         # A dot may belong to a name without an ending.
-        return self._by_name.get(path.name) or self._by_name.get(path.stem) or []
+        found = self._by_name.get(path.name) or self._by_name.get(path.stem) or []
+        folders = path.parent.relative_to(path.anchor).parts
+        return self._closest(found, folders) if folders else found
+
+    def _closest(self, files: list[Path], folders: tuple[str, ...]) -> list[Path]:
+        """Return the files whose last folders agree best with those of a name, if any agree."""
+        agreeing = [_agreeing(file.relative_to(self.folder).parts[:-1], folders) for file in files]
+        best = max(agreeing, default=0)
+        return [file for file, n in zip(files, agreeing, strict=True) if n == best > 0]
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
@@ -60,3 +69,9 @@ class ImageFiles:
                 files.setdefault(file.name, []).append(file)
                 files.setdefault(file.stem, []).append(file)
         return files
+
+
+def _agreeing(folders: tuple[str, ...], others: tuple[str, ...]) -> int:
+    """Return the number of folders at the end of two paths that agree."""
+    pairs = list(zip(reversed(folders), reversed(others), strict=False))
+    return next((n for n, (one, other) in enumerate(pairs) if one != other), len(pairs))

@@ -104,6 +104,14 @@ def test_missing_images_are_named_or_skipped(images, load_data, data_error):
     assert [name.split("/")[-1] for name in source.skipped] == [f"2{n}.png" for n in range(4)]
 
 
+def test_a_missing_image_is_not_replaced_by_that_of_another_class(images, data_error):
+    """`a/1.png` is there, and `b/1.png` is not."""
+    (images / "train.txt").write_text("a/0.png 0\na/1.png 0\nb/1.png 1\n")
+    message = data_error("list", images, images="images")
+    assert message.startswith(f"1 images of {images / 'train.txt'}")
+    assert f"not below {images / 'images'}: b/1.png;" in message
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
