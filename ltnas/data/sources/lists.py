@@ -13,6 +13,7 @@ from ltnas.data.sources.csv_table import csv_rows
 from ltnas.data.sources.image_files import ImageFiles
 from ltnas.data.sources.labels import numbered
 from ltnas.data.sources.litter import is_litter
+from ltnas.data.sources.repeated import Named, check_repeated
 from ltnas.data.sources.rows import Row, Rows, text_rows
 from ltnas.data.sources.split_names import split_of
 from ltnas.errors import UserError
@@ -29,11 +30,13 @@ class Part(NamedTuple):
         files: path of each image; for a missing one the path where it should be.
         labels: label of each image.
         missing: paths of the missing images.
+        found: path of each image that is there, and the row that names it.
     """
 
     files: list[Path]
     labels: list[str]
     missing: list[Path]
+    found: list[Named]
 
 
 def list_lists(data: Data) -> Listing:
@@ -43,8 +46,9 @@ def list_lists(data: Data) -> Listing:
     a word such as train, val or test. A column `split` of a table divides a single list.
 
     Raises:
-        UserError: a list is missing or damaged, it is not clear which lists are meant, or a list
-            names a file that is not there and `data.broken` is `error`.
+        UserError: a list is missing or damaged, it is not clear which lists are meant, a list names
+            a file that is not there and `data.broken` is `error`, or an image has two labels or is
+            trained and tested on.
     """
     lists = _lists(data)
     images = ImageFiles(_image_folder(data, lists["train"]))
@@ -55,6 +59,7 @@ def list_lists(data: Data) -> Listing:
     parts = {split: _part(rows[split], images) for split in SPLITS if split in rows}
     missing = [file for part in parts.values() for file in part.missing]
     _check_missing(missing, images.folder, lists["train"], data.broken)
+    check_repeated({split: part.found for split, part in parts.items()})
     labels, numbers = numbered({split: part.labels for split, part in parts.items()})
     names = {label: name for part in read.values() for label, name in part.names.items()}
     gone = set(missing)
@@ -162,7 +167,8 @@ def _part(rows: Sequence[Row], images: ImageFiles) -> Part:
     wanted = [images.folder / row.name.lstrip("/") for row in rows]
     files = [file or path for file, path in zip(found, wanted, strict=True)]
     missing = [path for file, path in zip(found, wanted, strict=True) if file is None]
-    return Part(files, [row.label for row in rows], missing)
+    named = [(file, row) for file, row in zip(found, rows, strict=True) if file is not None]
+    return Part(files, [row.label for row in rows], missing, named)
 
 
 def _check_missing(missing: Sequence[Path], folder: Path, train: Path, broken: str) -> None:

@@ -112,6 +112,19 @@ def test_a_missing_image_is_not_replaced_by_that_of_another_class(images, data_e
     assert f"not below {images / 'images'}: b/1.png;" in message
 
 
+def test_an_image_in_the_lists_of_two_splits(images, data_error):
+    (images / "train.txt").write_text(lines(0, 1, 2, 3))
+    (images / "val.txt").write_text(lines(4, 5))
+    (images / "test.txt").write_text(lines(6, 2))
+    message = data_error("list", images)
+    assert message.startswith(
+        "1 of the 2 test images are also among the training images, the first"
+    )
+    assert "is images/a/2.png" in message
+    (images / "test.txt").write_text("images/a/2.png 1\n")
+    assert "image images/a/2.png has the labels 0 and 1" in data_error("list", images)
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
