@@ -38,7 +38,7 @@ def list_parquet(folder: Path, label: str | None) -> Listing:
         UserError: a file is missing, damaged or of another layout, or labels and class names
             contradict one another.
     """
-    files, others = table_files(folder)
+    files, others, partial_files = table_files(folder)
     # All files are checked before the first image is decoded.
     schemas = {file: read_schema(file) for part in files.values() for file in part}
     (first, schema), *_ = schemas.items()
@@ -55,7 +55,7 @@ def list_parquet(folder: Path, label: str | None) -> Listing:
         split: EncodedImages(numbers[split], partial(_images, files[split], chosen.image))
         for split in labels
     }
-    notes = _notes(chosen, unlabelled, others)
+    notes = _notes(chosen, unlabelled, others, partial_files)
     return Listing(classes, splits, list(schemas), notes)
 
 
@@ -143,7 +143,12 @@ def _schema_names(schemas: Schemas, column: str) -> tuple[Path, tuple[str, ...]]
     return file, names
 
 
-def _notes(columns: Columns, unlabelled: Sequence[str], others: Sequence[Path]) -> tuple[str, ...]:
+def _notes(
+    columns: Columns,
+    unlabelled: Sequence[str],
+    others: Sequence[Path],
+    partial_files: Sequence[Path],
+) -> tuple[str, ...]:
     """Return notes on the choice of labels and on what is left out."""
     notes = []
     if columns.others:
@@ -153,4 +158,8 @@ def _notes(columns: Columns, unlabelled: Sequence[str], others: Sequence[Path]) 
     if others:
         more = ", ..." if others[1:] else ""
         notes.append(f"files of no split were left out: {others[0].name}{more}")
+    if partial_files:
+        name = "/".join(partial_files[0].parts[-2:])
+        more = ", ..." if partial_files[1:] else ""
+        notes.append(f"files of a part of a split beside the whole were left out: {name}{more}")
     return tuple(notes)

@@ -12,6 +12,8 @@ NAMES = {
 """Split of each usual name."""
 WORD = re.compile(rf"(?<![a-z])({'|'.join(NAMES)})\d*(?![a-z0-9])")
 """One of the names as a word of a longer name, perhaps with a year behind it."""
+PARTIAL = re.compile(r"(?<![a-z])partial(?![a-z])")
+"""Word of a name that says that a file is not the whole split."""
 
 
 def split_of(name: str) -> str | None:
@@ -21,3 +23,11 @@ def split_of(name: str) -> str | None:
     """
     match = WORD.search(name.lower().replace("_", "-"))
     return None if match is None else NAMES[match[1]]
+
+
+def is_partial(name: str) -> bool:
+    """Return True for names such as `partial-train`.
+
+    The hub gives them to its conversions of splits above 5 GB, and converts only their beginning.
+    """
+    return bool(PARTIAL.search(name.lower()))

@@ -267,6 +267,31 @@ def test_files_at_any_depth(tmp_path, load_data, place, other):
     )
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_beginning_of_a_split_alone_is_refused(tmp_path, data_error, split):
+    """The hub converts the beginning of a split above 5 GB to `partial-SPLIT`."""
+    folder = tmp_path / "hub"
+    for name in ("train", "test"):
+        path = folder / "default" / (f"partial-{name}" if name == split else name) / "0000.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(table(range(2), [0, 1]), path)
+    message = data_error("parquet", folder)
+    assert message.startswith(
+        f"{folder} has only a part of the {split} split (default/partial-{split}/0000.parquet)"
+    )
+    assert "download the files of the whole data set" in message
+
+
+def test_the_beginning_of_a_split_beside_the_whole_is_left_out(parquet, load_data):
+    (parquet / "default" / "partial-train").mkdir(parents=True)
+    pq.write_table(table([9], [1]), parquet / "default" / "partial-train" / "0000.parquet")
+    source = load_data("parquet", parquet)
+    assert (len(source.train), len(source.test)) == (6, 3)
+    assert source.notes == (
+        "files of a part of a split beside the whole were left out: partial-train/0000.parquet",
+    )
+
+
 def test_files_whose_names_tell_no_split_are_for_training(tmp_path, load_data):
     pq.write_table(table(range(6), [0, 1] * 3), tmp_path / "0000.parquet")
     source = load_data("parquet", tmp_path)

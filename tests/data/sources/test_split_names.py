@@ -2,7 +2,7 @@
 
 import pytest
 
-from ltnas.data.sources.split_names import split_of
+from ltnas.data.sources.split_names import is_partial, split_of
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,9 @@ from ltnas.data.sources.split_names import split_of
 )
 def test_a_word_of_the_name_tells_the_split(name, split):
     assert split_of(name) == split
+
+
+def test_names_tell_that_a_split_is_not_whole():
+    assert is_partial("partial-train")
+    assert is_partial("train-00000-of-00001-partial")
+    assert not any(map(is_partial, ("train", "partially-labelled-train", "impartial")))
