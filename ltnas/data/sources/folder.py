@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ltnas.data.listing import EncodedImages, Listing, of_files
@@ -21,14 +22,15 @@ ClassFiles = dict[str, list[Path]]
 def list_folder(root: str) -> Listing:
     """List the images of `root/train/CLASS`, `root/val/CLASS`, `root/test/CLASS`, or `root/CLASS`.
 
-    Of `val` and `test` one is enough. Hidden files and those of operating systems are left out.
+    Of `val` and `test` one is enough. Other folders beside those of the splits, hidden files and
+    those of operating systems are left out.
 
     Args:
         root: folder of the images.
 
     Raises:
-        UserError: the folder is missing or empty, `train` and `test` have different classes, or a
-            class has no image.
+        UserError: the folder is missing or empty, there are two folders for validation, `train` and
+            `test` have different classes, or a class has no image.
     """
     folder = expanded("data.root", root)
     if not folder.is_dir():
@@ -43,22 +45,46 @@ def list_folder(root: str) -> Listing:
     classes = tuple(parts["train"])
     splits = {name: _images(part, classes) for name, part in parts.items()}
     files = [file for part in parts.values() for paths in part.values() for file in paths]
-    return Listing(classes, splits, files, notes_on_litter(litter))
+    notes = (*_notes_on_others(folder, folders), *notes_on_litter(litter))
+    return Listing(classes, splits, files, notes)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """Return the folder of each split; if the folder has none, all images are for training."""
+    """Return the folder of each split; if the folder has none, all images are for training.
+
+    Raises:
+        UserError: there are several folders for validation.
+    """
     names = [child.name for child in _children(folder)]
     validation = [name for name in VALIDATION if name in names]
-    named = {"train": folder / "train"}
-    if validation:
-        named["validation"] = folder / validation[0]
-    if "train" in names and "test" in names:
-        return {**named, "test": folder / "test"}
-    # `train` and `val` without any other folder are parts of a data set rather than classes.
-    if "train" in names and set(names) <= {"train", *VALIDATION}:
-        return named
-    return {"train": folder}
+    # Beside `train`, folders with such names are parts of a data set if they hold folders, too.
+    # Folders of mere images may be classes, of trains for example.
+    nested = [name for name in validation if _children(folder / name)]
+    whole = "test" in names or set(names) <= {"train", *VALIDATION}
+    if "train" not in names or not (whole or (nested and _children(folder / "train"))):
+        return {"train": folder}
+    if len(validation) > 1:
+        raise UserError(
+            f"{folder} has {' and '.join(validation)}, two folders of images for validation: "
+            "remove or rename one"
+        )
+    named = ["train", *validation, *(["test"] if "test" in names else [])]
+    return {_split(name): folder / name for name in named}
+
+
+def _split(name: str) -> str:
+    """Return the split of a folder."""
+    return "validation" if name in VALIDATION else name
+
+
+def _notes_on_others(folder: Path, folders: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the note that folders beside those of the splits were left out, if there are any."""
+    if folders["train"] == folder:
+        return ()
+    others = [child.name for child in _children(folder) if child not in folders.values()]
+    listed = ", ".join(others[:3]) + (", ..." if others[3:] else "")
+    beside = ", ".join(path.name for path in folders.values())
+    return (f"folders beside {beside} were left out: {listed}",) if others else ()
 
 
 def _children(folder: Path) -> list[Path]:

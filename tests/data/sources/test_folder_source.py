@@ -214,6 +214,33 @@ def test_classes_may_be_called_train_and_val_beside_a_test_folder(split_folder, 
     assert load_data("folder", split_folder).classes == ("train", "val")
 
 
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_folders_beside_those_of_the_splits_are_named(split_folder, load_data, name):
+    (split_folder / "test").rename(split_folder / name)
+    for number, other in enumerate(("a", "b", "c", "meta")):
+        write(split_folder / other / "x.png", picture(40 + number))
+    source = load_data("folder", split_folder)
+    assert source.classes == ("cat", "dog")
+    assert (len(source.train), len(source.test)) == (5, 3)
+    assert source.notes[0] == f"folders beside train, {name} were left out: a, b, c, ..."
+
+
+def test_classes_may_be_called_train_and_val_beside_other_classes(flat_folder, load_data):
+    (flat_folder / "a").rename(flat_folder / "train")
+    (flat_folder / "b").rename(flat_folder / "val")
+    source = load_data("folder", flat_folder)
+    assert source.classes == ("c", "train", "val")
+    assert source.notes == ()
+
+
+def test_two_folders_for_validation(split_folder, data_error):
+    for name in ("val", "valid"):
+        write(split_folder / name / "cat" / "0.png", picture(40))
+    message = data_error("folder", split_folder)
+    assert f"{split_folder} has val and valid, two folders of images for validation" in message
+    assert "remove or rename one" in message
+
+
 def test_classes_of_one_image_leave_nothing_to_test_on(tmp_path, data_error):
     for label in "ab":
         write(tmp_path / "single" / label / "0.png", picture(0))
