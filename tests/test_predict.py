@@ -38,7 +38,7 @@ def rows(path):
 def test_a_table_and_the_files_left_out(photos, capsys):
     assert predicted("images=photos") is None
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("left out: image photos/bad.jpg cannot be read (cannot identify")
+    assert lines[0].startswith("left out: image photos/bad.jpg cannot be read (no image format is")
     shown = [line.split()[0] for line in lines[2:]]
     assert shown == ["photos/0.png", "photos/100.png", "photos/250.png"]
     assert max(map(len, lines[1:])) <= 80

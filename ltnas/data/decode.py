@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ltnas.data.listing import EncodedImage
@@ -91,7 +91,10 @@ def _decode_or_name(
 
 def unreadable(name: str, error: Exception) -> UserError:
     """Return the error of an image that is damaged."""
-    return UserError(f"image {name} cannot be read ({error}): replace or remove it")
+    # Pillow names the content of a table by its address in memory.
+    unknown = isinstance(error, UnidentifiedImageError)
+    reason = "no image format is recognised" if unknown else error
+    return UserError(f"image {name} cannot be read ({reason}): replace or remove it")
 
 
 def _check_shapes(shapes: set[torch.Size]) -> None:

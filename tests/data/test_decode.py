@@ -28,6 +28,14 @@ def test_decode_keeps_the_order_of_many_images(monkeypatch):
     assert torch.equal(torch.cat([piece.images for piece in pieces]), expected)
 
 
+def test_the_message_on_bytes_that_are_no_image_has_no_address():
+    with pytest.raises(UserError) as error:
+        decode_image("x.parquet row 3", io.BytesIO(b"no image"), 8)
+    assert str(error.value) == (
+        "image x.parquet row 3 cannot be read (no image format is recognised): replace or remove it"
+    )
+
+
 def flat_jpeg(size, colour):
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, "jpeg")

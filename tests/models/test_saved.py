@@ -79,7 +79,7 @@ def test_more_than_eight_bits_are_refused(network, mode):
 
 def test_a_file_that_is_no_image_is_refused(network, tmp_path):
     (tmp_path / "a.png").write_text("no image")
-    with pytest.raises(UserError, match=r"a\.png cannot be read \(cannot identify"):
+    with pytest.raises(UserError, match=r"a\.png cannot be read \(no image format is recognised"):
         ltnas.prepare(network, tmp_path / "a.png")
     with pytest.raises(UserError, match=r"b\.png cannot be read \(.*No such file"):
         ltnas.prepare(network, tmp_path / "b.png")
