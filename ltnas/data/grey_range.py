@@ -17,16 +17,20 @@ PART = 512
 
 
 def measured_range(listing: Listing) -> GreyRange:
-    """Return the smallest and the largest value of all images of 16 or 32 bits.
+    """Return the smallest and the largest value of the training images of 16 or 32 bits.
 
-    A range for each image of its own would make a dark image as bright as all others. Images of 8
-    bits are opened and not decoded; images that cannot be read are left to the decoding.
+    A range for each image of its own would make a dark image as bright as all others. Other splits
+    are scaled by the same range and must not influence it; it is taken from them only if no
+    training image has more than 8 bits. Images of 8 bits are opened and not decoded; images that
+    cannot be read are left to the decoding.
 
     Args:
         listing: images of the data set, of which at least one has more than 8 bits.
     """
-    images = itertools.chain.from_iterable(part.read() for part in listing.splits.values())
-    lows, highs = zip(*_ranges(images), strict=True)
+    others = [part for split, part in listing.splits.items() if split != "train"]
+    ranges = list(_ranges(listing.splits["train"].read()))
+    ranges = ranges or [values for part in others for values in _ranges(part.read())]
+    lows, highs = zip(*ranges, strict=True)
     return min(lows), max(highs)
 
 

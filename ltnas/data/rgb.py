@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from ltnas.errors import UserError
 
 GreyRange = tuple[int, int]
-"""Smallest and largest value of the images of a data set that have more than 8 bits."""
+"""Smallest and largest value of the training images that have more than 8 bits."""
 BROKEN = (
     *(OSError, UnidentifiedImageError, SyntaxError, ValueError, EOFError, IndexError),
     *(struct.error, zlib.error, Image.DecompressionBombError),

@@ -14,14 +14,34 @@ def deep(values):
     return Image.fromarray(np.full((2, 2), values, np.uint16))
 
 
-def test_the_range_is_that_of_all_deep_images_of_all_splits(tmp_path, monkeypatch):
-    monkeypatch.setattr(grey_range, "PART", 2)
-    images = {"a": deep([[300, 900], [400, 400]]), "b": deep(5000), "c": deep(200), "d": picture(0)}
-    files = [write(tmp_path / f"{name}.png", image) for name, image in images.items()]
-    broken = tmp_path / "e.png"
+def listing(folder, images, training):
+    """Return a listing of images by their names, of which the first are for training."""
+    files = [write(folder / f"{name}.png", image) for name, image in images.items()]
+    broken = folder / "broken.png"
     broken.write_text("no image")
-    splits = {"train": of_files(files[:2], [0, 1]), "test": of_files([*files[2:], broken], [0] * 3)}
-    assert measured_range(Listing(("x", "y"), splits, files)) == (200, 5000)
+    train, test = [broken, *files[:training]], [*files[training:], broken]
+    splits = {"test": of_files(test, [0] * len(test)), "train": of_files(train, [0] * len(train))}
+    return Listing(("x", "y"), splits, files)
+
+
+def test_the_range_is_that_of_the_deep_training_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(grey_range, "PART", 2)
+    images = {"a": deep([[300, 900], [400, 400]]), "b": picture(0), "c": deep(700), "d": deep(5000)}
+    assert measured_range(listing(tmp_path, images, 3)) == (300, 900)
+
+
+def test_without_deep_training_images_the_range_is_that_of_the_others(tmp_path):
+    images = {"a": picture(0), "b": deep(200), "c": deep(5000)}
+    assert measured_range(listing(tmp_path, images, 1)) == (200, 5000)
+
+
+def test_images_of_other_splits_are_clipped(tmp_path, load_data):
+    values = {"train/a/0": 1000, "train/b/0": 2020, "test/a/0": 500, "test/b/0": 1040}
+    for name, value in {**values, "test/b/1": 9000}.items():
+        write(tmp_path / "split" / f"{name}.png", deep(value))
+    source = load_data("folder", tmp_path / "split")
+    assert source.grey_range == (1000, 2020)
+    assert source.test.images[:, 0, 0, 0].tolist() == [0, 10, 255]
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def _note_on_range(grey_range: GreyRange | None) -> tuple[str, ...]:
     low, high = grey_range
     return (
         f"images have more than 8 bits: grey values from {low:,} to {high:,}, the range of the "
-        "data set, were scaled to 0 to 255",
+        "training images, were scaled to 0 to 255",
     )
 
 
