@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import lzma
+import pickle
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +16,7 @@ from urllib.error import URLError
 
 from ltnas.data.listing import EncodedImage, EncodedImages, Listing
 from ltnas.data.sources.labels import numbered
+from ltnas.data.sources.torchvision_files import files_of
 from ltnas.errors import UserError
 
 Arguments = Mapping[str, object]
@@ -45,6 +51,11 @@ SETS: dict[str, dict[str, Arguments]] = {
 }
 """Arguments of each split by the name of the class in `torchvision.datasets`."""
 
+DAMAGED = (
+    *(RuntimeError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, tarfile.TarError, pickle.UnpicklingError),
+)
+"""Errors of torchvision's classes if files are missing or damaged."""
 LABELS = ("targets", "labels", "_labels", "y")
 """Attributes in which torchvision's classes keep their labels."""
 
@@ -73,7 +84,8 @@ def list_torchvision(name: str, folder: Path) -> Listing:
         split: EncodedImages(labels[split], partial(_images, name, split, part))
         for split, part in parts.items()
     }
-    return Listing(_names(parts["train"], classes), splits, ())
+    files = {file: None for part in parts.values() for file in files_of(part, folder)}
+    return Listing(_names(parts["train"], classes), splits, list(files))
 
 
 def _load(name: str, folder: Path, arguments: Arguments) -> Any:  # noqa: ANN401 - has no types
@@ -90,7 +102,7 @@ def _load(name: str, folder: Path, arguments: Arguments) -> Any:  # noqa: ANN401
         ) from error
     except ImportError as error:
         raise UserError(f"{name} needs a package that is not there: {error}") from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{name} in {folder} cannot be read ({reason}): delete its files to download them again"
@@ -106,12 +118,26 @@ def _labels(part: Any) -> Sequence[Any]:  # noqa: ANN401
     samples = getattr(part, "_samples", None)
     if samples is not None:
         return [label for _, label in samples]
+    if hasattr(part, "h5py"):
+        return _pcam_labels(part)
     return [part[position][1] for position in range(len(part))]
+
+
+def _pcam_labels(part: Any) -> Sequence[Any]:  # noqa: ANN401
+    """Return the labels of PCAM, which its class reads one by one together with the images."""
+    path = part._base_folder / part._FILES[part._split]["targets"][0]
+    try:
+        with part.h5py.File(path) as file:
+            return list(file["y"][:, 0, 0, 0])
+    except (OSError, KeyError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): delete it to download it again"
+        ) from error
 
 
 def _names(part: Any, numbers: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ANN401
     """Return the names of the classes, or their numbers if the data set does not name them."""
-    names = getattr(part, "classes", None)
+    names = getattr(part, "classes", getattr(part, "categories", None))
     if names is None:
         return numbers
     # Places and others keep the classes as paths or as several synonyms.

@@ -1,7 +1,12 @@
 """Data sets that torchvision downloads, with its classes replaced by small ones."""
 
 import inspect
+import tarfile
 import urllib.error
+import zipfile
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +18,7 @@ from PIL import Image
 
 from ltnas.config import Imbalance
 from ltnas.config.sources import SOURCES
-from ltnas.data.sources.torchvision_sets import SETS
+from ltnas.data.sources.torchvision_sets import SETS, list_torchvision
 from ltnas.data.subset import class_counts, wanted_counts
 
 LABELS = (1, 0, 1, 0, 1, 0)
@@ -104,6 +109,62 @@ def test_classes_without_names_have_numbers(small, load_data):
     assert load_data("torchvision", name="GTSRB").classes == ("0", "1")
 
 
+def test_classes_may_be_called_categories(small, load_data, monkeypatch):
+    small("Caltech101", categories=["ant", "bee"])
+    monkeypatch.delattr(Small, "classes")
+    assert load_data("torchvision", name="Caltech101").classes == ("ant", "bee")
+
+
+class Targets(dict):
+    """File of HDF5 that has the labels of PCAM, [N, 1, 1, 1]."""
+
+    def __init__(self, path):
+        assert str(path) == "pcam/y.h5"
+        super().__init__(y=np.array(LABELS).reshape(-1, 1, 1, 1))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+def test_labels_of_pcam_are_read_without_its_images(small, tmp_path):
+    """Its class keeps no labels, and returns each one together with the decoded image."""
+    attributes = {
+        "keeps": "nothing",
+        "h5py": SimpleNamespace(File=Targets),
+        "_base_folder": Path("pcam"),
+        "_split": "train",
+        "_FILES": {"train": {"targets": ("y.h5",)}},
+        "__getitem__": lambda self, position: pytest.fail("an image was decoded"),
+    }
+    small("PCAM", **attributes)
+    listing = list_torchvision("PCAM", tmp_path)
+    assert [list(part.labels) for part in listing.splits.values()] == [list(LABELS)] * 3
+
+
+def test_a_damaged_file_of_labels_of_pcam(small, data_error):
+    def fail(path):
+        raise OSError("truncated")
+
+    names = {"_base_folder": Path("pcam"), "_split": "train"}
+    files = {"_FILES": {"train": {"targets": ("y.h5",)}}}
+    small("PCAM", keeps="nothing", h5py=SimpleNamespace(File=fail), **names, **files)
+    message = data_error("torchvision", name="PCAM")
+    assert "y.h5 cannot be read (truncated): delete it to download it again" in message
+
+
+def test_images_are_decoded_again_where_their_files_have_changed(small, load_data, tmp_path):
+    (tmp_path / "images").write_text("first")
+    small("MNIST", filename="images")
+    pixels = [load_data("torchvision", tmp_path, name="MNIST").train.images[0] for _ in range(2)]
+    assert torch.equal(*pixels)
+    (tmp_path / "images").write_text("other images")
+    again = load_data("torchvision", tmp_path, name="MNIST").train.images[0]
+    assert not torch.equal(again, pixels[0])
+
+
 def test_an_unknown_name(data_error):
     message = data_error("torchvision", name="cifar-100")
     assert "data.name=cifar-100 is not known: did you mean data.name=CIFAR100? choose" in message
@@ -117,6 +178,9 @@ def test_an_unknown_name(data_error):
         (urllib.error.URLError("no network"), "cannot be downloaded (no network): copy its files"),
         (RuntimeError("Dataset not found or corrupted."), "delete its files to download them"),
         (OSError(), "cannot be read (OSError): delete"),
+        (zipfile.BadZipFile("no zip file"), "cannot be read (no zip file): delete its files"),
+        (tarfile.ReadError("no tar file"), "cannot be read (no tar file): delete its files"),
+        (zlib.error("bad data"), "cannot be read (bad data): delete its files"),
         (ModuleNotFoundError("h5py is not found"), "needs a package that is not there: h5py"),
     ],
 )
