@@ -71,5 +71,5 @@ def text_rows(file: Path) -> Rows:
                 f"line {number} of {file} is {line.strip()!r}: it must be a path and a label with "
                 "a space between them"
             )
-        rows.append(Row(words[0], words[1]))
+        rows.append(Row(words[0].removesuffix(",").rstrip(), words[1].strip()))
     return Rows(rows)

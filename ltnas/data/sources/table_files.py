@@ -66,23 +66,27 @@ def table_files(folder: Path) -> TableFiles:
         return TableFiles({"train": files}, [], [])
     whole = {file: place for file, place in places.items() if not place.partial}
     partial = {file: place for file, place in places.items() if place.partial}
-    splits: dict[str, list[Path]] = {}
-    for file, place in whole.items():
-        if place.split is not None:
-            splits.setdefault(place.split, []).append(file)
+    by_split = {
+        split: [file for file, place in whole.items() if place.split == split] for split in SPLITS
+    }
+    splits = {split: part for split, part in by_split.items() if part}
     _check_whole(folder, splits, partial)
-    if "train" not in splits:
+    _check_one(folder, [place for place in whole.values() if place.split == "train"])
+    for part in splits.values():
+        _check_complete(part)
+    others = [file for file, place in whole.items() if place.split is None]
+    return TableFiles(splits, others, list(partial))
+
+
+def _check_one(folder: Path, train: Sequence[Place]) -> None:
+    """Raise `UserError` unless the files for training are those of one data set."""
+    subsets = sorted({str(place.subset) for place in train})
+    if not subsets:
         raise UserError(f"data.root={folder} has no train-*.parquet: set the folder that has it")
-    subsets = sorted({str(place.subset) for place in whole.values() if place.split == "train"})
     if len(subsets) > 1:
         raise UserError(
             f"data.root={folder} has several data sets, {', '.join(subsets)}: set the folder of one"
         )
-    for part in splits.values():
-        _check_complete(part)
-    ordered = {split: splits[split] for split in SPLITS if split in splits}
-    others = [file for file, place in whole.items() if place.split is None]
-    return TableFiles(ordered, others, list(partial))
 
 
 def _check_whole(

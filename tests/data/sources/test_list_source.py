@@ -6,6 +6,8 @@ import pytest
 import torch
 from pictures import as_tensor, picture, write
 
+from ltnas.data.sources.rows import Row, text_rows
+
 
 @pytest.fixture
 def images(tmp_path):
@@ -85,6 +87,12 @@ def test_paths_with_spaces_and_commas(images, load_data):
     assert len(load_data("list", images).train) == 2
     (images / "train.txt").write_text("".join(f"images/a/{n}.png,{n % 2}\n" for n in range(4)))
     assert len(load_data("list", images).train) == 2
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", " , ", "\t"])
+def test_names_and_labels_do_not_contain_what_is_between_them(tmp_path, between):
+    (tmp_path / "a.txt").write_text(f"a/0.png{between}cat\n")
+    assert text_rows(tmp_path / "a.txt").rows == [Row("a/0.png", "cat")]
 
 
 def test_a_line_without_a_label(images, data_error):
