@@ -26,7 +26,7 @@ from ltnas.data.rgb import DeepImage, GreyRange
 from ltnas.errors import UserError
 from ltnas.runs.locks import waiting_lock
 
-FORMAT = 3
+FORMAT = 4
 """Number of the rules by which images are decoded and stored; other numbers are not read."""
 
 
