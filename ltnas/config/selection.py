@@ -175,10 +175,10 @@ class Removal(Evaluated):
     another in random order.
     """
 
-    tune_epochs: int = 0
+    tune_epochs: int = 5
     """Number of epochs that the weights are trained, on their half of the images, whenever as many
     decisions were made as there are kinds of cells (5 in the published code, which decides on all
-    kinds at once). The rate starts at a tenth of `weights.learning_rate`."""
+    kinds at once); 0 leaves it out. The rate starts at a tenth of `weights.learning_rate`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

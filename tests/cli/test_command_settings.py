@@ -38,7 +38,7 @@ def test_retrain_defaults_are_those_of_the_papers():
     assert (config.batch_size, config.epochs) == (64, 150)
     assert (config.channels, config.cells) == (36, 20)
     assert (config.drop_path, config.auxiliary, config.cutout) == (0.2, 0.4, 16)
-    assert (config.stem, config.pretrain, config.pretrain_epochs) == ("cifar", "none", 0)
+    assert (config.stem, config.pretrain, config.pretrain_epochs) == ("auto", "none", 0)
     assert config.barlow_twins == c.BarlowTwins()
 
 
