@@ -72,7 +72,7 @@ def test_other_class_frequencies(photos):
 
 
 def test_no_file_that_can_be_read(photos):
-    with pytest.raises(UserError, match=r"^image photos/bad.jpg cannot be read \(cannot identi"):
+    with pytest.raises(UserError, match=r"^image photos/bad.jpg cannot be read \(no image format"):
         predicted("images=photos/bad.jpg")
     (photos / "worse.jpg").touch()
     with pytest.raises(UserError, match=r"\(and 1 more files\)$"):
