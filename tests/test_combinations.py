@@ -38,7 +38,7 @@ TABLES["progression"] |= {
 TABLES["selection"] |= {
     "sampled": lambda: c.Sampled(images=8, candidates=2, finalists=1),
     "evolution": lambda: c.Evolution(images=8, candidates=3, finalists=1, population=2),
-    "removal": lambda: c.Removal(images=8),
+    "removal": lambda: c.Removal(images=8, tune_epochs=0),
 }
 for axis in ("objective", "second_objective"):
     TABLES[axis] |= {

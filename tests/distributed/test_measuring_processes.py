@@ -31,7 +31,7 @@ PRUNED = (
 SELECTIONS = {
     "sampled": c.Sampled(images=8, candidates=4, finalists=2),
     "evolution": c.Evolution(images=8, candidates=4, finalists=2, population=2, tournament=2),
-    "removal": c.Removal(images=8),
+    "removal": c.Removal(images=8, tune_epochs=0),
 }
 
 
