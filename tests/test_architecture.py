@@ -76,3 +76,9 @@ def test_no_circle_of_files():
 
 def test_few_files_lie_at_the_top():
     assert len(list(Path(REPOSITORY / "ltnas").glob("*.py"))) <= TOP_FILES
+
+
+def test_names_of_test_files_are_unique():
+    """Two files with one name in different folders are no tests of one run."""
+    names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
