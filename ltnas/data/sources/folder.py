@@ -132,5 +132,6 @@ def _check_same_classes(train: Path, other: Path, classes: ClassFiles, others: C
 
 def _images(files_of: ClassFiles, classes: tuple[str, ...]) -> EncodedImages:
     files = [file for paths in files_of.values() for file in paths]
-    labels = [classes.index(name) for name, paths in files_of.items() for _ in paths]
+    number_of = {name: number for number, name in enumerate(classes)}
+    labels = [number_of[name] for name, paths in files_of.items() for _ in paths]
     return of_files(files, labels)
