@@ -6,9 +6,11 @@ import argparse
 import sys
 from typing import Any
 
+from ltnas.cli.encoding import print_everywhere
 from ltnas.data.test_sets import BALANCED, UNBALANCED, headline
 from ltnas.errors import UserError
 from ltnas.loggers.charts import chart_name
+from ltnas.runs.packages import extra_package
 
 SECTIONS: dict[str, list[list[str]]] = {
     "All test images": [["accuracy"], ["many", "medium", "few"], ["macro_f1"]],
@@ -48,13 +50,8 @@ def workspace(entity: str, project: str) -> Any:  # noqa: ANN401 - the package h
     Raises:
         UserError: the package that creates dashboards is not installed.
     """
-    try:
-        import wandb_workspaces.reports.v2 as panels
-        import wandb_workspaces.workspaces as workspaces
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "a dashboard needs a package that is not installed: pip install 'ltnas[dashboard]'"
-        ) from error
+    panels = extra_package("wandb_workspaces.reports.v2", "dashboard")
+    workspaces = extra_package("wandb_workspaces.workspaces", "dashboard")
     sections = [
         workspaces.Section(
             name=name,
@@ -84,6 +81,7 @@ def numbers(prefix: str, keys: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line."""
+    print_everywhere()
     parser = argparse.ArgumentParser(
         prog="python -m ltnas.workspace",
         description="Create a dashboard for the runs of a W&B project.",

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop
 
-from ltnas.deployment.packages import extra_package
 from ltnas.models.branches import BranchedModel
 from ltnas.models.saved import input_side, load_network, network_bytes
+from ltnas.runs.packages import extra_package
 
 INPUT, OUTPUT = "pixels", "logits"
 """Names of the input and of the output of an exported network."""

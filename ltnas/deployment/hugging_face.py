@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ltnas.deployment.packages import extra_package
 from ltnas.errors import UserError
 from ltnas.models.saved import DESCRIPTION, WEIGHTS
 from ltnas.reports.model_card import CARD
+from ltnas.runs.packages import extra_package
 
 FILES = {
     WEIGHTS: WEIGHTS,

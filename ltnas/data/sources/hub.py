@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ltnas.errors import UserError
+from ltnas.runs.packages import extra_package
 
 PATTERN = "*.parquet"
 CONVERTED = "refs/convert/parquet"
@@ -24,19 +25,14 @@ def downloaded(name: str) -> Path:
         UserError: the package is missing, or the data set cannot be downloaded or has no such
             files.
     """
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise UserError(
-            f"data.hub={name} needs a package that is not there: pip install 'ltnas[hub]'"
-        ) from error
+    hub = extra_package("huggingface_hub", "hub")
+    refusals = extra_package("huggingface_hub.errors", "hub").HfHubHTTPError
     for revision in (None, CONVERTED):
         try:
-            folder = snapshot_download(
+            folder = hub.snapshot_download(
                 name, repo_type="dataset", revision=revision, allow_patterns=[PATTERN]
             )
-        except (HfHubHTTPError, OSError, ValueError) as error:
+        except (refusals, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(
                 f"data.hub={name} cannot be downloaded ({reason}): check the name and the "

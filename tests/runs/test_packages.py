@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ltnas.deployment.packages import extra_package
 from ltnas.errors import UserError
+from ltnas.runs.packages import extra_package
 
 
 def test_a_package_that_is_there():
