@@ -199,15 +199,18 @@ class _Writer:
     ) -> tuple[Labels, list[str]]:
         """Write the images of a split that can be read; return their labels, and other names."""
         first, shape = self.end, torch.Size((0, 3, 0, 0))
-        read = [torch.zeros(0, dtype=torch.bool)]
         skipped: list[str] = []
+        # Allocated before: small blocks between the large ones of each part would keep the
+        # allocator from using the memory of a part for the next one.
+        read, done = np.zeros(len(part.labels), bool), 0
         for piece in decode(part.read(), size, broken, grey_range):
             if len(piece.images):
                 shape = piece.images.shape
                 self._append(piece.images.numpy())
-            read.append(piece.read)
+            read[done : done + len(piece.read)] = piece.read
+            done += len(piece.read)
             skipped.extend(piece.skipped)
-        labels = np.asarray(part.labels, np.int64)[torch.cat(read).numpy()]
+        labels = np.asarray(part.labels, np.int64)[read]
         self._enter(f"{split}.images", "U8", (len(labels), *shape[1:]), first)
         return labels, skipped
 

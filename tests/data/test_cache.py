@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -400,3 +402,40 @@ def test_a_link_that_moves_to_another_class_is_seen(images, tmp_path):
     (links / "a" / "a2.png").rename(links / "b" / "a2.png")
     after = load_folder(links, tmp_path / "cache")
     assert after.train.labels.tolist() == [0, 1, 1, 1]
+
+
+GROWTH = """
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ltnas.data import decode
+from ltnas.data.cache import decoded_images
+from ltnas.data.listing import EncodedImage, EncodedImages, Listing
+from ltnas.runs.memory import keep_freed_memory, process_peak
+
+keep_freed_memory()  # as trainings on a CPU do
+decode.PART = 32
+pixels = np.random.RandomState(0).randint(0, 256, (160, 160, 3)).astype(np.uint8)
+
+
+def load(count):
+    images = lambda: (EncodedImage("x", partial(Image.fromarray, pixels)) for _ in range(count))
+    listing = Listing(("a", "b"), {"train": EncodedImages([0, 1] * (count // 2), images)}, ())
+    decoded_images(listing, Path(sys.argv[1]), "name", None, "error")
+    return process_peak()
+
+
+print(-load(320) + load(2400))
+"""
+
+
+def test_decoding_holds_a_part_of_the_images_and_not_all(tmp_path):
+    """Those of the second load are 176 MiB, those of a part 2.3 MiB."""
+    command = [sys.executable, "-c", GROWTH, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 40 * 2**20
