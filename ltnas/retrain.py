@@ -98,10 +98,10 @@ def retrain(config: RetrainConfig) -> Path:
         with open_logger(config, last.folder, last.label) as logger:
             history, reports = run.fit(last, logger)
             histories.append(history)
-            if config.adjust:
-                _keep_adjustment(config, network, long_tail)
+            if last.adjust:
+                _keep_adjustment(last, network, long_tail)
             if folder.writes:
-                prior = _prior(config, long_tail)
+                prior = _prior(last, long_tail)
                 calibration = _calibration(network, prior, long_tail, accelerator)
                 use = {"prior": prior, "temperature": calibration.get("temperature", 1.0)}
                 _write_network(
@@ -296,14 +296,13 @@ def _reset_classifier(network: BranchedModel, seed: int) -> None:
             reset()
 
 
-def _keep_adjustment(config: RetrainConfig, network: BranchedModel, long_tail: LongTail) -> None:
+def _keep_adjustment(last: Stage, network: BranchedModel, long_tail: LongTail) -> None:
     """Subtract tau log pi from the classifier's bias, so that the network predicts as tested."""
-    sampler = config.crt_sampler if config.crt.epochs else config.sampler
-    counts = expected_counts(sampler, torch.tensor(long_tail.counts))
+    counts = expected_counts(last.sampler, torch.tensor(long_tail.counts))
     assert isinstance(network.classifier, torch.nn.Linear)
     bias = network.classifier.bias
     with torch.no_grad():
-        bias.sub_(config.adjust * log_priors(counts).to(bias))
+        bias.sub_(last.adjust * log_priors(counts).to(bias))
 
 
 def _write_network(
@@ -359,16 +358,12 @@ def _calibration(
     return found
 
 
-def _prior(config: RetrainConfig, long_tail: LongTail) -> list[float]:
+def _prior(last: Stage, long_tail: LongTail) -> list[float]:
     """Return the class frequencies that the network's probabilities assume, [C]."""
-    objective, sampler = (
-        (config.crt_objective, config.crt_sampler)
-        if config.crt.epochs
-        else (config.objective, config.sampler)
-    )
-    assert isinstance(objective, Classification)
+    assert isinstance(last.objective, Classification)
     counts = torch.tensor(long_tail.counts)
-    return [float(share) for share in assumed_prior(objective, sampler, config.adjust, counts)]
+    prior = assumed_prior(last.objective, last.sampler, last.adjust, counts)
+    return [float(share) for share in prior]
 
 
 def _print_result(
