@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltnas.data.test_sets import BALANCED, LONG_TAILED, UNBALANCED
+from ltnas.data.test_sets import BALANCED, LONG_TAILED, UNBALANCED, VALIDATION
 
 SECTIONS = {
     "train": "train",
@@ -25,13 +25,14 @@ SECTIONS = {
     "seconds": "cost",
     "peak": "cost",
 }
-"""First word of a column of the history -> dashboard section; test sets have their own sections."""
+"""First word of a column of the history -> dashboard section; sets of images have their own."""
 TEST_SECTIONS = {
     BALANCED: f"test_{BALANCED}",
     LONG_TAILED: f"test_{LONG_TAILED}",
     UNBALANCED: "test",
+    VALIDATION: VALIDATION,
 }
-"""Name of a test set, the last word of its columns -> dashboard section."""
+"""Name of a set of images, the last word of its columns -> dashboard section."""
 
 
 def chart_name(column: str) -> str:

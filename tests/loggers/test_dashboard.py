@@ -192,6 +192,7 @@ def test_with_a_network_the_artifact_is_used(tmp_path):
 def test_names_of_artifacts_and_of_charts(tmp_path):
     assert artifact_name("genotype", tmp_path / "ä b+c.1") == "genotype---b-c.1"
     assert chart_name("accuracy_balanced") == "test_balanced/accuracy"
+    assert chart_name("macro_f1_validation") == "validation/macro_f1"
     assert chart_name("student_loss") == "train/student_loss"
     assert chart_name("learner_2_accuracy") == "train/learner_2_accuracy"
     assert chart_name("architecture_loss_audience") == "architecture/loss_audience"
