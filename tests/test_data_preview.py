@@ -64,6 +64,18 @@ def test_images_stored_larger_than_they_are_seen(tmp_path, capsys):
     assert "on a CPU read from the disk batch by batch" in printed
 
 
+def test_images_that_are_left_out_are_listed(tmp_path):
+    for number in range(8):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(path)
+    path.write_bytes(b"broken")
+    words = ("data=folder", f"data.root={tmp_path / 'photos'}", "imbalance=natural")
+    cache = f"data.cache={tmp_path / 'cache'}"
+    folder = previewed(tmp_path, *words, cache, "data.broken=skip", "data.image_size=8")
+    assert (folder / "skipped_images.txt").read_text() == f"{path}\n"
+
+
 def test_files_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match=r"indices=.*/none/subset.json cannot be written"):
         previewed(tmp_path, *DIGITS, f"indices={tmp_path / 'none' / 'subset.json'}")

@@ -8,7 +8,6 @@ import shutil
 import pytest
 import torch
 from composed import composed
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import ltnas
@@ -560,64 +559,3 @@ def test_damaged_network(tmp_path, from_folder, damage):
     DAMAGES[damage](tmp_path)
     message = refused(tmp_path)
     assert "is no genotype" in message or "holds a damaged network (" in message
-
-
-def test_an_unbalanced_test_split_is_named_and_ranked_by_its_classes(tmp_path, capsys):
-    """Its large class would otherwise hide that the others are never predicted."""
-    for part, counts in (("train", (40, 12, 4)), ("test", (20, 5, 2))):
-        for label, count in enumerate(counts):
-            folder = tmp_path / "trees" / part / "abc"[label]
-            folder.mkdir(parents=True)
-            for number in range(count):
-                grey = Image.new("RGB", (8, 8), (number, 80 * label, 99))
-                grey.save(folder / f"{number}.png")
-    small = ("network=resnet20", "network.depth=8", "network.width=4", "imbalance=natural")
-    data = ("data=folder", f"data.root={tmp_path / 'trees'}", "data.image_size=8")
-    _, folder = retrained(tmp_path / "runs", *small, *data)
-    metrics, last = read(folder, "metrics.json"), rows(folder / "history.csv")[-1]
-    assert list(metrics["test"]) == ["test"]
-    tested = metrics["test"]["test"]
-    macro = sum(row[label] / sum(row) for label, row in enumerate(tested["confusion"])) / 3
-    assert tested["macro_accuracy"] == pytest.approx(macro)
-    assert tested["accuracy"] != tested["macro_accuracy"]
-    assert float(last["macro_accuracy_test"]) == tested["macro_accuracy"]
-    assert float(last["accuracy_test"]) == tested["accuracy"]
-    assert not any("balanced" in column or "long_tailed" in column for column in last)
-    printed = capsys.readouterr().out
-    assert "balanced test" not in printed
-    assert f"test {100 * macro:.1f}% class-balanced" in printed
-    table = printed[printed.index("accuracy and more") :].splitlines()
-    assert table[1].split() == ["training", "images", "test"]
-    assert table[2].split() == ["macro", "accuracy", "56", f"{100 * macro:.2f}"]
-    assert table[3].split() == ["all", "test", "images", f"{100 * tested['accuracy']:.2f}"]
-    assert sum(line.startswith("macro accuracy") for line in table) == 1
-
-
-def test_images_for_validation_have_columns_and_results_of_their_own(tmp_path, capsys):
-    small = ("network=resnet20", "network.depth=8", "network.width=4", "epochs=1")
-    _, folder = retrained(tmp_path, *small, "data.validation=0.2")
-    metrics, (last,) = read(folder, "metrics.json"), rows(folder / "history.csv")
-    assert metrics["data"]["validation_images"] == metrics["validation"]["images"] == 116
-    assert sum(metrics["data"]["class_counts"]) + 116 == 580
-    assert list(metrics["test"]) == ["balanced", "long_tailed"]
-    assert float(last["macro_accuracy_validation"]) == metrics["validation"]["macro_accuracy"]
-    printed = capsys.readouterr().out
-    assert "116 further images for validation" in printed
-    assert "validation" in printed[printed.index("accuracy and more") :].splitlines()[1]
-    # Probabilities are calibrated on them.
-    calibration = metrics["calibration"]
-    assert list(calibration["calibration_error"]) == ["balanced", "long_tailed", "validation"]
-    before = calibration["calibration_error"]["balanced"]["before"]
-    assert before == pytest.approx(metrics["test"]["balanced"]["calibration_error"], abs=1e-6)
-    assert f"temperature {calibration['temperature']:.3f}" in printed
-    assert ltnas.load_network(folder).temperature == calibration["temperature"] != 1
-    assert f"divided by {calibration['temperature']:.3f}" in (folder / "model_card.md").read_text()
-
-
-def test_the_placement_of_the_images_changes_no_bit(tmp_path):
-    small = ("network=resnet20", "network.depth=8", "network.width=4", "epochs=1")
-    weights = []
-    for placement in ("device", "host"):
-        _, folder = retrained(tmp_path / placement, *small, f"data.placement={placement}")
-        weights.append((folder / "network.safetensors").read_bytes())
-    assert weights[0] == weights[1]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop
 
 from ltnas.models.branches import BranchedModel
-from ltnas.models.saved import input_side, load_network, network_bytes
+from ltnas.models.saved import grey_range, input_side, load_network, network_bytes
 from ltnas.runs.packages import extra_package
 
 INPUT, OUTPUT = "pixels", "logits"
@@ -74,6 +74,7 @@ def description(network: BranchedModel) -> dict[str, str]:
         "classes": json.dumps(classes, ensure_ascii=False),
         "image_size": str(side),
         "class_prior": json.dumps(network.prior),
+        "grey_range": json.dumps(grey_range(network)),
         "input": f"{INPUT}: uint8 [batch, 3, {side}, {side}], RGB",
         "output": f"{OUTPUT}: float32 [batch, {len(classes)}]",
     }

@@ -1,5 +1,6 @@
 """What the commands print of data and results."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_dropped_images_of_a_long_tailed_source_are_told_first(tail):
 def test_nothing_is_told_of_what_is_as_wanted(tail, imbalance, counts):
     kept = tail(Imbalance(imbalance, 0.1 if imbalance == "exp" else None), counts, "abcd")
     assert not [line for line in printed(print_long_tail, "title", kept) if "note" in line]
+
+
+def test_notes_of_the_source_and_images_that_are_left_out_are_told_first(tail):
+    told = dataclasses.replace(
+        tail(Imbalance("natural"), (3, 2), "ab"), notes=("a first", "a second"), skipped=("x", "y")
+    )
+    lines = printed(print_long_tail, "title", told)
+    assert lines[1:3] == ["note: a first", "note: a second"]
+    assert lines[3] == (
+        "note: images that could not be read and were left out: 2; skipped_images.txt in the "
+        "folder of the result lists them"
+    )
+    assert lines[4].split()[0] == "a"
 
 
 def test_a_class_with_too_few_images_is_told_in_one_line(tail):

@@ -98,12 +98,19 @@ def test_batches_of_any_size_by_onnx_runtime(in_onnx):
     assert torch.allclose(torch.from_numpy(together), torch.cat([*map(torch.tensor, alone)]))
 
 
+def test_the_range_of_grey_values_of_the_training_is_told(run):
+    network = load_network(run)
+    network.preprocessing = {**network.preprocessing, "grey_range": [7, 65_534]}
+    assert json.loads(description(network)["grey_range"]) == [7, 65_534]
+
+
 def test_metadata_is_in_every_file(tmp_path, run, in_onnx):
     network = load_network(run)
     known = description(network)
     assert json.loads(known["classes"]) == ["newt", "oak", "[red]"]
     assert json.loads(known["class_prior"]) == [0.6, 0.3, 0.1]
     assert known["image_size"] == "8"
+    assert known["grey_range"] == "null"
 
     model = onnx.load_from_string(in_onnx)
     assert {entry.key: entry.value for entry in model.metadata_props} == known

@@ -1,5 +1,7 @@
 """Predictions for image files agree with the network, one image at a time."""
 
+import copy
+
 import pytest
 import torch
 from PIL import Image
@@ -59,3 +61,14 @@ def test_more_classes_than_there_are(network, files):
     assert sorted(one.classes) == ["[red]", "newt", "oak"]
     assert sum(one.probabilities) == pytest.approx(1)
     assert list(one.probabilities) == sorted(one.probabilities, reverse=True)
+
+
+def test_logits_are_divided_by_the_temperature_before_the_shift(network, files):
+    network = copy.deepcopy(network)
+    network.temperature = 0.25
+    shift = torch.tensor([0.1, 0.5, -0.2]).double()
+    (one,) = predictions(network, files[:1], shift=shift, top=3, batch_size=4)
+    with torch.no_grad():
+        logits = network(ltnas.prepare(network, files[0]))[0].double()
+    expected = (logits / 0.25 + shift).softmax(0).sort(descending=True).values
+    assert one.probabilities == pytest.approx(expected.tolist(), abs=1e-6)

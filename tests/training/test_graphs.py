@@ -276,4 +276,7 @@ def test_a_recording_that_breaks_on_the_gpu_is_an_error_with_a_way_out():
 def test_only_a_gpu_records_and_only_if_it_may():
     assert build_runner("auto", torch.device("cpu")) is run_eagerly
     assert build_runner("off", torch.device("cuda")) is run_eagerly
-    assert isinstance(build_runner("auto", torch.device("cuda")), GraphRunner)
+    runner = build_runner("auto", torch.device("cuda"))
+    assert isinstance(runner, GraphRunner)
+    # Images are read ahead by another thread, which a recording must not forbid.
+    assert runner._recording.keywords == {"capture_error_mode": "thread_local"}
