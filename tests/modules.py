@@ -28,6 +28,8 @@ from ltnas.training.self_explanation import DetachedExplanation, DifferentiatedE
 from ltnas.training.teaching import Teaching
 
 CLASSES = 4
+COUNTS = torch.tensor([40.0, 20.0, 10.0, 5.0])
+"""Number of training images of each class."""
 
 
 class Alone:
@@ -85,7 +87,7 @@ def search_module(
         build_objective(
             objective or c.CrossEntropy(),
             network.feature_size,
-            torch.ones(CLASSES),
+            COUNTS,
             c.LinearClassifier(),
             rebalanced=torch.ones(CLASSES) if branches else None,
             states=network.state_shapes,

@@ -29,8 +29,18 @@ class Classification(Objective):
     """beta of the effective number (1 - beta^n) / (1 - beta) (Cui et al. 2019, equation 2)."""
     start: float = 0.0
     """Share of the epochs before which classes are not weighed; LDAM-DRW has 0.8."""
+    # By `images`, the step size does not change at `start`, and neither the batch size nor the
+    # number of processes enters.
+    weight_normalisation: str = "images"
+    """Scale of class weights: `images` for mean 1 over the images that the stream shows, `batch` to
+    divide each batch's loss by its sum of weights, `classes` for mean 1 over classes."""
 
     def __post_init__(self) -> None:
+        require_choice(
+            "objective.weight_normalisation",
+            self.weight_normalisation,
+            ("images", "batch", "classes"),
+        )
         require_choice(
             "objective.reweight", self.reweight, ("none", "inverse_frequency", "effective_number")
         )

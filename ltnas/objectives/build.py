@@ -17,7 +17,7 @@ from ltnas.losses.weights import class_weights
 from ltnas.models.classifiers import make_classifier
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
-from ltnas.objectives.classification import Classification
+from ltnas.objectives.classification import Classification, WeightedMean
 from ltnas.objectives.glmc import MixtureConsistency
 from ltnas.objectives.masked_reconstruction import Decoder, MaskedReconstruction
 from ltnas.objectives.two_branches import TwoBranches
@@ -96,8 +96,11 @@ def _tapped(decoder: str, states: Sequence[StateShape]) -> Sequence[StateShape]:
 def _classification(
     config: c.Classification, counts: Tensor, classifier: c.Classifier, auxiliary: float
 ) -> Classification:
+    """Build the loss of labelled images, which `class_weights` checks the settings of."""
     criterion = build_criterion(config, counts, _cosine_scale(classifier))
-    return Classification(criterion, class_weights(config, counts), config.start, auxiliary)
+    weights = class_weights(config, counts)
+    kind = WeightedMean if config.weight_normalisation == "batch" else Classification
+    return kind(criterion, weights, config.start, auxiliary)
 
 
 def _cosine_scale(classifier: c.Classifier) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ltnas.data.stream import Batch
+from ltnas.distributed.collectives import ranks, sum_over_ranks
 from ltnas.losses.classification import Criterion
 from ltnas.objectives import Losses, Model, Objective
 
@@ -13,9 +16,7 @@ from ltnas.objectives import Losses, Model, Objective
 class Classification(Objective):
     """Mean over a batch of class weight times loss (Cui et al. 2019, equation 3).
 
-    The sum is divided by the number of images and not, as in PyTorch's weighted loss, by the sum
-    of weights: otherwise a batch of rare classes would count no more than any other, and ranks
-    would divide by different numbers.
+    The sum is divided by the number of images; see `WeightedMean` for the other convention.
 
     Args:
         criterion: loss of every image.
@@ -67,12 +68,24 @@ class Classification(Objective):
             return self.loss(logits, batch.labels)
         # [B], or one number for all images.
         share = batch.partner.shares[view]
+        rest = 1 - share
         first, second = (self.losses(logits, x) for x in (batch.labels, batch.partner.labels))
-        return (share * first + (1 - share) * second).mean()
+        return self.average(
+            share * first + rest * second, [(share, batch.labels), (rest, batch.partner.labels)]
+        )
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean loss for logits [B, C] and labels [B], a scalar in fp32 or wider."""
-        return self.losses(logits, labels).mean()
+        return self.average(self.losses(logits, labels), [(1.0, labels)])
+
+    def average(self, losses: Tensor, parts: Sequence[tuple[Tensor | float, Tensor]]) -> Tensor:
+        """Return the loss of a batch, a scalar.
+
+        Args:
+            losses: weighted loss of each image, [B].
+            parts: shares of the labels in each image, [B] or one number, and the labels, [B].
+        """
+        return losses.mean()
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the weighted loss of each image, [B], for logits [B, C] and labels [B]."""
@@ -81,3 +94,19 @@ class Classification(Objective):
         with torch.autocast(logits.device.type, enabled=False):
             losses: Tensor = self.criterion(full, labels)
             return losses * self.current_weights[labels]
+
+
+class WeightedMean(Classification):
+    """Weighted losses divided by the batch's sum of weights, as PyTorch's weighted mean does.
+
+    This is the convention of LDAM-DRW (Cao et al. 2019, algorithm 1, line 11). A batch of rare
+    classes counts no more than any other. The batch is that of all ranks.
+    """
+
+    def average(self, losses: Tensor, parts: Sequence[tuple[Tensor | float, Tensor]]) -> Tensor:
+        """Return the sum of the losses over that of the weights, a scalar; see `Classification`."""
+        weights = [(share * self.current_weights[labels]).sum() for share, labels in parts]
+        # Gradients are averaged over ranks: the mean of the ranks' sums of weights makes this the
+        # quotient of the whole batch.
+        total = sum_over_ranks(torch.stack(weights).sum()) / ranks()
+        return losses.sum() / total.to(losses.dtype)

@@ -28,6 +28,8 @@ VERSION = 2
 """Version of the format of fingerprint files."""
 COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConfig}
 """Configuration class of each command that makes run folders."""
+STOOD_FOR = {"weight_normalisation": "classes"}
+"""Constants of which older versions knew one value, which is not today's default."""
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
 FREE_KEYS = {
@@ -49,6 +51,7 @@ def fingerprint(config: Run) -> Settings:
             settings[declared.name] = names[declared.name]
         settings |= dotted(declared.name, getattr(config, declared.name))
     settings["stem"] = _written_stem(settings)
+    settings |= _without_effect(settings)
     return without_defaults(command_of(config), resolved(settings))
 
 
@@ -62,6 +65,16 @@ def _written_stem(settings: Settings) -> str:
     if stem == "auto" and image_size is not None and chosen_stem(stem, image_size) == "imagenet":
         return "imagenet"
     return str(stem)
+
+
+def _without_effect(settings: Settings) -> Settings:
+    """Return the value of older runs for each scale of class weights where there are none."""
+    return {
+        key: STOOD_FOR[name]
+        for key in settings
+        for axis, _, name in [key.rpartition(".")]
+        if name == "weight_normalisation" and settings[f"{axis}.reweight"] == "none"
+    }
 
 
 def is_one_run(config: Run) -> bool:
@@ -110,7 +123,7 @@ def _plain(value: object) -> object:
 
 
 def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
-    """Return the default of each setting of a command.
+    """Return what a missing setting of a fingerprint stands for: the default, or an older one.
 
     Args:
         command: `search` or `retrain`.
@@ -129,7 +142,9 @@ def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
         settings[declared.name] = name
         kind = table.get(chosen.get(declared.name, name))
         for constant in fields(kind) if kind else ():
-            settings[f"{declared.name}.{constant.name}"] = _default(constant)
+            settings[f"{declared.name}.{constant.name}"] = STOOD_FOR.get(
+                constant.name, _default(constant)
+            )
     return settings
 
 

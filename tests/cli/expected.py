@@ -82,11 +82,17 @@ RECIPES = {
     "cross_entropy": (200, 128, FIELD, {}),
     "ldam_drw": (
         *(150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0)),
-        {"objective": c.LdamDrw(start=0.8, max_margin=0.5), "classifier": c.CosineClassifier(30.0)},
+        {
+            "objective": c.LdamDrw(start=0.8, max_margin=0.5, weight_normalisation="batch"),
+            "classifier": c.CosineClassifier(30.0),
+        },
     ),
     "paper_ldam_drw": (
         *(200, 128, FIELD),
-        {"objective": c.LdamDrw(beta=0.9999, start=0.8), "classifier": c.CosineClassifier(30.0)},
+        {
+            "objective": c.LdamDrw(beta=0.9999, start=0.8, weight_normalisation="batch"),
+            "classifier": c.CosineClassifier(30.0),
+        },
     ),
     "logit_adjustment": (
         *(200, 128, replace(FIELD, nesterov=True)),
@@ -116,7 +122,9 @@ RECIPES = {
     "glmc": (
         *(200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None, warmup_epochs=10)),
         {
-            "objective": c.MixtureConsistency(exponent=1.2, consistency=4.0),
+            "objective": c.MixtureConsistency(
+                exponent=1.2, consistency=4.0, weight_normalisation="classes"
+            ),
             "mix": c.MixupAndCutMix(1.0),
         },
     ),

@@ -36,6 +36,11 @@ REFUSED = {
         "0 or more",
     ),
     "reweight": (lambda: c.CrossEntropy("often"), "objective.reweight=often", "effective_number"),
+    "weight normalisation": (
+        lambda: c.ClassBalanced(weight_normalisation="epoch"),
+        "objective.weight_normalisation=epoch",
+        "images, batch, classes",
+    ),
     "beta": (lambda: c.ClassBalanced(beta=1.1), "objective.beta=1.1", "[0, 1]"),
     "exponent": (lambda: c.InverseFrequency(exponent=-1.0), "objective.exponent=-1.0", "0 or more"),
     "start 1": (lambda: c.ClassBalanced(start=1.0), "objective.start=1.0", "[0, 1)"),

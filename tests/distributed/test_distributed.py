@@ -35,6 +35,7 @@ CASES = {
     "gdas": {"relaxation": c.HardGumbel(), "design": {"separate_edges": True}},
     "b_darts": {"macro": c.BroadCells()},
     **{name: {"gradient": c.SecondOrder(), "levels": levels} for name, levels in LEVELS.items()},
+    "class_balanced": {"objective": c.ClassBalanced(weight_normalisation="batch")},
     "mae_nas": {"objective": c.MaskedReconstruction(decoder_channels=8)},
 }
 

@@ -53,6 +53,20 @@ def test_weights_have_mean_one_and_balanced_classes_have_none(weigh, constant):
     torch.testing.assert_close(weigh(torch.full((7,), 30), constant), torch.ones(7).double())
 
 
+EXP_01 = torch.tensor([5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500])
+
+
+@pytest.mark.parametrize(("counts", "mean"), [(EXP, 0.171), (EXP_01, 0.623)])
+def test_the_mean_weight_of_an_image_is_one(counts, mean):
+    """Means over images of the weights of Cui et al. 2019, which have mean 1 over classes."""
+    by_classes = class_weights(c.ClassBalanced(weight_normalisation="classes"), counts)
+    assert by_classes.mean() == pytest.approx(1)
+    assert (counts * by_classes).sum() / counts.sum() == pytest.approx(mean, abs=5e-4)
+    by_images = class_weights(c.ClassBalanced(), counts)
+    assert (counts * by_images).sum() / counts.sum() == pytest.approx(1)
+    torch.testing.assert_close(by_images / by_images[0], by_classes / by_classes[0])
+
+
 @pytest.mark.parametrize(
     ("reweight", "expected"),
     [
@@ -62,12 +76,13 @@ def test_weights_have_mean_one_and_balanced_classes_have_none(weigh, constant):
     ],
 )
 def test_an_objective_chooses_the_formula(reweight, expected):
-    config = c.Focal(reweight=reweight, exponent=0.5, beta=0.99)
+    config = c.Focal(reweight=reweight, exponent=0.5, beta=0.99, weight_normalisation="classes")
     assert torch.equal(class_weights(config, EXP), expected)
 
 
-def test_an_unknown_formula_is_refused():
+@pytest.mark.parametrize("key", ["reweight", "weight_normalisation"])
+def test_an_unknown_formula_is_refused(key):
     config = c.CrossEntropy()
-    config.reweight = "by_colour"  # the constructor would refuse it, too
-    with pytest.raises(ValueError, match=r"by_colour is not a value of objective\.reweight"):
+    setattr(config, key, "by_colour")  # the constructor would refuse it, too
+    with pytest.raises(ValueError, match=rf"by_colour is not a value of objective\.{key}"):
         class_weights(config, EXP)

@@ -19,7 +19,7 @@ from ltnas.losses.classification import (
 )
 from ltnas.losses.weights import class_weights
 from ltnas.objectives.build import build_objective, build_views
-from ltnas.objectives.classification import Classification
+from ltnas.objectives.classification import Classification, WeightedMean
 
 COUNTS = torch.tensor([500, 100, 20])
 
@@ -53,6 +53,51 @@ def test_weights_multiply_and_the_batch_divides(batch):
     torch.testing.assert_close(loss, expected)
     torch_mean = functional.cross_entropy(logits, labels, weights)
     assert abs(float(loss - torch_mean)) > 0.01
+
+
+def test_a_weighted_mean_is_that_of_pytorch(batch):
+    logits, labels = batch
+    weights = torch.tensor([0.2, 0.8, 2.0])
+    objective = WeightedMean(CrossEntropy(), weights, start=0.5)
+    torch.testing.assert_close(
+        loss_of(objective, logits, labels), functional.cross_entropy(logits, labels)
+    )
+    objective.set_progress(0.5)
+    torch.testing.assert_close(
+        loss_of(objective, logits, labels), functional.cross_entropy(logits, labels, weights)
+    )
+
+
+def test_a_weighted_mean_of_mixed_images_divides_by_their_mixed_weights(batch):
+    logits, labels = batch
+    others, share = torch.tensor([1, 0, 0, 2, 1, 2]), torch.rand(6)
+    weights = torch.tensor([0.2, 0.8, 2.0])
+    mixed = Batch((logits,), labels, Partner((), others, (share,)))
+    loss = WeightedMean(CrossEntropy(), weights)(Model(logits), mixed).objective
+    log_p, rows = functional.log_softmax(logits, 1), torch.arange(6)
+    first, second = share * weights[labels], (1 - share) * weights[others]
+    each = -first * log_p[rows, labels] - second * log_p[rows, others]
+    torch.testing.assert_close(loss, each.sum() / (first + second).sum())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("images", Classification), ("classes", Classification), ("batch", WeightedMean)],
+)
+def test_the_normalisation_chooses_the_divisor(name, kind, batch):
+    config = c.ClassBalanced(weight_normalisation=name, beta=0.99)
+    objective = build_objective(config, 4, COUNTS, c.LinearClassifier())
+    assert type(objective) is kind
+    logits, labels = batch
+    weights = 1 / torch.tensor([sum(0.99**i for i in range(n)) for n in COUNTS.tolist()])
+    scale = {
+        "images": COUNTS.sum() / (COUNTS * weights).sum(),
+        "classes": 3 / weights.sum(),
+        "batch": 6 / weights[labels].sum(),
+    }[name]
+    each = functional.cross_entropy(logits, labels, reduction="none")
+    expected = scale * (weights[labels] * each).sum() / 6
+    torch.testing.assert_close(loss_of(objective, logits, labels), expected)
 
 
 def test_weights_begin_at_their_share_of_the_run(batch):
@@ -105,7 +150,7 @@ def test_every_value_of_the_axis_has_a_criterion_and_weights(config, batch):
     assert logits.grad.isfinite().all()
     # A step against the gradient increases the label's logit.
     assert (logits.grad.gather(1, labels[:, None]) < 0).all()
-    assert class_weights(config, COUNTS).mean() == pytest.approx(1)
+    assert (class_weights(config, COUNTS) * COUNTS).sum() == pytest.approx(620)
 
 
 @pytest.mark.parametrize("config", CONFIGS[1:3] + CONFIGS[5:8], ids=lambda x: type(x).__name__)

@@ -31,7 +31,7 @@ class Model(nn.Module):
 def setting():
     torch.manual_seed(0)
     model = Model()
-    config = c.MixtureConsistency(width=8, consistency=2.0)
+    config = c.MixtureConsistency(width=8, consistency=2.0, weight_normalisation="classes")
     objective = build_objective(config, FEATURES, COUNTS, c.LinearClassifier())
     labels, others = torch.tensor([0, 0, 1, 0, 2]), torch.tensor([0, 1, 0, 2, 0])
     shares = torch.rand(5), torch.rand(5)

@@ -78,7 +78,7 @@ SEARCH = c.SearchConfig(
 RETRAIN = c.RetrainConfig(
     recipe="strong",
     genotype="darts_v2",
-    objective=c.LdamDrw(),
+    objective=c.LdamDrw(weight_normalisation="classes"),
     classifier=c.CosineClassifier(),
     mix=c.Mixup(alpha=0.2),
     augmentation=c.RandAugment(),
@@ -171,6 +171,17 @@ def test_the_stem_is_written_where_the_default_stood_for_another_one_before(conf
     assert [stem("auto", size) for size in (None, 32, 95)] == [None] * 3
     assert stem("auto", 96) == stem("imagenet", 96) == "imagenet"
     assert [stem("cifar", size) for size in (None, 32, 96)] == ["cifar"] * 3
+
+
+def test_the_scale_of_class_weights_is_written_unless_it_is_that_of_older_versions():
+    """Older versions divided by the mean over classes, and so do their unfinished runs."""
+    key = "objective.weight_normalisation"
+    for name, expected in (("images", "images"), ("batch", "batch"), ("classes", None)):
+        weighted = c.ClassBalanced(weight_normalisation=name)
+        assert fingerprint(c.SearchConfig(objective=weighted)).get(key) == expected
+        # Without class weights, their scale has no effect.
+        plain = c.Focal(weight_normalisation=name)
+        assert key not in fingerprint(c.SearchConfig(objective=plain))
 
 
 # --- fingerprints of 0.1.0 ----------------------------------------------------------------------
