@@ -103,8 +103,8 @@ def pieces() -> Iterator[Piece]:
     for seed in (1, 2):
         for scheme in ("fairdarts_ssl", "darts", "fairdarts", "random"):
             yield from pair(scheme, seed)
-    strong = ("imbalance=exp0.1", "seed=0", "recipe=strong", "test_every=5")
-    yield Piece("strong-exp0.1-s0", "ltnas.retrain", strong, needs="search-fairdarts_ssl-exp0.1-s0")
+    long = ("imbalance=exp0.1", "seed=0", "recipe=vs_sam", "test_every=5")
+    yield Piece("vs_sam-exp0.1-s0", "ltnas.retrain", long, needs="search-fairdarts_ssl-exp0.1-s0")
     for recipe in ("cross_entropy", "paper_ldam_drw"):
         for imbalance in ("exp0.1", "exp0.01"):
             words = (f"imbalance={imbalance}", "network=resnet32", f"recipe={recipe}")

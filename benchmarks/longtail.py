@@ -27,10 +27,18 @@ METHODS = {
     "re-sampling": ["recipe=cross_entropy", "sampler=class_balanced"],
     "logit adjustment": ["recipe=cross_entropy", "objective=logit_adjusted"],
     "LDAM-DRW": ["recipe=paper_ldam_drw"],
-    "strong": ["recipe=strong", "averaging=0.99"],
+    **{
+        f"logit adjustment + {name}": ["recipe=cross_entropy", "objective=logit_adjusted", part]
+        for name, part in (
+            ("mixup or CutMix", "mix=mixup_or_cutmix"),
+            ("RandAugment", "augmentation=rand_augment"),
+            ("sharpness-aware steps", "sharpness=0.1"),
+            # Over about a hundred steps, because the trainings have 960.
+            ("averaged weights", "averaging=0.99"),
+        )
+    },
 }
-"""Method -> its overrides. All use a cosine learning rate schedule. `strong` averages weights over
-about a hundred steps, because the trainings are too short for its default of a thousand."""
+"""Method -> its overrides. All use a cosine learning rate schedule."""
 
 SHOWN = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
 

@@ -1,6 +1,7 @@
 """The order of the packages: imports point down, and no files import one another in a circle."""
 
 import ast
+import re
 from pathlib import Path
 
 from conftest import REPOSITORY
@@ -17,6 +18,7 @@ LAYERS = (
 """Packages and modules at the top of `ltnas`, from the lowest layer to the highest."""
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 TOP_FILES = 18
+DOCUMENT = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def modules():
@@ -82,3 +84,14 @@ def test_names_of_test_files_are_unique():
     """Two files with one name in different folders are no tests of one run."""
     names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_drawing_shows_the_packages_in_their_order():
+    rows = re.findall(r"^│ .{14}([a-z_]+(?:  [a-z_]+)*) ", DOCUMENT.split("```")[1], re.M)
+    assert [row.split() for row in rows] == list(reversed(LAYERS))
+
+
+def test_drawings_fit_a_terminal():
+    drawings = [block for block in DOCUMENT.split("```")[1::2] if block.startswith("\n")]
+    assert len(drawings) == 2
+    assert max(len(line) for drawing in drawings for line in drawing.splitlines()) <= 80

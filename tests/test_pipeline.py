@@ -42,7 +42,7 @@ def told():
 
 
 def test_the_search_is_that_of_a_search_alone(told):
-    config, _ = told("scheme=fairdarts_ssl", "seed=3", "retrain.recipe=strong")
+    config, _ = told("scheme=fairdarts_ssl", "seed=3", "retrain.recipe=vs_sam")
     with initialize_config_dir(CONF, version_base="1.3"):
         alone = OmegaConf.to_object(compose("search", [*TINY, "scheme=fairdarts_ssl", "seed=3"]))
     assert fingerprint(config.search) == fingerprint(alone)
@@ -230,7 +230,7 @@ def test_an_experiment_is_a_sweep_and_again_does_nothing(commands, tmp_path):
 
 
 def test_a_choice_of_the_training_without_its_prefix(ltnas):
-    done = ltnas("pipeline", "recipe=strong", *TINY)
+    done = ltnas("pipeline", "recipe=vs_sam", *TINY)
     assert done.returncode == 2
     assert "recipe" in done.stderr
     assert "+recipe" not in done.stderr

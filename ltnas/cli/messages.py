@@ -20,6 +20,8 @@ FACTOR_NAME = re.compile(r"(exp|step)(\d+(?:\.\d+)?)")
 """Name of an imbalance that is made of a kind and a number, such as `exp100`."""
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*)'")
 """First line of Hydra's message for a value with commas outside a multirun."""
+CONSTANT = re.compile(r"In '([^']+)/([^/']+)': ConfigKeyError .*full_key: ([\w.]+)\.\w+", re.S)
+"""Hydra's message for a file with a constant that the chosen value on an axis does not have."""
 
 
 def refuse_new_keys(schema: type[object], overrides: Sequence[str]) -> None:
@@ -166,6 +168,13 @@ def _unknown_key(error: BaseException) -> str:
     noise = ("object_type=", "reference_type=", "To append to your default list")
     lines = [line for line in text if not line.startswith(noise)]
     match = AMBIGUOUS.fullmatch(text[0]) if text else None
+    if (constant := CONSTANT.match(str(error))) is not None:
+        group, name, axis = constant.groups()
+        key = str(error).rpartition("full_key: ")[2].split()[0]
+        return (
+            f"{group}={name} sets {key}, which the value chosen for {axis} does not have: leave "
+            f"out {axis}=..., or take another {group}; in a file of your own, correct the key"
+        )
     hint = _near_key(error)
     if match is not None and (typed := quoted_word(match[1])) is not None:
         return (

@@ -128,16 +128,6 @@ RECIPES = {
             "mix": c.MixupAndCutMix(1.0),
         },
     ),
-    "strong": (
-        *(400, 128, c.WeightOptimiser(0.1, 0.0, 0.9, 5e-4, None, True, 5)),
-        {
-            "objective": c.LogitAdjusted(),
-            "mix": c.MixupOrCutMix(),
-            "augmentation": c.RandAugment(),
-            "sharpness": 0.1,
-            "averaging": 0.999,
-        },
-    ),
 }
 """Epochs, batch size, weights, and what else is not the default."""
 

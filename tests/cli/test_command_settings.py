@@ -202,11 +202,11 @@ def test_recipes_are_those_that_there_are():
 
 def test_command_line_beats_a_recipe():
     changed = ("objective=focal", "epochs=7", "weights.learning_rate=0.2", "mix=cutmix")
-    config = settings("retrain", "recipe=strong", "genotype=darts_v2", *changed)
+    config = settings("retrain", "recipe=logit_adjustment", "genotype=darts_v2", *changed)
     assert config.objective == c.Focal()
     assert (config.epochs, config.weights.learning_rate) == (7, 0.2)
     assert config.mix == c.CutMix()
-    assert config.sharpness == 0.1
+    assert config.weights.nesterov
 
 
 def test_every_value_of_every_axis_of_a_retraining():

@@ -234,3 +234,11 @@ def test_a_key_that_does_not_exist_cannot_be_added():
     with pytest.raises(UserError, match=r"\+epohcs=3: SearchConfig has no key epohcs"):
         refuse_new_keys(c.SearchConfig, ["seed=1", "+epohcs=3"])
     refuse_new_keys(c.SearchConfig, ["seed=1", "+experiment=demo_search", "scheme=darts"])
+
+
+def test_constants_of_a_recipe_that_another_value_does_not_have():
+    words = ("genotype=darts_v2", "recipe=vs_sam", "objective=cross_entropy")
+    assert refusal("retrain", *words).startswith(
+        "recipe=vs_sam sets objective.gamma, which the value chosen for objective does not have: "
+        "leave out objective=..., or take another recipe"
+    )

@@ -33,7 +33,7 @@ SCHEMES = [
     "mae_nas",
 ]
 RECIPES = [
-    *("paper", "strong", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
+    *("paper", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
     "cross_entropy",
 ]
 
