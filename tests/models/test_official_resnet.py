@@ -3,6 +3,8 @@
 The authors' code was run in float64 with the weights and images of `official_inputs`.
 """
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,3 +76,20 @@ def test_the_second_stage_of_ldam_drw():
         ),
         rel=1e-6,
     )
+
+
+@pytest.mark.parametrize(
+    ("classifier", "ours", "theirs"),
+    [
+        # PyTorch's linear layer, uniform in [-1/8, 1/8], where theirs has the normal distribution
+        # of He et al. 2015
+        (c.LinearClassifier(), 1 / math.sqrt(3 * 64), math.sqrt(2 / 64)),
+        # vectors whose length does not matter to cosines; theirs have length 1
+        (c.CosineClassifier(), 1 / math.sqrt(3 * 64), math.sqrt(1 / 64)),
+    ],
+)
+def test_the_last_layer_starts_with_smaller_weights(classifier, ours, theirs):
+    torch.manual_seed(0)
+    weight = make_classifier(classifier)(64, 1000).weight
+    assert float(weight.detach().square().mean().sqrt()) == pytest.approx(ours, rel=0.01)
+    assert theirs / ours > 1.5
