@@ -7,11 +7,11 @@ if __name__ == "__main__":  # above the other imports, so that --help does not l
 
     main("pipeline")
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ltnas.cli.words import compose_beside, task_words, words_of
-from ltnas.config import PipelineConfig, RetrainConfig, SearchConfig
+from ltnas.config import Imbalance, PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.axis import choices
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
@@ -77,9 +77,17 @@ def training_of(config: PipelineConfig, words: list[str]) -> RetrainConfig:
             f"{PREFIX}{key} in a pipeline, which trains the genotype that it finds: leave it out, "
             "or run ltnas.retrain",
         )
-    composed = compose_beside("retrain", [*by_key.values(), f"genotype={PENDING}"])
+    # A recipe's constants are those of the imbalance that the training will have.
+    imbalance = {} if "imbalance" in by_key else _words_of_imbalance(config.imbalance)
+    composed = compose_beside("retrain", [*(imbalance | by_key).values(), f"genotype={PENDING}"])
     assert isinstance(composed, RetrainConfig)
     return as_the_search(composed, config, set(by_key))
+
+
+def _words_of_imbalance(imbalance: Imbalance) -> dict[str, str]:
+    """Return the words of a command line that set an imbalance, by their keys."""
+    words = words_of(asdict(imbalance), "imbalance.")
+    return {word.partition("=")[0]: word for word in words}
 
 
 def run_pipeline(config: PipelineConfig) -> Path:

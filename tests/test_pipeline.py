@@ -81,6 +81,21 @@ def test_a_scale_sets_both_and_the_command_line_wins(told):
     assert training.data.source == "digits"
 
 
+@pytest.mark.parametrize(
+    ("words", "head"),
+    [
+        (["imbalance=exp0.01"], 0.3),
+        (["imbalance=exp", "imbalance.factor=0.022"], 0.2),
+        (["imbalance=balance"], 0.1),
+        (["imbalance=exp0.01", "retrain.imbalance=exp0.1"], 0.1),
+        (["imbalance=exp0.1", "retrain.imbalance.factor=0.01"], 0.3),
+    ],
+)
+def test_constants_by_imbalance_are_those_of_the_imbalance_of_the_training(told, words, head):
+    _, training = told("retrain.recipe=mislas", *TRAINING, *words)
+    assert training.crt_objective == c.LabelAwareSmoothing(head=head)
+
+
 VALUES = st.one_of(
     *(st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False)),
     st.text(st.characters(min_codepoint=32, max_codepoint=300), max_size=8),

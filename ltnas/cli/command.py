@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ltnas import config as c
+from ltnas.cli.by_imbalance import register_by_imbalance
 from ltnas.cli.encoding import print_everywhere
 from ltnas.cli.endings import end_with, ending_in_words, readers_may_leave
 from ltnas.cli.help import CONF, help_text
@@ -26,7 +27,7 @@ from ltnas.cli.messages import (
     refuse_run_folders,
     refuse_unknown_flags,
 )
-from ltnas.cli.words import flags_first, task_words, with_lists
+from ltnas.cli.words import flags_first, task_words, with_lists, with_resolve
 from ltnas.config.axes import AXES
 from ltnas.distributed.processes import by_srun, check_processes
 from ltnas.distributed.processes import rank as rank_of
@@ -131,6 +132,7 @@ def register_configs() -> None:
     from hydra.core.config_store import ConfigStore
     from omegaconf import MISSING, OmegaConf
 
+    register_by_imbalance()
     store = ConfigStore.instance()
     for name, command in COMMANDS.items():
         node = OmegaConf.structured(command.schema)
@@ -166,7 +168,7 @@ def _compose_and_run(name: str) -> None:
     register_configs()
     command = COMMANDS[name]
     refuse_unknown_flags(sys.argv[1:])
-    sys.argv[1:] = flags_first(with_lists(sys.argv[1:], command.lists))
+    sys.argv[1:] = flags_first(with_resolve(with_lists(sys.argv[1:], command.lists)))
     refuse_run_folders(sys.argv[1:])
     if not issubclass(command.schema, c.Run):
         refuse_multirun(name, command.lists, sys.argv[1:])
@@ -175,6 +177,7 @@ def _compose_and_run(name: str) -> None:
 
     @hydra.main(version_base="1.3", config_path=CONF, config_name=name)
     def task(cfg: DictConfig) -> None:
+        register_by_imbalance()  # a job of hydra/launcher=slurm runs this function alone
         schema = command.schema
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         try:

@@ -78,9 +78,9 @@ def refuse_file_without_schema(name: str | None, command: str) -> NoReturn:
 
 def user_message(error: BaseException) -> str | None:
     """Return one line for an error that the user can mend; None for any other."""
-    for cause in (error, error.__cause__):  # Hydra wraps a UserError to say where it was raised
-        if isinstance(cause, UserError):
-            return str(cause)
+    ours = _user_error(error)
+    if ours is not None:
+        return str(ours)
 
     from hydra.errors import HydraException, MissingConfigException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
@@ -107,6 +107,17 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Invalid defaults list"):
         return f"{error}: write each of its lines as - GROUP: CHOICE"
     return None
+
+
+def _user_error(error: BaseException) -> UserError | None:
+    """Return an error, or what it wraps, if that is a `UserError`."""
+    if isinstance(error, UserError):
+        return error
+    # Hydra and OmegaConf wrap a UserError to say where it was raised; OmegaConf, in an expression
+    # of a configuration file, without `from`.
+    of_omegaconf = type(error).__module__.startswith("omegaconf.")
+    wrapped = error.__cause__ or (error.__context__ if of_omegaconf else None)
+    return None if wrapped is None else _user_error(wrapped)
 
 
 def _is_of_sweep_folder(error: OSError) -> bool:

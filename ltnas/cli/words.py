@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 VALUE_FLAGS = (
@@ -70,6 +71,17 @@ def unknown_flags(words: Sequence[str]) -> list[str]:
 def _is_flag(word: str, flags: Sequence[str]) -> bool:
     """Return True if a word is one of the flags, or the beginning of one that starts with --."""
     return word in flags or (len(word) > 2 and any(flag.startswith(word) for flag in flags))
+
+
+def with_resolve(words: Sequence[str]) -> list[str]:
+    """Return words in which `--cfg job` is followed by `--resolve`.
+
+    What it prints are then the numbers of the run, and not the expressions of a recipe.
+    """
+    shown = {"--cfg=job", "-cjob"}.intersection(words) or any(
+        word in ("--cfg", "-c") and following == "job" for word, following in pairwise(words)
+    )
+    return [*words, "--resolve"] if shown and "--resolve" not in words else list(words)
 
 
 def with_lists(words: Sequence[str], keys: Sequence[str]) -> list[str]:

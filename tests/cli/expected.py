@@ -108,7 +108,7 @@ RECIPES = {
         {
             "mix": c.Mixup(1.0),
             "crt": c.ClassifierStage(10, 0.05, fresh=False),
-            "crt_objective": c.LabelAwareSmoothing(head=0.3, tail=0.0),
+            "crt_objective": c.LabelAwareSmoothing(head=0.1, tail=0.0),
         },
     ),
     "vs_sam": (
@@ -129,7 +129,7 @@ RECIPES = {
         },
     ),
 }
-"""Epochs, batch size, weights, and what else is not the default."""
+"""Epochs, batch size, weights, and what else is not the default, at exp0.1."""
 
 IMBALANCES = {
     "balance": ("balance", None),

@@ -213,6 +213,12 @@ def test_our_own_errors_pass_and_bugs_do_not():
     assert user_message(ValueError("ours")) is None
 
 
+def test_a_bug_in_the_handling_of_our_own_error_is_a_bug():
+    error = ZeroDivisionError("ours")
+    error.__context__ = UserError("mend it so")
+    assert user_message(error) is None
+
+
 def failed_mkdir(make):
     """The error of a function that makes a folder where there cannot be one."""
     with pytest.raises(OSError) as caught:
