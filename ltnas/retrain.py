@@ -45,6 +45,7 @@ from ltnas.models.branches import BranchedModel
 from ltnas.models.build import describe_network, described_network
 from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.saved import save_network
+from ltnas.models.scaled_classifier import ScaledClassifier
 from ltnas.objectives.build import build_objective, build_views
 from ltnas.plots.cells import plot_cells
 from ltnas.plots.curves import plot_curves
@@ -200,6 +201,8 @@ class _Training:
         config, folder = self.config, stage.folder
         if stage.fresh_classifier:
             _reset_classifier(self.network, config.seed)
+        if stage.scaling_rate:
+            _scale_classifier(self.network)
         learning = self.network if stage.trains_trunk else self.network.classifier
         self.network.requires_grad_(False)
         learning.requires_grad_()
@@ -220,9 +223,11 @@ class _Training:
         )
         fit(trainer, module, self._data(stage), folder.checkpoint)
         module.keep_average()
+        results = module.results(self.long_tail.classes)
+        _fold_factors(self.network)
         if folder.writes:
             plot_curves(folder)
-        return history, module.results(self.long_tail.classes)
+        return history, results
 
     def _module(self, stage: Stage) -> RetrainModule:
         """Build the steps of a stage; its losses get the class counts that its streams show."""
@@ -254,6 +259,7 @@ class _Training:
             sharpness=stage.sharpness,
             averaging=stage.averaging,
             trains_trunk=stage.trains_trunk,
+            multiples=_rate_multiples(stage),
             pace=Pace(config.graphs, config.test_every),
         )
 
@@ -294,6 +300,25 @@ def _reset_classifier(network: BranchedModel, seed: int) -> None:
         reset = getattr(module, "reset_parameters", None)
         if reset is not None:
             reset()
+
+
+def _scale_classifier(network: BranchedModel) -> None:
+    """Give the classifier a factor for each class, which learns too."""
+    assert isinstance(network.classifier, torch.nn.Linear)
+    network.classifier = ScaledClassifier(network.classifier)
+
+
+def _fold_factors(network: BranchedModel) -> None:
+    """Multiply the factors into the classifier, if it has some."""
+    if isinstance(network.classifier, ScaledClassifier):
+        network.classifier = network.classifier.folded()
+
+
+def _rate_multiples(stage: Stage) -> dict[str, float]:
+    """Return the learning rate of the classifier's factors as a multiple of the stage's rate."""
+    if not stage.scaling_rate:
+        return {}
+    return {"classifier.factors": stage.scaling_rate / stage.weights.learning_rate}
 
 
 def _keep_adjustment(last: Stage, network: BranchedModel, long_tail: LongTail) -> None:

@@ -39,6 +39,10 @@ TWO_STAGES = (
     *("mix=mixup_or_cutmix", "augmentation=rand_augment", "sharpness=0.05", "averaging=0.5"),
     *("crt.epochs=1", "crt_objective=label_aware_smoothing", "limit_batches=3", "cutout=2"),
 )
+SCALED = (
+    *("network=resnet20", "network.depth=8", "network.width=4", "crt.epochs=3"),
+    *("crt.fresh=false", "crt.scaling_rate=0.5", "crt.weights.warmup_epochs=2", "epochs=1"),
+)
 
 
 TESTED = [
@@ -132,6 +136,12 @@ def in_two_stages(tmp_path_factory, searched):
 
 
 @pytest.fixture(scope="module")
+def scaled(tmp_path_factory):
+    """A second stage in which factors of the classes learn, too."""
+    return retrained(tmp_path_factory.mktemp("scaled"), *SCALED)
+
+
+@pytest.fixture(scope="module")
 def consistent(tmp_path_factory):
     """Two mixed views that are compared."""
     root = tmp_path_factory.mktemp("consistent")
@@ -146,6 +156,7 @@ ORIGINS = {
     "with_margins": ("random", FILES),
     "adjusted": ("random", FILES),
     "in_two_stages": ("random", FILES | {"crt"}),
+    "scaled": ("resnet8", (FILES | {"crt"}) - {"genotype.json", "cells.svg", "cells.png"}),
     "consistent": ("resnet8", FILES - {"genotype.json", "cells.svg", "cells.png"}),
     "residual": ("resnet8", FILES - {"genotype.json", "cells.svg", "cells.png"}),
 }
@@ -192,7 +203,7 @@ def test_metrics(run):
     assert (metrics["scheme"], metrics["imbalance"]) == (ORIGINS[name][0], "exp0.1")
     assert (metrics["seed"], metrics["epochs"]) == (0, config.epochs)
     assert metrics["pretrain_epochs"] == (name == "from_file")
-    assert metrics["crt_epochs"] == (name == "in_two_stages")
+    assert metrics["crt_epochs"] == {"in_two_stages": 1, "scaled": 3}.get(name, 0)
     assert metrics["data"]["subset_checksum"] == long_tail.checksum
     assert metrics["data"]["checksum"] == long_tail.content_checksum
     checksums = read(folder, "fingerprint.json")["checksums"]
@@ -381,13 +392,14 @@ def test_the_second_pass_of_a_sharpness_aware_step_moves_no_statistics(in_two_st
 def test_a_second_stage_has_its_rate_and_its_stream(in_two_stages):
     _, folder = in_two_stages
     (row,) = rows(folder / "crt" / "history.csv")
-    assert float(row["learning_rate"]) == 0.1
+    # Zhang et al. 2021: a warm-up from a third of 0.1 in five epochs.
+    assert float(row["learning_rate"]) == pytest.approx(0.1 * (1 / 3 + 2 / 3 / 5))
     checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
     assert len(checkpoint["optimizer_states"][0]["state"]) == 2  # weight and bias
 
 
 def test_a_second_stage_may_keep_the_classifier_it_finds(tmp_path, searched):
-    kept = ("crt.fresh=false", "crt.learning_rate=1.0e-12", "averaging=0.0")
+    kept = ("crt.fresh=false", "crt.weights.learning_rate=1.0e-12", "averaging=0.0")
     _, folder = retrained(tmp_path, f"genotype={searched}", NO_AUXILIARY, *TWO_STAGES, *kept)
     learned, _ = weights_of(folder / "checkpoint.ckpt")
     result = load_file(folder / "network.safetensors")
@@ -406,6 +418,45 @@ def test_two_stages_go_on_to_the_same_bits(tmp_path, in_two_stages):
     assert retrained(tmp_path, *arguments)[1] == copy
     for name in ("history.csv", "crt/history.csv", "network.safetensors"):
         assert (copy / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_factors_have_a_rate_of_their_own_and_are_folded_into_the_classifier(scaled):
+    _, folder = scaled
+    learned, _ = weights_of(folder / "crt" / "checkpoint.ckpt")
+    before, _ = weights_of(folder / "checkpoint.ckpt")
+    factors = learned["classifier.factors"]
+    assert (factors - 1).abs().max() > 0.01
+    result = load_file(folder / "network.safetensors")
+    assert set(result) == set(before)
+    weight = factors[:, None] * learned["classifier.linear.weight"]
+    assert torch.equal(result["classifier.weight"], weight)
+    assert torch.equal(result["classifier.bias"], factors * learned["classifier.linear.bias"])
+    assert not torch.equal(learned["classifier.linear.weight"], before["classifier.weight"])
+    for name in set(before) - {"classifier.weight", "classifier.bias"}:
+        assert torch.equal(result[name], before[name]), name
+    checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
+    groups = checkpoint["optimizer_states"][0]["param_groups"]  # after two steps by 0.1
+    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 5e-3])
+
+
+def test_a_second_stage_goes_on_in_its_middle_to_the_same_bits(tmp_path, scaled, monkeypatch):
+    _, folder = scaled
+    step, taken = RetrainModule.training_step, []
+
+    def killed(self, batches, index):
+        taken.append(self.trains_trunk)
+        if taken.count(False) == 4:  # in the second of three epochs of two steps
+            raise RuntimeError("killed")
+        return step(self, batches, index)
+
+    monkeypatch.setattr(RetrainModule, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        retrained(tmp_path, *SCALED)
+    monkeypatch.setattr(RetrainModule, "training_step", step)
+    (begun,) = tmp_path.iterdir()
+    assert retrained(tmp_path, *SCALED, "resume=auto")[1] == begun
+    for name in ("history.csv", "crt/history.csv", "network.safetensors"):
+        assert (begun / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 # --- going on -----------------------------------------------------------------------------------

@@ -144,6 +144,13 @@ def weight_rate(config: c.WeightOptimiser, epoch: int, epochs: int) -> float:
         rate = cosine(epoch, epochs, config.learning_rate, config.final_learning_rate)
     else:
         raise ValueError(f"{config.decay} is not a decay of the learning rate")
-    warm = config.warmup_epochs
-    # Counted from 1, so that the first epoch has a rate above 0.
-    return rate * (epoch + 1) / warm if epoch < warm else rate
+    return rate * _warmup_share(config, epoch)
+
+
+def _warmup_share(config: c.WeightOptimiser, epoch: int) -> float:
+    """Return the share of its rate that an epoch, counted from 0, has because of the warm-up."""
+    if epoch >= config.warmup_epochs:
+        return 1.0
+    # Counted from 1, so that the first epoch has a rate above 0, and the last of the warm-up all.
+    part = (epoch + 1) / config.warmup_epochs
+    return config.warmup_start + (1 - config.warmup_start) * part

@@ -18,6 +18,8 @@ from ltnas.runs.folder import is_run_folder
 
 FACTOR_NAME = re.compile(r"(exp|step)(\d+(?:\.\d+)?)")
 """Name of an imbalance that is made of a kind and a number, such as `exp100`."""
+RENAMED = {"crt.learning_rate": "crt.weights.learning_rate"}
+"""Keys of earlier versions, and what they are called now."""
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*)'")
 """First line of Hydra's message for a value with commas outside a multirun."""
 CONSTANT = re.compile(r"In '([^']+)/([^/']+)': ConfigKeyError .*full_key: ([\w.]+)\.\w+", re.S)
@@ -175,6 +177,12 @@ def _unreadable_word(error: Any) -> str:  # noqa: ANN401 - hydra's class is unty
 
 def _unknown_key(error: BaseException) -> str:
     """Return the message of a composition error in one line, and where to look."""
+    old = str(getattr(error, "full_key", "")).removeprefix("retrain.")
+    if old in RENAMED:
+        return (
+            f"{old} is now {RENAMED[old]}, one of the keys of an optimiser of its own: write "
+            f"{RENAMED[old]}=..."
+        )
     text = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("object_type=", "reference_type=", "To append to your default list")
     lines = [line for line in text if not line.startswith(noise)]

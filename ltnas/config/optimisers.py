@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ltnas.config.requirements import require, require_choice
 
@@ -11,6 +12,8 @@ from ltnas.config.requirements import require, require_choice
 class WeightOptimiser:
     """SGD with momentum on the network weights; its rate follows a cosine or steps by epoch."""
 
+    place: ClassVar[str] = "weights"
+    """Key of the optimiser on the command line, for messages."""
     # Rates, momentum, decay and clip are those of the search in the DARTS code.
     learning_rate: float = 0.025
     """Learning rate of the first epoch after the warm-up."""
@@ -32,30 +35,65 @@ class WeightOptimiser:
     """Shares of the epochs at which `decay=steps` reduces the rate."""
     factor: float = 0.01
     """Factor of the rate at each of the `steps`."""
+    warmup_start: float = 0.0
+    """Share of the rate at which the warm-up starts: epoch e of w epochs, from 1, has the share
+    start + (1 - start) e / w."""
 
     def __post_init__(self) -> None:
+        place = self.place
         require(
-            self.learning_rate > 0, f"weights.learning_rate={self.learning_rate} must be above 0"
+            self.learning_rate > 0, f"{place}.learning_rate={self.learning_rate} must be above 0"
         )
         for key in ("final_learning_rate", "weight_decay", "warmup_epochs"):
             value = getattr(self, key)
-            require(value >= 0, f"weights.{key}={value} must be 0 or more")
-        require(0 <= self.momentum < 1, f"weights.momentum={self.momentum} must lie in [0, 1)")
+            require(value >= 0, f"{place}.{key}={value} must be 0 or more")
+        require(0 <= self.momentum < 1, f"{place}.momentum={self.momentum} must lie in [0, 1)")
         require(
             self.clip is None or self.clip > 0,
-            f"weights.clip={self.clip} must be above 0, or null for none",
+            f"{place}.clip={self.clip} must be above 0, or null for none",
         )
         require(
             not self.nesterov or self.momentum > 0,
-            "weights.nesterov=true with weights.momentum=0: there is no momentum to look ahead "
-            "with; take weights.momentum=0.9",
+            f"{place}.nesterov=true with {place}.momentum=0: there is no momentum to look ahead "
+            f"with; take {place}.momentum=0.9",
         )
-        require_choice("weights.decay", self.decay, ("cosine", "steps"))
+        require_choice(f"{place}.decay", self.decay, ("cosine", "steps"))
         require(
             all(0 < step < 1 for step in self.steps),
-            f"weights.steps={self.steps} must lie in (0, 1): shares of the run",
+            f"{place}.steps={self.steps} must lie in (0, 1): shares of the run",
         )
-        require(0 < self.factor <= 1, f"weights.factor={self.factor} must lie in (0, 1]")
+        require(0 < self.factor <= 1, f"{place}.factor={self.factor} must lie in (0, 1]")
+        require(
+            0 <= self.warmup_start < 1,
+            f"{place}.warmup_start={self.warmup_start} must lie in [0, 1): a share of the rate",
+        )
+
+
+@dataclass
+class PretrainingOptimiser(WeightOptimiser):
+    """SGD of the training without labels, with the rates of the training of DARTS."""
+
+    place: ClassVar[str] = "pretrain_weights"
+    final_learning_rate: float = 0.0
+
+
+@dataclass
+class ClassifierOptimiser(WeightOptimiser):
+    """SGD of the second stage, with the constants of Zhang et al. (2021) for CIFAR."""
+
+    place: ClassVar[str] = "crt.weights"
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.0
+    weight_decay: float = 5e-4
+    clip: float | None = None
+    nesterov: bool = True
+    warmup_epochs: int = 5
+    decay: str = "steps"
+    # Their code counts epochs from 1 and reduces the rate before epochs 10 and 20 of 30, which are
+    # 9 and 19 from 0.
+    steps: list[float] = field(default_factory=lambda: [0.3, 0.6333])
+    factor: float = 0.1
+    warmup_start: float = 1 / 3
 
 
 @dataclass

@@ -19,7 +19,11 @@ from ltnas.config.objective import (
     Objective,
     VectorScaling,
 )
-from ltnas.config.optimisers import WeightOptimiser
+from ltnas.config.optimisers import (
+    ClassifierOptimiser,
+    PretrainingOptimiser,
+    WeightOptimiser,
+)
 from ltnas.config.requirements import paths_to_text, require, require_choice
 from ltnas.config.run import Run
 from ltnas.config.sampler import SAMPLERS, Sampler
@@ -31,15 +35,30 @@ class ClassifierStage:
 
     epochs: int = 0
     """Number of epochs of the second stage; 0: no second stage."""
-    # cRT on CIFAR in the code of Zhang et al. (2021).
-    learning_rate: float = 0.1
-    """Learning rate of the stage's first epoch."""
     fresh: bool = True
     """True to start from a newly initialised classifier."""
+    weights: ClassifierOptimiser = field(default_factory=ClassifierOptimiser)
+    """Optimiser of the classifier."""
+    scaling_rate: float = 0.0
+    """Learning rate of the factors that scale the logits of each class (learnable weight scaling,
+    Kang et al. 2020) before warm-up and decay, which are those of `weights`; 0: no factors."""
 
     def __post_init__(self) -> None:
         require(self.epochs >= 0, f"crt.epochs={self.epochs} must be 0 or more")
-        require(self.learning_rate > 0, f"crt.learning_rate={self.learning_rate} must be above 0")
+        require(
+            self.scaling_rate >= 0,
+            f"crt.scaling_rate={self.scaling_rate} must be 0 or more: a learning rate",
+        )
+        require(
+            self.scaling_rate == 0 or not self.fresh,
+            f"crt.scaling_rate={self.scaling_rate} with crt.fresh=true: factors scale a classifier "
+            "that was trained before; add crt.fresh=false",
+        )
+        require(
+            self.scaling_rate == 0 or self.epochs > 0,
+            f"crt.scaling_rate={self.scaling_rate} with crt.epochs=0: factors learn in a second "
+            "stage; add crt.epochs=10, or take crt.scaling_rate=0",
+        )
 
 
 @dataclass
@@ -93,6 +112,8 @@ class RetrainConfig(Run):
     """Objective of the training before, without labels: `none` or `barlow_twins`."""
     pretrain_epochs: int = 0
     """Number of epochs of the training without labels."""
+    pretrain_weights: PretrainingOptimiser = field(default_factory=PretrainingOptimiser)
+    """Optimiser of the training without labels."""
     barlow_twins: BarlowTwins = field(default_factory=BarlowTwins)
     """Constants of `pretrain=barlow_twins`."""
 
@@ -142,6 +163,12 @@ class RetrainConfig(Run):
             self.crt.epochs == 0 or not isinstance(self.classifier, SimplexClassifier),
             "crt.epochs with classifier=simplex: it is never trained, so that a second stage has "
             "nothing to do; take crt.epochs=0, or another classifier",
+        )
+        require(
+            self.crt.scaling_rate == 0 or isinstance(self.classifier, LinearClassifier),
+            f"crt.scaling_rate={self.crt.scaling_rate} scales weights, and the cosines of a "
+            "classifier do not depend on their length: take classifier=linear, or "
+            "crt.scaling_rate=0",
         )
         require(
             self.crt.epochs == 0 or isinstance(self.branches, OneBranch),

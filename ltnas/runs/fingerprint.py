@@ -111,10 +111,13 @@ def is_free(key: str) -> bool:
 
 
 def dotted(key: str, value: object) -> Settings:
-    """Return the fields of a dataclass by dotted keys; any other value by its own key."""
+    """Return the fields of nested dataclasses by dotted keys; any other value by its own key."""
     if not is_dataclass(value):
         return {key: _plain(value)}
-    return {f"{key}.{field.name}": _plain(getattr(value, field.name)) for field in fields(value)}
+    settings: Settings = {}
+    for field in fields(value):
+        settings |= dotted(f"{key}.{field.name}", getattr(value, field.name))
+    return settings
 
 
 def _plain(value: object) -> object:

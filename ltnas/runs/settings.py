@@ -90,10 +90,18 @@ def _read_config(path: Path) -> Settings | None:
         return None
     settings: Settings = {str(key): name for key, name in axes.items()}
     for key, value in ((str(key), value) for key, value in data.items()):
-        if isinstance(value, dict):
-            settings |= {f"{key}.{name}": constant for name, constant in value.items()}
-        elif key not in axes:
-            settings[key] = value
+        if isinstance(value, dict) or key not in axes:
+            settings |= _dotted(key, value)
+    return settings
+
+
+def _dotted(key: str, value: object) -> Settings:
+    """Return the values of nested dictionaries by dotted keys."""
+    if not isinstance(value, dict):
+        return {key: value}
+    settings: Settings = {}
+    for name, inner in value.items():
+        settings |= _dotted(f"{key}.{name}", inner)
     return settings
 
 

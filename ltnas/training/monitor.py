@@ -57,6 +57,9 @@ class MeasuringModule(L.LightningModule):
         first_epoch: number of epochs of the stages before, of which this module is one.
     """
 
+    rate_key = "weights.learning_rate"
+    """Key of the learning rate, for messages."""
+
     def __init__(
         self,
         learner: Learner,
@@ -136,7 +139,7 @@ class MeasuringModule(L.LightningModule):
                 raise UserError(
                     f"{name} was {float(stacked[broken[0, 0]])} in step {int(broken[0, 0])} of "
                     f"epoch {self.epoch}: start anew with a smaller "
-                    "weights.learning_rate, or precision=32; what was saved before is kept"
+                    f"{self.rate_key}, or precision=32; what was saved before is kept"
                 )
             means[name] = float(stacked.double().mean())
         return means

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +14,19 @@ from ltnas.distributed.collectives import mean_over_ranks
 
 UPDATES = ("foreach", "fused", "capturable")
 """Settings of an optimiser that say how it computes, and are no settings of a run."""
+MULTIPLE = "rate_multiple"
+"""Key of a group of an optimiser: its rate as a multiple of the scheduled rate."""
 
 
 def weight_optimiser(
-    parameters: Iterable[nn.Parameter], config: WeightOptimiser, capturable: bool = False
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+    config: WeightOptimiser,
+    capturable: bool = False,
 ) -> torch.optim.SGD:
     """Return SGD with momentum on the weights.
 
     Args:
-        parameters: weights.
+        parameters: weights, or groups of weights by `rate_groups`.
         config: settings.
         capturable: True if the steps are recorded; the learning rate is a tensor then.
     """
@@ -35,6 +40,25 @@ def weight_optimiser(
         nesterov=config.nesterov,
         **_few_operations(capturable),
     )
+
+
+def rate_groups(
+    weights: Mapping[str, nn.Parameter], multiples: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return the groups of an optimiser whose rates are multiples of the scheduled rate.
+
+    Args:
+        weights: weights by name.
+        multiples: multiple of the scheduled rate by the end of a weight's name; all other weights
+            have the scheduled rate.
+    """
+    groups: list[dict[str, Any]] = [{"params": []}]
+    for ending, multiple in multiples.items():
+        special = [weight for name, weight in weights.items() if name.endswith(ending)]
+        groups.append({"params": special, MULTIPLE: multiple})
+    of_own = {id(weight) for group in groups for weight in group["params"]}
+    groups[0]["params"] = [weight for weight in weights.values() if id(weight) not in of_own]
+    return groups
 
 
 def architecture_optimiser(
@@ -66,21 +90,28 @@ def _few_operations(capturable: bool) -> dict[str, bool]:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group.
+    """Set the learning rate of every group: the given one, or a multiple; see `rate_groups`.
 
     A rate that is a tensor is filled in place, as a recorded step reads it from the same memory.
     """
+    filled = set()
     for group in optimiser.param_groups:
         device, present = group["params"][0].device, group["lr"]
         # The defaults are what the optimiser was built with. A checkpoint of a run on another
         # device brings other ways of updating, and a number or a tensor elsewhere.
         group.update({key: optimiser.defaults[key] for key in UPDATES if key in group})
+        own = rate * group.get(MULTIPLE, 1.0)
         if not isinstance(optimiser.defaults["lr"], Tensor):
-            group["lr"] = rate
-        elif isinstance(present, Tensor) and present.device == device:
-            present.fill_(rate)
+            group["lr"] = own
+        elif (
+            isinstance(present, Tensor)
+            and present.device == device
+            and id(present) not in filled  # new groups share one tensor
+        ):
+            present.fill_(own)
         else:
-            group["lr"] = torch.tensor(rate, device=device)
+            group["lr"] = torch.tensor(own, device=device)
+        filled.add(id(group["lr"]))
 
 
 def place_counters(optimiser: torch.optim.Optimizer) -> None:

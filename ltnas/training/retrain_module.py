@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 import torch
@@ -20,6 +20,7 @@ from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     average_of,
     descend,
+    rate_groups,
     set_rate,
     sharpness_aware_descend,
     weight_optimiser,
@@ -44,6 +45,8 @@ class RetrainModule(MeasuringModule):
         sharpness: radius of sharpness-aware steps; 0: plain steps.
         averaging: decay of an average of the weights, which is then tested; 0: none.
         trains_trunk: False if only the classifier learns.
+        multiples: learning rates of some weights as multiples of that of `weights`, by the end of
+            their names.
         pace: how steps are run, and how often the model is tested.
     """
 
@@ -63,9 +66,12 @@ class RetrainModule(MeasuringModule):
         sharpness: float = 0.0,
         averaging: float = 0.0,
         trains_trunk: bool = True,
+        multiples: Mapping[str, float] | None = None,
         pace: Pace = PACE,
     ) -> None:
         super().__init__(learner, tests, seed, pace)
+        self.rate_key = f"{weights.place}.learning_rate"
+        self.multiples = multiples or {}
         self.adjustment, self.sharpness, self.trains_trunk = adjustment, sharpness, trains_trunk
         self.average = average_of(learner.model, averaging) if averaging else None
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
@@ -80,7 +86,8 @@ class RetrainModule(MeasuringModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return SGD on all parameters that learn."""
         recorded = self.choose_runner()
-        return weight_optimiser(self.learner.weights().values(), self.weights_config, recorded)
+        groups = rate_groups(self.learner.weights(), self.multiples)
+        return weight_optimiser(groups, self.weights_config, recorded)
 
     def on_train_epoch_start(self) -> None:
         """Set learning rate and drop path, which depend on the epoch alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ltnas import config as c
 from ltnas.errors import UserError
@@ -30,6 +30,7 @@ class Stage:
         sharpness: radius of sharpness-aware steps; 0: plain steps.
         trains_trunk: False if only the classifier learns.
         fresh_classifier: True to draw the classifier anew before.
+        scaling_rate: learning rate of a factor of each class; 0: there are no factors.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Stage:
     sharpness: float = 0.0
     trains_trunk: bool = True
     fresh_classifier: bool = False
+    scaling_rate: float = 0.0
 
 
 def stages(config: c.RetrainConfig, folder: RunFolder) -> list[Stage]:
@@ -94,7 +96,7 @@ def _without_labels(config: c.RetrainConfig, folder: RunFolder) -> Stage:
         objective=config.barlow_twins,
         sampler=c.InstanceSampler(),
         branches=c.OneBranch(),
-        weights=config.weights,
+        weights=config.pretrain_weights,
     )
 
 
@@ -118,7 +120,7 @@ def _with_labels(config: c.RetrainConfig, folder: RunFolder) -> Stage:
 
 
 def _classifier_alone(config: c.RetrainConfig, folder: RunFolder) -> Stage:
-    """Return the stage of class-balanced classifier re-training (Kang et al. 2020, sec. 4.1)."""
+    """Return the stage that trains the classifier alone (Kang et al. 2020, section 4)."""
     return Stage(
         label="crt",
         folder=folder,
@@ -126,9 +128,9 @@ def _classifier_alone(config: c.RetrainConfig, folder: RunFolder) -> Stage:
         objective=config.crt_objective,
         sampler=config.crt_sampler,
         branches=c.OneBranch(),
-        # All other settings of the optimiser, also its decay, are those of the stage with labels.
-        weights=replace(config.weights, learning_rate=config.crt.learning_rate, warmup_epochs=0),
+        weights=config.crt.weights,
         adjust=config.adjust,
         trains_trunk=False,
         fresh_classifier=config.crt.fresh,
+        scaling_rate=config.crt.scaling_rate,
     )

@@ -142,6 +142,14 @@ def test_steps_and_warm_up_are_those_of_ldam():
     assert rates[180:] == pytest.approx([1e-5] * 20)
 
 
+def test_a_warm_up_from_a_third_is_that_of_bbn():
+    config = c.WeightOptimiser(
+        0.1, warmup_epochs=5, decay="steps", steps=[0.595, 0.795], warmup_start=1 / 3
+    )
+    rates = [weight_rate(config, epoch, 200) for epoch in range(6)]
+    assert rates == pytest.approx([0.14 / 3, 0.06, 0.22 / 3, 0.26 / 3, 0.1, 0.1])
+
+
 def test_without_warm_up_and_steps_it_is_a_cosine():
     config = c.WeightOptimiser(0.025, 0.001)
     assert [weight_rate(config, epoch, 50) for epoch in (0, 7, 49)] == [

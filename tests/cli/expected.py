@@ -76,6 +76,8 @@ FIELD = c.WeightOptimiser(
     0.1, 0.0, 0.9, 2e-4, None, warmup_epochs=5, decay="steps", steps=[0.8, 0.9], factor=0.01
 )
 """ResNet-32's of the field (Cao et al. 2019): rates fall at 160 and 180 of 200 epochs."""
+BBN = replace(FIELD, nesterov=True, warmup_start=1 / 3)
+"""Of the code of BBN, which Zhang et al. 2021 use too."""
 
 RECIPES = {
     "paper": (150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0), {}),
@@ -95,19 +97,33 @@ RECIPES = {
         },
     ),
     "logit_adjustment": (
-        *(200, 128, replace(FIELD, nesterov=True)),
+        *(200, 128),
+        replace(FIELD, nesterov=True, warmup_epochs=3, steps=[0.4867, 0.7461, 0.9089], factor=0.1),
         {"objective": c.LogitAdjusted(tau=1.0)},
     ),
     "bbn": (
-        *(200, 128, replace(FIELD, nesterov=True, steps=[0.6, 0.8])),
+        *(200, 128, replace(BBN, steps=[0.595, 0.795])),
         {"branches": c.TwoBranches(1, "parabolic"), "rebalancing_sampler": c.ReversedSampler()},
     ),
-    "crt": (200, 128, FIELD, {"crt": c.ClassifierStage(30, 0.1, fresh=True)}),
+    "crt": (
+        *(200, 128, replace(BBN, steps=[0.795, 0.895])),
+        {"crt": c.ClassifierStage(30, fresh=True)},
+    ),
     "mislas": (
-        *(200, 128, replace(FIELD, weight_decay=5e-4)),
+        *(200, 128, replace(FIELD, weight_decay=5e-4, factor=0.1)),
         {
             "mix": c.Mixup(1.0),
-            "crt": c.ClassifierStage(10, 0.05, fresh=False),
+            "crt": c.ClassifierStage(
+                epochs=10,
+                fresh=False,
+                scaling_rate=0.1,
+                weights=c.ClassifierOptimiser(
+                    learning_rate=0.02,
+                    nesterov=False,
+                    warmup_epochs=0,
+                    decay="cosine",
+                ),
+            ),
             "crt_objective": c.LabelAwareSmoothing(head=0.1, tail=0.0),
         },
     ),

@@ -47,6 +47,15 @@ def test_unknown_key_with_the_near_miss(key, near):
     assert f": did you mean {near}? (--help lists" in refusal("search", f"{key}=1")
 
 
+@pytest.mark.parametrize("value", ["0.05", "1"])
+def test_a_key_that_was_renamed(value):
+    message = refusal("retrain", "network=resnet32", f"crt.learning_rate={value}")
+    assert message == (
+        "crt.learning_rate is now crt.weights.learning_rate, one of the keys of an optimiser of "
+        "its own: write crt.weights.learning_rate=..."
+    )
+
+
 def test_unknown_key_like_nothing():
     assert "did you mean" not in refusal("search", "xyz=1")
 

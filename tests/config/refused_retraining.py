@@ -98,7 +98,50 @@ REFUSED = {
     "radius": (lambda: c.RetrainConfig(genotype="a", sharpness=-0.1), "sharpness=-0.1", "0 or"),
     "average": (lambda: c.RetrainConfig(genotype="a", averaging=1.0), "averaging=1.0", "[0, 1)"),
     "second stage": (lambda: c.ClassifierStage(epochs=-1), "crt.epochs=-1", "0 or more"),
-    "rate of it": (lambda: c.ClassifierStage(learning_rate=0.0), "crt.learning_rate=0.0", "above"),
+    "rate of it": (
+        lambda: c.ClassifierOptimiser(learning_rate=0.0),
+        "crt.weights.learning_rate=0.0",
+        "above 0",
+    ),
+    "momentum of it": (
+        lambda: c.ClassifierOptimiser(momentum=0.0),
+        "crt.weights.nesterov=true with crt.weights.momentum=0",
+        "take crt.weights.momentum=0.9",
+    ),
+    "rate of pre-training": (
+        lambda: c.PretrainingOptimiser(clip=0.0),
+        "pretrain_weights.clip=0.0",
+        "null for none",
+    ),
+    "start of a warm-up": (
+        lambda: c.WeightOptimiser(warmup_start=1.0),
+        "weights.warmup_start=1.0",
+        "[0, 1)",
+    ),
+    "rate of factors": (
+        lambda: c.ClassifierStage(scaling_rate=-0.1),
+        "crt.scaling_rate=-0.1",
+        "0 or more",
+    ),
+    "factors of a new classifier": (
+        lambda: c.ClassifierStage(scaling_rate=0.1),
+        "crt.scaling_rate=0.1 with crt.fresh=true",
+        "add crt.fresh=false",
+    ),
+    "factors without a stage": (
+        lambda: c.ClassifierStage(fresh=False, scaling_rate=0.1),
+        "crt.scaling_rate=0.1 with crt.epochs=0",
+        "add crt.epochs=10",
+    ),
+    "factors of cosines": (
+        lambda: c.RetrainConfig(
+            genotype="a",
+            crt=c.ClassifierStage(1, fresh=False, scaling_rate=0.1),
+            classifier=c.CosineClassifier(),
+        ),
+        "crt.scaling_rate=0.1",
+        "take classifier=linear",
+    ),
     "loss of it": (
         lambda: c.RetrainConfig(genotype="a", crt_objective=c.BarlowTwins()),
         "crt_objective",

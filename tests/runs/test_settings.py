@@ -51,6 +51,12 @@ def test_a_resumed_run_says_nothing_of_settings_that_fit(folder, capsys, tmp_pat
     ("old", "new", "there", "kept"),
     [
         ("\nepochs: 5", "\nepochs: 9", "epochs is 9", "epochs=5"),
+        (
+            "nesterov: true\n    warmup_epochs: 5",
+            "nesterov: true\n    warmup_epochs: 2",
+            "crt.weights.warmup_epochs is 2",
+            "crt.weights.warmup_epochs=5",
+        ),
         ("gamma: 2.0", "gamma: 3.0", "objective.gamma is 3.0", "objective.gamma=2.0"),
         ("objective: focal", "objective: ldam", "objective is ldam", "objective=focal"),
         ("seed: 0\nepochs: 5", "epochs: 9\nseed: 3", "seed is 3, epochs is 9", "seed=0 epochs=5"),

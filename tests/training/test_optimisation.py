@@ -12,6 +12,7 @@ from ltnas.training.optimisation import (
     average_of,
     descend,
     place_counters,
+    rate_groups,
     rate_of,
     set_rate,
     sharpness_aware_descend,
@@ -96,6 +97,35 @@ def test_nesterov_looks_ahead():
         [nn.Parameter(torch.zeros(1))], WeightOptimiser(nesterov=True)
     ).param_groups
     assert group["nesterov"]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_some_weights_have_a_multiple_of_the_rate(recorded):
+    names = ("classifier.linear.weight", "classifier.factors", "classifier.linear.bias")
+    weights = {name: nn.Parameter(torch.zeros(2)) for name in names}
+    groups = rate_groups(weights, {"classifier.factors": 5.0})
+    assert [len(group["params"]) for group in groups] == [2, 1]
+    optimiser = weight_optimiser(groups, PLAIN, recorded)
+    for rate in (0.125, 0.5):  # a restored optimiser keeps the multiple, too
+        state = copy.deepcopy(optimiser.state_dict())
+        optimiser = weight_optimiser(rate_groups(weights, {"classifier.factors": 5.0}), PLAIN)
+        optimiser.load_state_dict(state)
+        set_rate(optimiser, rate)
+        before = {name: weight.detach().clone() for name, weight in weights.items()}
+        for weight in weights.values():
+            weight.grad = torch.ones(2)
+        optimiser.step()
+        moved = {name: float((before[name] - weights[name].detach())[0]) for name in names}
+        assert moved == pytest.approx(dict(zip(names, (rate, 5 * rate, rate), strict=True)))
+
+
+def test_rates_of_recorded_steps_are_filled_in_place():
+    weights = {"a": nn.Parameter(torch.zeros(2)), "b": nn.Parameter(torch.zeros(2))}
+    optimiser = weight_optimiser(rate_groups(weights, {"b": 5.0}), PLAIN, capturable=True)
+    set_rate(optimiser, 0.125)
+    places = [group["lr"] for group in optimiser.param_groups]
+    set_rate(optimiser, 0.5)
+    assert [float(rate) for rate in places] == [0.5, 2.5]
 
 
 @pytest.mark.parametrize("saved", [False, True])
