@@ -7,11 +7,11 @@ if __name__ == "__main__":  # above the other imports, so that --help does not l
 
     main("pipeline")
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from ltnas.cli.words import compose_beside, task_words, words_of
-from ltnas.config import Imbalance, PipelineConfig, RetrainConfig, SearchConfig
+from ltnas.config import Data, Imbalance, PipelineConfig, RetrainConfig, SearchConfig
 from ltnas.config.axis import choices
 from ltnas.config.pipeline import as_the_search
 from ltnas.config.requirements import require
@@ -81,7 +81,26 @@ def training_of(config: PipelineConfig, words: list[str]) -> RetrainConfig:
     imbalance = {} if "imbalance" in by_key else _words_of_imbalance(config.imbalance)
     composed = compose_beside("retrain", [*(imbalance | by_key).values(), f"genotype={PENDING}"])
     assert isinstance(composed, RetrainConfig)
-    return as_the_search(composed, config, set(by_key))
+    own = set(by_key) | _data_of_recipe(composed, by_key)
+    shared = {word.partition("=")[0] for word in words}
+    return as_the_search(composed, config, own - (shared - set(by_key)))
+
+
+def _data_of_recipe(composed: RetrainConfig, by_key: dict[str, str]) -> set[str]:
+    """Return the keys of the data, such as `data.crop_padding`, that a recipe sets.
+
+    Args:
+        composed: configuration of the training.
+        by_key: words for the training by their keys.
+    """
+    words = [word for key, word in by_key.items() if key.partition(".")[0] == "data"]
+    plain = compose_beside("retrain", [*words, f"genotype={PENDING}"])
+    assert isinstance(plain, RetrainConfig)
+    return {
+        f"data.{key.name}"
+        for key in fields(Data)
+        if getattr(composed.data, key.name) != getattr(plain.data, key.name)
+    }
 
 
 def _words_of_imbalance(imbalance: Imbalance) -> dict[str, str]:

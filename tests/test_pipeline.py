@@ -82,18 +82,33 @@ def test_a_scale_sets_both_and_the_command_line_wins(told):
 
 
 @pytest.mark.parametrize(
-    ("words", "head"),
+    ("words", "head", "rate"),
     [
-        (["imbalance=exp0.01"], 0.3),
-        (["imbalance=exp", "imbalance.factor=0.022"], 0.2),
-        (["imbalance=balance"], 0.1),
-        (["imbalance=exp0.01", "retrain.imbalance=exp0.1"], 0.1),
-        (["imbalance=exp0.1", "retrain.imbalance.factor=0.01"], 0.3),
+        (["imbalance=exp0.01"], 0.3, 0.05),
+        (["imbalance=exp", "imbalance.factor=0.022"], 0.2, 0.02),
+        (["imbalance=balance"], 0.1, 0.02),
+        (["imbalance=exp0.01", "retrain.imbalance=exp0.1"], 0.1, 0.02),
+        (["imbalance=exp0.1", "retrain.imbalance.factor=0.01"], 0.3, 0.05),
     ],
 )
-def test_constants_by_imbalance_are_those_of_the_imbalance_of_the_training(told, words, head):
+def test_constants_by_imbalance_are_those_of_the_imbalance_of_the_training(told, words, head, rate):
     _, training = told("retrain.recipe=mislas", *TRAINING, *words)
     assert training.crt_objective == c.LabelAwareSmoothing(head=head)
+    assert training.crt.weights.learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("words", "searched", "trained"),
+    [
+        ([], 1, 2),  # of the data, and of the recipe
+        (["data.crop_padding=3"], 3, 3),
+        (["retrain.data.crop_padding=4"], 1, 4),
+    ],
+)
+def test_what_a_recipe_says_of_the_data_is_for_the_training_alone(told, words, searched, trained):
+    config, training = told("retrain.recipe=logit_adjustment", *TRAINING, *words)
+    assert (config.data.crop_padding, training.data.crop_padding) == (searched, trained)
+    assert training.data.source == config.data.source == "digits"
 
 
 VALUES = st.one_of(
