@@ -1,16 +1,15 @@
 """Sharpness-aware steps, measures of tests and rates, compared with values of official code."""
 
-from pathlib import Path
+import functools
 
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
+from composed import settings
 from official_inputs import COUNTS, LABELS, LOGITS, norm, numbers, waves
 from torch import nn
 
 from ltnas.axes.schedules import weight_rate
-from ltnas.cli.help import CONF
 from ltnas.config import WeightOptimiser
 from ltnas.data.test_sets import shot_groups
 from ltnas.training.evaluation import calibration_error, confusion_matrix, counts_of, report
@@ -88,69 +87,60 @@ def test_groups_of_cifar_10_are_thirds_of_the_range(counts):
     assert theirs == pytest.approx(numbers("0.4378205128 0.3997737557 0.5060606061"), rel=1e-9)
 
 
-def recipe_file(name):
-    """Settings of a recipe's file, `weights` on top of those of the recipe that it begins with."""
-    file = yaml.safe_load((Path(CONF) / "recipe" / f"{name}.yaml").read_text())
-    for base in file.get("defaults", []):
-        if isinstance(base, str):
-            file["weights"] = recipe_file(base)["weights"] | file.get("weights", {})
-    return file
-
-
-def rate_of_recipe(name, epoch):
-    return weight_rate(WeightOptimiser(**recipe_file(name)["weights"]), epoch, 200)
+@pytest.fixture(scope="module")
+def recipe():
+    """The settings of a training by a recipe at exp0.01."""
+    return functools.cache(
+        lambda name: settings("retrain", f"recipe={name}", "network=resnet32", "imbalance=exp0.01")
+    )
 
 
 @pytest.mark.parametrize(
-    ("epoch", "rate"),
-    [(0, 0.02), (3, 0.08), (4, 0.1), (159, 0.1), (160, 1e-3), (179, 1e-3), (180, 1e-5)],
-)
-def test_rates_of_the_baseline(epoch, rate):
-    """Values of kaidic/LDAM-DRW, cifar_train.py; epochs count from 0."""
-    assert rate_of_recipe("cross_entropy", epoch) == pytest.approx(rate, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "epoch", "ours", "theirs"),
+    ("name", "epoch", "rate"),
     [
+        # kaidic/LDAM-DRW, cifar_train.py; epochs count from 0
+        *(("cross_entropy", epoch, rate) for epoch, rate in ((0, 0.02), (3, 0.08), (4, 0.1))),
+        *(("cross_entropy", epoch, rate) for epoch, rate in ((159, 0.1), (160, 1e-3))),
+        *(("cross_entropy", epoch, rate) for epoch, rate in ((179, 1e-3), (180, 1e-5))),
         # megvii-research/BBN, lib/utils/lr_scheduler.py: the warm-up starts at a third, and a step
         # before the first epoch brings every rate an epoch early.
-        ("bbn", 0, 0.02, 0.14 / 3),
-        ("bbn", 3, 0.08, 0.26 / 3),
-        ("bbn", 119, 0.1, 1e-3),
-        ("bbn", 159, 1e-3, 1e-5),
+        ("bbn", 0, 0.14 / 3),
+        ("bbn", 3, 0.26 / 3),
+        ("bbn", 118, 0.1),
+        ("bbn", 119, 1e-3),
+        ("bbn", 158, 1e-3),
+        ("bbn", 159, 1e-5),
         # dvlab-research/MiSLAS, train_stage1.py: a tenth at each drop
-        ("mislas", 160, 1e-3, 1e-2),
-        ("mislas", 180, 1e-5, 1e-3),
+        ("mislas", 160, 1e-2),
+        ("mislas", 180, 1e-3),
         # google-research/google-research, logit_adjustment/utils.py: a tenth after 49, 75 and 91 %
-        ("logit_adjustment", 100, 0.1, 1e-2),
-        ("logit_adjustment", 156, 0.1, 1e-3),
-        ("logit_adjustment", 190, 1e-5, 1e-4),
-        # ynu-yangpeng/GLMC, Trainer.py: no warm-up for CIFAR
-        ("glmc", 0, 0.001, 0.01),
+        ("logit_adjustment", 100, 1e-2),
+        ("logit_adjustment", 156, 1e-3),
+        ("logit_adjustment", 190, 1e-4),
     ],
 )
-def test_rates_that_differ_from_those_of_the_authors(recipe, epoch, ours, theirs):
-    """Our recipes take the moments and factors of Cao et al. 2019 or of their papers."""
-    assert rate_of_recipe(recipe, epoch) == pytest.approx(ours, rel=1e-12)
-    assert abs(ours / theirs - 1) > 0.05
+def test_rates_of_recipes(recipe, name, epoch, rate):
+    """Rates of the authors' code, whose files are named above; epochs of 200."""
+    config = recipe(name)
+    assert config.epochs == 200
+    assert weight_rate(config.weights, epoch, 200) == pytest.approx(rate, rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("recipe", "epoch", "ours", "theirs"),
+    ("name", "epochs", "epoch", "rate"),
     [
         # zhangyongshun/BagofTricks-LT, cRT/cifar10_im100.yaml: a tenth after 10 and 20 epochs
-        ("crt", 12, 0.1, 1e-2),
-        ("crt", 22, 0.1, 1e-3),
+        ("crt", 30, 8, 0.1),
+        ("crt", 30, 12, 1e-2),
+        ("crt", 30, 22, 1e-3),
         # dvlab-research/MiSLAS, train_stage2.py and cifar10_imb001_stage2_mislas.yaml: a cosine
-        ("mislas", 5, 0.05, 0.025),
-        ("mislas", 9, 5e-6, 1.223587093e-3),
+        ("mislas", 10, 0, 0.05),
+        ("mislas", 10, 5, 0.025),
+        ("mislas", 10, 9, 1.223587093e-3),
     ],
 )
-def test_rates_of_classifiers_alone_that_differ(recipe, epoch, ours, theirs):
-    """Our second stage has the moments and the factor of the first, without a warm-up."""
-    file = recipe_file(recipe)
-    stage = {"learning_rate": file["crt"]["learning_rate"], "warmup_epochs": 0}
-    weights = WeightOptimiser(**file["weights"] | stage)
-    assert weight_rate(weights, epoch, file["crt"]["epochs"]) == pytest.approx(ours, rel=1e-12)
-    assert abs(ours / theirs - 1) > 0.05
+def test_rates_of_classifiers_alone(recipe, name, epochs, epoch, rate):
+    """Rates of the authors' second stages; epochs count from 0."""
+    stage = recipe(name).crt
+    assert stage.epochs == epochs
+    assert weight_rate(stage.weights, epoch, epochs) == pytest.approx(rate, rel=1e-9)
