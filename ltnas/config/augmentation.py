@@ -35,7 +35,20 @@ class RandAugment(Augmentation):
         )
 
 
+@dataclass
+class AutoAugment(Augmentation):
+    """The 25 pairs of operations that were found on CIFAR-10 (Cubuk et al. 2019)."""
+
+    # The grey of the port for PyTorch that code for long tails uses.
+    fill: int = 128
+    """Grey value of pixels that are moved in from outside of an image, in [0, 255]."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.fill <= 255, f"augmentation.fill={self.fill} must lie in [0, 255]")
+
+
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "plain": PlainAugmentation,
     "rand_augment": RandAugment,
+    "auto_augment": AutoAugment,
 }

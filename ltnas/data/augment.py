@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import center_crop
 
-from ltnas.data.rand_augment import RandAugment
+from ltnas.data.policy import Policy
 
 LUMA_WEIGHTS = (0.2989, 0.5870, 0.1140)
 """Weights of red, green and blue in the luma of ITU-R BT.601."""
@@ -83,7 +83,7 @@ class PlainView:
     padding: int
     flip: bool
     cutout: int = 0
-    policy: RandAugment | None = None
+    policy: Policy | None = None
 
     @property
     def draws(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ltnas.data.augment import Normalisation, cutout, resized_crop
-from ltnas.data.rand_augment import RandAugment
+from ltnas.data.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ResizedView:
     min_crop_area: float
     flip: bool
     cutout: int = 0
-    policy: RandAugment | None = None
+    policy: Policy | None = None
 
     @property
     def draws(self) -> int:

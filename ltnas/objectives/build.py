@@ -8,7 +8,9 @@ from torch import Tensor
 
 from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView, TwinView
+from ltnas.data.auto_augment import AutoAugment
 from ltnas.data.patch_mask import PatchMask
+from ltnas.data.policy import Policy
 from ltnas.data.rand_augment import RandAugment
 from ltnas.data.resized_view import ResizedView
 from ltnas.data.stream import View
@@ -159,7 +161,7 @@ def build_views(
 
 
 def _view(
-    data: c.Data, normalisation: Normalisation, cutout: int = 0, policy: RandAugment | None = None
+    data: c.Data, normalisation: Normalisation, cutout: int = 0, policy: Policy | None = None
 ) -> View:
     """Build a view of an image: of a padded crop, or of a resized crop of a larger image."""
     if data.stored_size is None:
@@ -181,12 +183,14 @@ def _view(
     )
 
 
-def _policy(augmentation: c.Augmentation | None) -> RandAugment | None:
+def _policy(augmentation: c.Augmentation | None) -> Policy | None:
     """Build the augmentation between crop and cutout; None for none."""
     match augmentation:
         case None | c.PlainAugmentation():
             return None
         case c.RandAugment():
             return RandAugment(augmentation.count, augmentation.magnitude)
+        case c.AutoAugment():
+            return AutoAugment(augmentation.fill)
         case _:
             raise TypeError(f"{augmentation} is not a value on the augmentation axis")

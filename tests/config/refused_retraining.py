@@ -72,6 +72,7 @@ REFUSED = {
     "mix alpha": (lambda: c.Mixup(alpha=0.0), "mix.alpha=0.0", "above 0"),
     "operations": (lambda: c.RandAugment(count=0), "augmentation.count=0", "1 or more"),
     "magnitude": (lambda: c.RandAugment(magnitude=31), "augmentation.magnitude=31", "[0, 30]"),
+    "fill": (lambda: c.AutoAugment(fill=256), "augmentation.fill=256", "[0, 255]"),
     "mixed branches": (
         lambda: c.RetrainConfig(
             genotype="a", mix=c.Mixup(), branches=c.TwoBranches(), auxiliary=0.0

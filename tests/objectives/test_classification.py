@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from ltnas import config as c
 from ltnas.data.augment import Normalisation, PlainView, TwinView
+from ltnas.data.auto_augment import AutoAugment
 from ltnas.data.rand_augment import RandAugment
 from ltnas.data.stream import Batch, Partner
 from ltnas.losses.classification import (
@@ -214,6 +215,7 @@ NORMALISATION = Normalisation((0.5,) * 3, (0.25,) * 3)
         (c.CrossEntropy(), None, 1, PlainView, None),
         (c.Focal(), c.PlainAugmentation(), 1, PlainView, None),
         (c.CrossEntropy(), c.RandAugment(3, 7), 1, PlainView, RandAugment(3, 7)),
+        (c.CrossEntropy(), c.AutoAugment(fill=5), 1, PlainView, AutoAugment(5)),
         (c.MixtureConsistency(), None, 2, PlainView, None),
         (c.BarlowTwins(), None, 2, TwinView, None),
     ],
