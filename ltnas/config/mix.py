@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltnas.config.requirements import require
+from ltnas.config.requirements import require, require_choice
 
 
 @dataclass
@@ -14,9 +14,22 @@ class Mix:
     # Uniform shares, as Zhang et al. and Yun et al. use on CIFAR-10.
     alpha: float = 1.0
     """Parameter of the distribution Beta(alpha, alpha) from which shares are drawn."""
+    # The code of mixup, of CutMix and of GLMC draws one share and one box for a batch.
+    drawn_for: str = "images"
+    """What shares and boxes are drawn for: `images`, each its own, or `batches`."""
+
+    partner_exponent: float | None = None
+    """q: the second image of each mixture is drawn with the weight n^-q, n being the number of
+    images of its class; null: it is the next image of the batch."""
 
     def __post_init__(self) -> None:
+        require(
+            self.partner_exponent is None or self.partner_exponent >= 0,
+            f"mix.partner_exponent={self.partner_exponent} must be 0 or more, or null for the "
+            "next image of the batch",
+        )
         require(self.alpha > 0, f"mix.alpha={self.alpha} must be above 0")
+        require_choice("mix.drawn_for", self.drawn_for, ("images", "batches"))
 
 
 @dataclass

@@ -41,6 +41,26 @@ def draw(alpha: float, images: int, seed: int) -> MixDraws:
     return MixDraws(*(torch.from_numpy(x).float() for x in (share, *random.random((3, images)))))
 
 
+def draw_for(mix: c.Mix, images: int, seed: int) -> MixDraws:
+    """Draw the random numbers of a batch, for each image or one for all of them; see `draw`.
+
+    Args:
+        mix: value on the mix axis.
+        images: number of images B of the batch.
+        seed: seed of the generator.
+
+    Raises:
+        ValueError: the value of `drawn_for` is unknown.
+    """
+    match mix.drawn_for:
+        case "images":
+            return draw(mix.alpha, images, seed)
+        case "batches":
+            return MixDraws(*(value.expand(images) for value in draw(mix.alpha, 1, seed)))
+        case name:
+            raise ValueError(f"{name} is not a value of mix.drawn_for")
+
+
 def mixup(images: Tensor, partners: Tensor, share: Tensor) -> Tensor:
     """Return the blended images share * x + (1 - share) * x', float [B, 3, H, W].
 

@@ -81,9 +81,7 @@ def epoch_order(
     Raises:
         TypeError: the sampler is unknown.
     """
-    # Positions of the images of each class that has any.
-    members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
-    counts = torch.tensor([len(positions) for positions in members])
+    members, counts = _members(labels)
     length = epoch_length(sampler, counts)
     match sampler if progress >= sampler.start else c.InstanceSampler():
         case c.InstanceSampler():
@@ -94,13 +92,41 @@ def epoch_order(
             order = torch.cat([_repeated(part, per_class, generator) for part in members])
             return order[torch.randperm(length, generator=generator)]
         case drawing:
-            # Draw a class for each image of the epoch, then an image of that class uniformly.
             shares = class_shares(drawing, counts, progress)
-            drawn = torch.multinomial(shares, length, replacement=True, generator=generator)
-            uniform = torch.rand(length, dtype=torch.float64, generator=generator)
-            within = (uniform * counts[drawn]).long()
-            first = counts.cumsum(0) - counts  # start of each class in the concatenation
-            return torch.cat(members)[first[drawn] + within]
+            return _by_class(members, shares, length, generator)
+
+
+def power_order(exponent: float, labels: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Return the positions of images that are drawn with weights n^-exponent, int64 [length].
+
+    n is the number of images of an image's class. Images are drawn with replacement.
+
+    Args:
+        exponent: 0 draws all images alike, 1 all classes.
+        labels: class numbers of the images, [N].
+        length: number of images to draw.
+        generator: source of all random numbers.
+    """
+    members, counts = _members(labels)
+    return _by_class(members, counts.double() ** (1 - exponent), length, generator)
+
+
+def _members(labels: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return the positions of the images of each class that has any, and their numbers."""
+    members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
+    return members, torch.tensor([len(positions) for positions in members])
+
+
+def _by_class(
+    members: list[Tensor], shares: Tensor, length: int, generator: torch.Generator
+) -> Tensor:
+    """Draw a class for each image in proportion to `shares`, then an image of it uniformly."""
+    counts = torch.tensor([len(positions) for positions in members])
+    drawn = torch.multinomial(shares, length, replacement=True, generator=generator)
+    uniform = torch.rand(length, dtype=torch.float64, generator=generator)
+    within = (uniform * counts[drawn]).long()
+    first = counts.cumsum(0) - counts  # start of each class in the concatenation
+    return torch.cat(members)[first[drawn] + within]
 
 
 def _repeated(positions: Tensor, length: int, generator: torch.Generator) -> Tensor:

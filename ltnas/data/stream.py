@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ltnas.config import InstanceSampler, Mix, NoMix, Sampler
-from ltnas.data.mixing import draw, mix_views
+from ltnas.data.mixing import draw_for, mix_views
 from ltnas.data.placement import PlacedImages
-from ltnas.data.samplers import epoch_length, epoch_order
+from ltnas.data.samplers import epoch_length, epoch_order, power_order
 from ltnas.data.seeds import derived_seed, generator
 
 
@@ -114,7 +114,7 @@ class Stream:
         sampler: value on the sampler axis; None for `InstanceSampler`.
         epochs: number of epochs of the run, for samplers that change during the run.
         first_epoch: number of epochs of the stages before this one.
-        mix: way of mixing each image with the next one of its batch; None for no mixing.
+        mix: way of mixing each image with another one; None for no mixing.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         mix = self.mix
-        plans = self._own_plans() if mix is None else self._mixed_plans()
+        plans = self._own_plans() if mix is None else self._mixed_plans(mix.partner_exponent)
         plans, for_rows = itertools.tee(plans)  # images may be read ahead of their batch
         pixels = self.data.batches(plan.rows for plan in for_rows)
         for step, (plan, (images, labels)) in enumerate(zip(plans, pixels, strict=True)):
@@ -187,7 +187,31 @@ class Stream:
         for indices, random in self._drawn():
             yield _Plan(indices[rows], random[rows])
 
-    def _mixed_plans(self) -> Iterator[_Plan]:
+    def _mixed_plans(self, exponent: float | None) -> Iterator[_Plan]:
+        """Yield the plans of this rank's rows and of the images that are mixed with them."""
+        if exponent is None:
+            yield from self._plans_with_next()
+            return
+        rows = slice(self.rank, None, self.ranks)
+        pairs = torch.arange(2 * len(range(self.batch_size)[rows]))
+        for own, other in zip(self._drawn(), self._drawn_partners(exponent), strict=True):
+            indices, random = (
+                torch.cat([a[rows], b[rows]]) for a, b in zip(own, other, strict=True)
+            )
+            yield _Plan(indices, random, pairs)
+
+    def _drawn_partners(self, exponent: float) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield positions and random numbers of the partners of whole batches, see `_drawn`."""
+        key = (*self.key, self.epoch)
+        images = len(self) * self.batch_size
+        order = power_order(exponent, self.labels, images, generator(*key, 0, 2))
+        draws = sum(view.draws for view in self.views)
+        for step, positions in enumerate(order.split(self.batch_size)):
+            step_generator = generator(*key, step + 1, 2)
+            random = torch.rand(self.batch_size, draws, generator=step_generator)
+            yield self.indices[positions], random
+
+    def _plans_with_next(self) -> Iterator[_Plan]:
         """Yield the plans of this rank's rows and of the next row of each in the whole batch."""
         for indices, random in self._drawn():
             # The next row usually belongs to another rank; each row is augmented here only once.
@@ -197,7 +221,7 @@ class Stream:
             yield _Plan(indices[rows], random[rows], positions)
 
     def _mixed_batch(self, mix: Mix, batch: Batch, pairs: Tensor, step: int) -> Batch:
-        """Return this rank's rows of a batch, each mixed with the next row of the whole batch.
+        """Return this rank's rows of a batch, each mixed with its partner.
 
         Args:
             mix: way of mixing.
@@ -206,7 +230,8 @@ class Stream:
             step: number of the batch in the epoch, from 0.
         """
         first, second = pairs.to(batch.labels.device).chunk(2)
-        draws = draw(mix.alpha, self.batch_size, derived_seed(*self.key, self.epoch, step + 1, 1))
+        seed = derived_seed(*self.key, self.epoch, step + 1, 1)
+        draws = draw_for(mix, self.batch_size, seed)
         views, shares = mix_views(
             mix,
             tuple(view[first] for view in batch.views),

@@ -73,6 +73,12 @@ REFUSED = {
     "operations": (lambda: c.RandAugment(count=0), "augmentation.count=0", "1 or more"),
     "magnitude": (lambda: c.RandAugment(magnitude=31), "augmentation.magnitude=31", "[0, 30]"),
     "fill": (lambda: c.AutoAugment(fill=256), "augmentation.fill=256", "[0, 255]"),
+    "drawn for": (lambda: c.Mixup(drawn_for="pixels"), "mix.drawn_for=pixels", "images, batches"),
+    "partners": (
+        lambda: c.Mixup(partner_exponent=-0.1),
+        "mix.partner_exponent=-0.1",
+        "null for the next",
+    ),
     "mixed branches": (
         lambda: c.RetrainConfig(
             genotype="a", mix=c.Mixup(), branches=c.TwoBranches(), auxiliary=0.0

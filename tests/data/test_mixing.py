@@ -5,7 +5,7 @@ import torch
 
 from ltnas import config as c
 from ltnas.data import mixing
-from ltnas.data.mixing import cutmix, draw, mix_views, mixup
+from ltnas.data.mixing import cutmix, draw, draw_for, mix_views, mixup
 
 
 @pytest.fixture
@@ -59,6 +59,35 @@ def test_draws_are_determined_by_the_seed():
     first, again, other = draw(1.0, 9, 3), draw(1.0, 9, 3), draw(1.0, 9, 4)
     assert all(torch.equal(*values) for values in zip(first, again, strict=True))
     assert not torch.equal(first.share, other.share)
+
+
+def test_draws_for_images_and_for_batches():
+    for image, own in zip(draw_for(c.CutMix(0.5), 9, 3), draw(0.5, 9, 3), strict=True):
+        assert torch.equal(image, own)
+        assert len(image.unique()) == 9
+    for batch, one in zip(
+        draw_for(c.CutMix(0.5, drawn_for="batches"), 9, 3), draw(0.5, 1, 3), strict=True
+    ):
+        assert torch.equal(batch, one.repeat(9))
+
+
+def test_images_of_a_batch_share_their_mixture(pair):
+    """One lambda and one box for all images, as GLMC has."""
+    mix = c.MixupAndCutMix(drawn_for="batches")
+    (blended, pasted), shares = mix_views(
+        mix, (pair[0] * 0, pair[0] * 0), (pair[1] * 0 + 1, pair[1] * 0 + 1), draw_for(mix, 7, 1)
+    )
+    assert all(len(share.unique()) == 1 for share in shares)
+    torch.testing.assert_close(blended, torch.full_like(blended, 1 - float(shares[0][0])))
+    assert torch.equal(pasted, pasted[:1].expand_as(pasted))
+    assert float(pasted.mean()) == pytest.approx(1 - float(shares[1][0]))
+
+
+def test_an_unknown_unit_of_draws_is_refused():
+    mix = c.Mixup()
+    mix.drawn_for = "pixels"  # the constructor would refuse it, too
+    with pytest.raises(ValueError, match=r"pixels is not a value of mix\.drawn_for"):
+        draw_for(mix, 7, 1)
 
 
 def test_each_value_of_the_axis(pair):

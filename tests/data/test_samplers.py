@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from ltnas import config as c
-from ltnas.data.samplers import class_shares, epoch_length, epoch_order, expected_counts
+from ltnas.data.samplers import (
+    class_shares,
+    epoch_length,
+    epoch_order,
+    expected_counts,
+    power_order,
+)
 
 COUNTS = (60, 30, 12, 5)
 LABELS = torch.tensor(np.random.RandomState(0).permutation(np.repeat(range(4), COUNTS)))
@@ -39,6 +45,17 @@ def test_classes_and_images_are_drawn_with_their_shares(name):
     assert chi_square(class_counts, shares * len(drawn)) < CRITICAL[3]
     uniform = (shares / N)[LABELS] * len(drawn)
     assert chi_square(image_counts, uniform) < CRITICAL[106]
+
+
+@pytest.mark.parametrize("q", [0.0, 0.2, 1.0, 2.0])
+def test_images_are_drawn_with_a_power_of_their_class_count(q):
+    """GLMC's second stream: each image with the weight n^-q of its class."""
+    drawn = power_order(q, LABELS, 30_000, torch.Generator().manual_seed(1))
+    weights = (N.double() ** -q)[LABELS]
+    image_counts = drawn.bincount(minlength=107).double()
+    assert chi_square(image_counts, 30_000 * weights / weights.sum()) < CRITICAL[106]
+    again = power_order(q, LABELS, 30_000, torch.Generator().manual_seed(1))
+    assert torch.equal(again, drawn)
 
 
 def test_chi_square_notices_a_wrong_share():

@@ -249,5 +249,37 @@ def test_ranks_mix_as_one_process_would():
         assert torch.equal(merged, batch.partner.labels)
 
 
+@pytest.mark.parametrize("q", [0.0, 1.0])
+def test_partners_may_be_drawn_by_their_class(q):
+    """Each batch keeps its images; their partners have views and draws of their own."""
+    plain = batches(make(views=(ShowImages(),)), 2)
+    mix = c.Mixup(partner_exponent=q, drawn_for="batches")
+    mixed = batches(make(views=(ShowImages(),), mix=mix), 2)
+    for before, after in zip(plain, mixed, strict=True):
+        assert torch.equal(after.labels, before.labels)
+        (share,) = after.partner.shares
+        assert len(share.unique()) == 1
+        expected = share * before.labels + (1 - share) * after.partner.labels
+        torch.testing.assert_close(after.views[0][:, 0, 0, 0], expected)
+    assert not all(
+        torch.equal(after.partner.labels, before.labels.roll(-1))
+        for before, after in zip(plain, mixed, strict=True)
+    )
+    assert same(batches(make(views=(ShowImages(),), mix=mix), 2), mixed)
+    other = batches(make(views=(ShowImages(),), mix=mix), 3)
+    assert not torch.equal(other[0].partner.labels, mixed[0].partner.labels)
+
+
+def test_ranks_share_drawn_partners():
+    mix = c.Mixup(partner_exponent=0.2)
+    whole = batches(make(views=(ShowImages(),), mix=mix), 1)
+    parts = [batches(make(views=(ShowImages(),), mix=mix, rank=r, ranks=2), 1) for r in (0, 1)]
+    for batch, *halves in zip(whole, *parts, strict=True):
+        for tensor, *of_ranks in zip(
+            batch.tensors(), *(half.tensors() for half in halves), strict=True
+        ):
+            assert torch.equal(torch.stack(of_ranks, 1).flatten(0, 1), tensor)
+
+
 def test_no_mixing_is_the_plain_stream():
     assert same(batches(make(mix=c.NoMix()), 0), batches(make(), 0))
