@@ -57,6 +57,7 @@ from ltnas.space.genotype import Genotype, load_genotype
 from ltnas.space.layout import check_image_size, chosen_stem
 from ltnas.training.compiling import compile_cells
 from ltnas.training.learner import Learner
+from ltnas.training.max_norm import MaxNorm
 from ltnas.training.monitor import Pace
 from ltnas.training.retrain_module import RetrainModule
 from ltnas.training.stages import Stage, stages
@@ -259,6 +260,7 @@ class _Training:
             sharpness=stage.sharpness,
             averaging=stage.averaging,
             trains_trunk=stage.trains_trunk,
+            max_norm=_max_norm(stage, self.network),
             multiples=_rate_multiples(stage),
             pace=Pace(config.graphs, config.test_every),
         )
@@ -300,6 +302,14 @@ def _reset_classifier(network: BranchedModel, seed: int) -> None:
         reset = getattr(module, "reset_parameters", None)
         if reset is not None:
             reset()
+
+
+def _max_norm(stage: Stage, network: BranchedModel) -> MaxNorm | None:
+    """Build the limit for the norms of the classifier's rows; None for none."""
+    if stage.max_norm is None:
+        return None
+    assert isinstance(network.classifier, torch.nn.Linear)
+    return MaxNorm(network.classifier.weight, stage.max_norm)
 
 
 def _scale_classifier(network: BranchedModel) -> None:

@@ -121,12 +121,20 @@ class VectorScaling(Classification):
     # Published settings for CIFAR-10-LT lie between 0.05 and 0.2.
     gamma: float = 0.1
     """Exponent of n over the largest n, which multiplies a logit."""
+    # 0.8 is truncated logit adjustment (TLA, Wang et al. 2023).
+    multiplicative_end: float = 1.0
+    """Share of the epochs from which on logits are shifted alone, as with gamma=0; 1: never."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in ("tau", "gamma"):
             value = getattr(self, key)
             require(value >= 0, f"objective.{key}={value} must be 0 or more")
+        require(
+            0 < self.multiplicative_end <= 1,
+            f"objective.multiplicative_end={self.multiplicative_end} must lie in (0, 1]: a share "
+            "of the run; gamma=0 for no multiplication at all",
+        )
 
 
 @dataclass
@@ -199,6 +207,10 @@ class MixtureConsistency(InverseFrequency):
     """Weight of the agreement of both views in the loss."""
     width: int = 256
     """Number of units in the layers that compare the views."""
+    # As in SimSiam, which GLMC refers to. The GLMC code has one linear layer each.
+    heads: str = "perceptron"
+    """Layers that compare the views, projector and predictor: `perceptron`, with batch
+    normalisation and one hidden layer each, or `linear`, one layer each."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,6 +218,7 @@ class MixtureConsistency(InverseFrequency):
             self.consistency >= 0, f"objective.consistency={self.consistency} must be 0 or more"
         )
         require(self.width >= 2, f"objective.width={self.width} must be 2 or more")
+        require_choice("objective.heads", self.heads, ("perceptron", "linear"))
 
 
 @dataclass

@@ -42,6 +42,9 @@ class ClassifierStage:
     scaling_rate: float = 0.0
     """Learning rate of the factors that scale the logits of each class (learnable weight scaling,
     Kang et al. 2020) before warm-up and decay, which are those of `weights`; 0: no factors."""
+    max_norm: float | None = None
+    """Limit for the norms of the classifier's rows (MaxNorm, Alshammari et al. 2022), as a share of
+    the way from the smallest to the largest norm at the start of the stage; null: no limit."""
 
     def __post_init__(self) -> None:
         require(self.epochs >= 0, f"crt.epochs={self.epochs} must be 0 or more")
@@ -58,6 +61,20 @@ class ClassifierStage:
             self.scaling_rate == 0 or self.epochs > 0,
             f"crt.scaling_rate={self.scaling_rate} with crt.epochs=0: factors learn in a second "
             "stage; add crt.epochs=10, or take crt.scaling_rate=0",
+        )
+        require(
+            self.max_norm is None or 0 <= self.max_norm <= 1,
+            f"crt.max_norm={self.max_norm} must lie in [0, 1], or null for no limit",
+        )
+        require(
+            self.max_norm is None or self.epochs > 0,
+            f"crt.max_norm={self.max_norm} without a second stage: take crt.epochs=10 or "
+            "crt.max_norm=null",
+        )
+        require(
+            self.max_norm is None or not self.fresh,
+            f"crt.max_norm={self.max_norm} with crt.fresh=true: the norms of a new classifier say "
+            "nothing about the classes; take crt.fresh=false",
         )
 
 
@@ -80,6 +97,11 @@ class RetrainConfig(Run):
     augmentation: Augmentation = axis(AUGMENTATIONS, "plain")
     sharpness: float = 0.0
     """Radius of sharpness-aware minimisation (Foret et al. 2021); 0: none."""
+    sharpness_factor: float = 1.0
+    """Factor of the radius from the share `sharpness_step` of the epochs on."""
+    # Where Wang et al. (2023) change the radius, together with the loss.
+    sharpness_step: float = 0.8
+    """Share of the epochs from which on the radius is multiplied."""
     averaging: float = 0.0
     """Decay per step of an average of the weights, which is tested and stored; 0: none."""
     crt: ClassifierStage = field(default_factory=ClassifierStage)
@@ -132,7 +154,7 @@ class RetrainConfig(Run):
         require_two_views(self.mix, self.objective)
         self._check_adjustment()
         self._check_second_stage()
-        require(self.sharpness >= 0, f"sharpness={self.sharpness} must be 0 or more: a radius")
+        self._check_sharpness()
         require(0 <= self.averaging < 1, f"averaging={self.averaging} must lie in [0, 1)")
         require(
             self.enhancement_cells >= 1,
@@ -152,6 +174,15 @@ class RetrainConfig(Run):
         require(self.auxiliary >= 0, f"auxiliary={self.auxiliary} must be 0 or more")
         require(self.cutout >= 0, f"cutout={self.cutout} must be 0 or more pixels")
 
+    def _check_sharpness(self) -> None:
+        factor, step = self.sharpness_factor, self.sharpness_step
+        require(self.sharpness >= 0, f"sharpness={self.sharpness} must be 0 or more: a radius")
+        require(
+            factor > 0,
+            f"sharpness_factor={factor} must be above 0: steps are sharpness-aware throughout",
+        )
+        require(0 < step < 1, f"sharpness_step={step} must lie in (0, 1): a share of the epochs")
+
     def _check_second_stage(self) -> None:
         require(
             isinstance(self.crt_objective, Classification)
@@ -163,6 +194,16 @@ class RetrainConfig(Run):
             self.crt.epochs == 0 or not isinstance(self.classifier, SimplexClassifier),
             "crt.epochs with classifier=simplex: it is never trained, so that a second stage has "
             "nothing to do; take crt.epochs=0, or another classifier",
+        )
+        require(
+            self.crt.max_norm is None or isinstance(self.classifier, LinearClassifier),
+            f"crt.max_norm={self.crt.max_norm} needs classifier=linear: cosines do not depend on "
+            "norms; leave one of them out",
+        )
+        require(
+            self.crt.max_norm is None or self.crt.scaling_rate == 0,
+            f"crt.max_norm={self.crt.max_norm} with crt.scaling_rate={self.crt.scaling_rate}: both "
+            "balance the norms of the rows; leave one of them out",
         )
         require(
             self.crt.scaling_rate == 0 or isinstance(self.classifier, LinearClassifier),

@@ -19,6 +19,9 @@ from ltnas.distributed.collectives import sum_over_ranks
 class Criterion(nn.Module):
     """Base class of the losses for classification."""
 
+    def set_progress(self, progress: float) -> None:
+        """Tell the loss which share of the run, in [0, 1), is over; few losses depend on it."""
+
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every image, [B].
 
@@ -50,7 +53,7 @@ def build_criterion(config: c.Classification, counts: Tensor, scale: float) -> C
         case c.Ldam():
             return Ldam(counts, config.max_margin, scale)
         case c.VectorScaling():
-            return VectorScaling(counts, config.tau, config.gamma)
+            return VectorScaling(counts, config.tau, config.gamma, config.multiplicative_end)
         case c.GradientHarmonising():
             return GradientHarmonising(config.bins, config.momentum)
         case c.LabelAwareSmoothing():
@@ -132,26 +135,41 @@ class VectorScaling(Criterion):
     well, it is balanced softmax (Ren et al. 2020, equation 3), because log n_c and log pi_c differ
     by a constant.
 
+    Truncated logit adjustment (TLA, Wang et al. 2023) leaves out the multiplicative term in the
+    last epochs, those with class weights.
+
     Args:
         counts: number of images of each class, [C].
         tau: factor of the additive term.
         gamma: exponent of the multiplicative term.
+        end: share of the run from which on there is no multiplicative term; 1: it stays.
     """
 
     factors: Tensor
+    current_factors: Tensor
     terms: Tensor
 
-    def __init__(self, counts: Tensor, tau: float, gamma: float) -> None:
+    def __init__(self, counts: Tensor, tau: float, gamma: float, end: float = 1.0) -> None:
         super().__init__()
+        self.end = end
         # Buffers follow the module to its device. They are not saved, since counts give them.
         factors = (counts.double() / counts.max()) ** gamma
         self.register_buffer("factors", factors.float(), persistent=False)
+        # They change in place, as a captured step keeps to one path.
+        self.register_buffer("current_factors", self.factors.clone(), persistent=False)
         self.register_buffer("terms", (tau * log_priors(counts)).float(), persistent=False)
+
+    def set_progress(self, progress: float) -> None:
+        """Leave out the multiplicative term from `end` on."""
+        if progress < self.end:
+            self.current_factors.copy_(self.factors)
+        else:
+            self.current_factors.fill_(1.0)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of every image, [B]; predictions use the unadjusted logits."""
         # [B, C] times [C] plus [C]
-        adjusted = logits * self.factors.to(logits.dtype) + self.terms.to(logits.dtype)
+        adjusted = logits * self.current_factors.to(logits.dtype) + self.terms.to(logits.dtype)
         return F.cross_entropy(adjusted, labels, reduction="none")
 
 

@@ -20,8 +20,8 @@ def assumed_prior(
     the loss or afterwards, divides them by pi_c^tau (Menon et al. 2021, section 4). What samplers
     and weights do at the end of the training counts, as networks forget what was before.
 
-    Losses with margins, smoothing, multiplied logits or a focus on hard images have no such
-    frequencies; for them the result is an approximation.
+    Losses with margins, smoothing, a focus on hard images or logits that are multiplied to the end
+    have no such frequencies; for them the result is an approximation.
 
     Args:
         objective: loss of the last stage of the training.

@@ -20,7 +20,7 @@ from ltnas.models.classifiers import make_classifier
 from ltnas.objectives import Objective
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.objectives.classification import Classification, WeightedMean
-from ltnas.objectives.glmc import MixtureConsistency
+from ltnas.objectives.glmc import MixtureConsistency, build_heads
 from ltnas.objectives.masked_reconstruction import Decoder, MaskedReconstruction
 from ltnas.objectives.two_branches import TwoBranches
 from ltnas.space.layout import StateShape
@@ -69,9 +69,8 @@ def build_objective(
             return MixtureConsistency(
                 plain=_classification(c.CrossEntropy(), counts, classifier, 0.0),
                 weighted=_classification(config, counts, classifier, 0.0),
-                feature_size=feature_size,
                 classifier=make_classifier(classifier)(feature_size, len(counts)),
-                width=config.width,
+                heads=build_heads(config.heads, feature_size, config.width),
                 consistency=config.consistency,
             )
         case c.Classification():

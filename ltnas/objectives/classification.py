@@ -40,7 +40,8 @@ class Classification(Objective):
         self.set_progress(0.0)
 
     def set_progress(self, progress: float) -> None:
-        """Turn class weights on from `start` on."""
+        """Turn class weights on from `start` on, and tell the loss of the progress."""
+        self.criterion.set_progress(progress)
         if progress >= self.start:
             self.current_weights.copy_(self.weights)
         else:

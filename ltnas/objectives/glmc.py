@@ -22,6 +22,26 @@ def disagreement(predicted: Tensor, target: Tensor) -> Tensor:
     return -F.cosine_similarity(predicted, target.detach(), dim=1).mean()
 
 
+def build_heads(kind: str, features: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """Build the projector [B, features] -> [B, width] and the predictor [B, width] -> [B, width].
+
+    Args:
+        kind: `perceptron` as in SimSiam, or `linear` as in the authors' code.
+        features: number of features of the model.
+        width: width of projections and predictions.
+
+    Raises:
+        ValueError: the kind is unknown.
+    """
+    match kind:
+        case "perceptron":
+            return perceptron(features, width, width), perceptron(width, width // 2, width)
+        case "linear":
+            return nn.Linear(features, width), nn.Linear(width, width)
+        case _:
+            raise ValueError(f"{kind} is not a value of objective.heads")
+
+
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Return a perceptron: linear, batch normalisation, ReLU, linear."""
     return nn.Sequential(
@@ -43,9 +63,8 @@ class MixtureConsistency(Objective):
     Args:
         plain: loss without class weights.
         weighted: loss with class weights.
-        feature_size: number of features of the model.
         classifier: separate classifier of the plain loss.
-        width: width of projections and predictions.
+        heads: projector and predictor, see `build_heads`.
         consistency: gamma.
     """
 
@@ -55,21 +74,21 @@ class MixtureConsistency(Objective):
         self,
         plain: Classification,
         weighted: Classification,
-        feature_size: int,
         classifier: nn.Module,
-        width: int,
+        heads: tuple[nn.Module, nn.Module],
         consistency: float,
     ) -> None:
         super().__init__()
         self.plain, self.weighted, self.classifier = plain, weighted, classifier
-        self.projector = perceptron(feature_size, width, width)
-        self.predictor = perceptron(width, width // 2, width)
+        self.projector, self.predictor = heads
         self.consistency = consistency
         # m and 1 - m, which a captured step reads: they change in place.
         self.register_buffer("shares", torch.tensor([1.0, 0.0]), persistent=False)
 
     def set_progress(self, progress: float) -> None:
-        """Set m = 1 - progress^2."""
+        """Set m = 1 - progress^2, and tell the losses of the progress."""
+        self.plain.set_progress(progress)
+        self.weighted.set_progress(progress)
         self.shares[0], self.shares[1] = 1 - progress**2, progress**2
 
     def forward(self, model: Model, batch: Batch) -> Losses:

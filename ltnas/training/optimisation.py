@@ -185,7 +185,7 @@ def sharpness_aware_descend(
     groups: list[list[nn.Parameter]],
     optimiser: torch.optim.Optimizer,
     clip: float | None,
-    radius: float,
+    radius: float | Tensor,
 ) -> None:
     """Take a step by the gradient at w + radius g / |g| (Foret et al. 2021, equations 2 to 4).
 
@@ -195,7 +195,7 @@ def sharpness_aware_descend(
         groups: parameters of the optimiser, in groups that are clipped apart.
         optimiser: takes the step; gradients are None afterwards.
         clip: largest norm of a group's gradient; None: no clipping.
-        radius: rho.
+        radius: rho; a tensor if recorded steps have to read it.
     """
     # Move the weights uphill by the radius.
     set_gradients(loss, groups)

@@ -16,6 +16,7 @@ from ltnas.models.statistics import unmoved_statistics
 from ltnas.objectives import Losses
 from ltnas.training.graphs import Notes
 from ltnas.training.learner import Learner
+from ltnas.training.max_norm import MaxNorm
 from ltnas.training.monitor import PACE, MeasuringModule, Pace
 from ltnas.training.optimisation import (
     average_of,
@@ -25,6 +26,7 @@ from ltnas.training.optimisation import (
     sharpness_aware_descend,
     weight_optimiser,
 )
+from ltnas.training.sharpness import Sharpness
 
 
 class RetrainModule(MeasuringModule):
@@ -42,15 +44,17 @@ class RetrainModule(MeasuringModule):
         autocast: makes the context of a forward pass, for mixed precision.
         adjustment: subtracted from logits in tests, [classes] (post-hoc logit adjustment, Menon
             et al. 2021, equation 9); None: nothing.
-        sharpness: radius of sharpness-aware steps; 0: plain steps.
+        sharpness: radius of sharpness-aware steps; None: plain steps.
         averaging: decay of an average of the weights, which is then tested; 0: none.
         trains_trunk: False if only the classifier learns.
+        max_norm: limit for the norms of the classifier's rows; None: no limit.
         multiples: learning rates of some weights as multiples of that of `weights`, by the end of
             their names.
         pace: how steps are run, and how often the model is tested.
     """
 
     learner: Learner
+    radius: Tensor
 
     def __init__(
         self,
@@ -63,16 +67,20 @@ class RetrainModule(MeasuringModule):
         seed: int,
         autocast: Callable[[], AbstractContextManager[object]],
         adjustment: Tensor | None = None,
-        sharpness: float = 0.0,
+        sharpness: Sharpness | None = None,
         averaging: float = 0.0,
         trains_trunk: bool = True,
+        max_norm: MaxNorm | None = None,
         multiples: Mapping[str, float] | None = None,
         pace: Pace = PACE,
     ) -> None:
         super().__init__(learner, tests, seed, pace)
         self.rate_key = f"{weights.place}.learning_rate"
         self.multiples = multiples or {}
-        self.adjustment, self.sharpness, self.trains_trunk = adjustment, sharpness, trains_trunk
+        self.adjustment, self.trains_trunk, self.max_norm = adjustment, trains_trunk, max_norm
+        self.sharpness = sharpness or Sharpness()
+        # A tensor that is filled in place, as a recorded step reads it from the same memory.
+        self.register_buffer("radius", torch.tensor(self.sharpness.first), persistent=False)
         self.average = average_of(learner.model, averaging) if averaging else None
         self.weights_config, self.drop_path, self.epochs = weights, drop_path, epochs
         self.autocast = autocast
@@ -90,10 +98,11 @@ class RetrainModule(MeasuringModule):
         return weight_optimiser(groups, self.weights_config, recorded)
 
     def on_train_epoch_start(self) -> None:
-        """Set learning rate and drop path, which depend on the epoch alone."""
+        """Set what depends on the epoch alone: learning rate, radius and drop path."""
         super().on_train_epoch_start()
-        self.learner.set_progress(self.current_epoch / self.epochs)
         epoch = self.current_epoch
+        self.learner.set_progress(epoch / self.epochs)
+        self.radius.fill_(self.sharpness.radius(epoch / self.epochs))
         # Computed instead of stepped by a scheduler, whose state would have to be restored on
         # resuming.
         set_rate(self.trainer.optimizers[0], weight_rate(self.weights_config, epoch, self.epochs))
@@ -112,17 +121,21 @@ class RetrainModule(MeasuringModule):
         batch, optimiser = batches["weights"], self.trainer.optimizers[0]
         groups, clip = self.learner.clip_groups(), self.weights_config.clip
         losses = self._losses(batch)
-        if self.sharpness:
+        if self.sharpness.is_on:
             sharpness_aware_descend(
                 losses.total,
                 again=lambda: self._again(batch),
                 groups=groups,
                 optimiser=optimiser,
                 clip=clip,
-                radius=self.sharpness,
+                radius=self.radius,
             )
         else:
             descend(losses.total, groups, optimiser, clip)
+        if self.max_norm is not None:
+            classifier = self.learner.model.classifier
+            assert isinstance(classifier.weight, Tensor)
+            self.max_norm.project(classifier.weight)
         hits = (losses.logits.argmax(1) == batch.labels).float().mean()
         return {"train_loss": losses.objective.detach(), "train_accuracy": hits}
 

@@ -8,6 +8,7 @@ from ltnas import config as c
 from ltnas.errors import UserError
 from ltnas.runs.atomic import GO_ON, deleted
 from ltnas.runs.folder import RunFolder
+from ltnas.training.sharpness import Sharpness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,11 @@ class Stage:
         drop_path: probability that drop path grows to; 0: none.
         auxiliary: weight of the auxiliary classifier's loss.
         averaging: decay of an average of the weights; 0: none.
-        sharpness: radius of sharpness-aware steps; 0: plain steps.
+        sharpness: radius of sharpness-aware steps.
         trains_trunk: False if only the classifier learns.
         fresh_classifier: True to draw the classifier anew before.
+        max_norm: limit for the norms of the classifier's rows, as a share of the way from the
+            smallest to the largest at the start of the stage; None: no limit.
         scaling_rate: learning rate of a factor of each class; 0: there are no factors.
     """
 
@@ -45,9 +48,10 @@ class Stage:
     drop_path: float = 0.0
     auxiliary: float = 0.0
     averaging: float = 0.0
-    sharpness: float = 0.0
+    sharpness: Sharpness = field(default_factory=Sharpness)
     trains_trunk: bool = True
     fresh_classifier: bool = False
+    max_norm: float | None = None
     scaling_rate: float = 0.0
 
 
@@ -115,7 +119,9 @@ def _with_labels(config: c.RetrainConfig, folder: RunFolder) -> Stage:
         drop_path=config.drop_path,
         auxiliary=config.auxiliary,
         averaging=config.averaging,
-        sharpness=config.sharpness,
+        sharpness=Sharpness(
+            first=config.sharpness, factor=config.sharpness_factor, step=config.sharpness_step
+        ),
     )
 
 
@@ -132,5 +138,6 @@ def _classifier_alone(config: c.RetrainConfig, folder: RunFolder) -> Stage:
         adjust=config.adjust,
         trains_trunk=False,
         fresh_classifier=config.crt.fresh,
+        max_norm=config.crt.max_norm,
         scaling_rate=config.crt.scaling_rate,
     )

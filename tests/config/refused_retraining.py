@@ -79,6 +79,58 @@ REFUSED = {
         "mix.partner_exponent=-0.1",
         "null for the next",
     ),
+    "end of the multiplication": (
+        lambda: c.VectorScaling(multiplicative_end=0.0),
+        "objective.multiplicative_end=0.0",
+        "gamma=0",
+    ),
+    "heads": (
+        lambda: c.MixtureConsistency(heads="deep"),
+        "objective.heads=deep",
+        "perceptron, linear",
+    ),
+    "factor of the radius": (
+        lambda: c.RetrainConfig(genotype="a", sharpness_factor=0.0),
+        "sharpness_factor=0.0",
+        "above 0",
+    ),
+    "step of the radius": (
+        lambda: c.RetrainConfig(genotype="a", sharpness_step=1.0),
+        "sharpness_step=1.0",
+        "(0, 1)",
+    ),
+    "share of norms": (
+        lambda: c.ClassifierStage(epochs=1, fresh=False, max_norm=1.1),
+        "crt.max_norm=1.1",
+        "[0, 1]",
+    ),
+    "norms without a second stage": (
+        lambda: c.ClassifierStage(fresh=False, max_norm=0.1),
+        "crt.max_norm=0.1 without",
+        "crt.epochs=10",
+    ),
+    "norms of a new classifier": (
+        lambda: c.ClassifierStage(epochs=1, max_norm=0.1),
+        "crt.max_norm=0.1 with crt.fresh=true",
+        "take crt.fresh=false",
+    ),
+    "norms and factors": (
+        lambda: c.RetrainConfig(
+            genotype="a",
+            crt=c.ClassifierStage(epochs=1, fresh=False, max_norm=0.1, scaling_rate=0.1),
+        ),
+        "crt.max_norm=0.1 with crt.scaling_rate=0.1",
+        "leave one of them out",
+    ),
+    "norms of cosines": (
+        lambda: c.RetrainConfig(
+            genotype="a",
+            classifier=c.CosineClassifier(),
+            crt=c.ClassifierStage(epochs=1, fresh=False, max_norm=0.1),
+        ),
+        "crt.max_norm=0.1 needs classifier=linear",
+        "leave one of them out",
+    ),
     "mixed branches": (
         lambda: c.RetrainConfig(
             genotype="a", mix=c.Mixup(), branches=c.TwoBranches(), auxiliary=0.0

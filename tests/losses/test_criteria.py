@@ -102,6 +102,49 @@ def test_vector_scaling(batch, tau, gamma):
     torch.testing.assert_close(losses, formula(*batch, image_loss), rtol=1e-6, atol=1e-6)
 
 
+EXP10 = torch.tensor([5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500])
+"""Images of each class of CIFAR-10 at exp0.1; `COUNTS` are those at exp0.01."""
+
+
+@pytest.mark.parametrize("counts", [COUNTS, EXP10])
+@pytest.mark.parametrize(
+    ("progress", "gamma"), [(0.0, 0.05), (0.79, 0.05), (0.8, 0.0), (0.99, 0.0)]
+)
+def test_the_multiplicative_term_ends(batch, counts, progress, gamma):
+    """Truncated logit adjustment (code of Wang et al. 2023): z / Delta + iota, or z + iota.
+
+    Delta_c = (1 / n_c)^gamma / min_k (1 / n_k)^gamma, iota_c = tau log pi_c.
+    """
+    n = counts.tolist()
+    deltas = [(1 / one) ** gamma / (1 / max(n)) ** gamma for one in n]
+    iotas = [math.log(one / sum(n)) for one in n]
+
+    def image_loss(z, y):
+        moved = [one / delta + iota for one, delta, iota in zip(z, deltas, iotas, strict=True)]
+        return -log_p(moved, y)
+
+    criterion = VectorScaling(counts, 1.0, 0.05, end=0.8)
+    criterion.set_progress(progress)
+    torch.testing.assert_close(criterion(*batch), formula(*batch, image_loss), rtol=1e-6, atol=1e-6)
+
+
+def test_logits_of_the_rarest_class_with_and_without_the_multiplicative_term():
+    """At exp0.01, 0.01^0.05 = 0.794 and log(50 / 12406) = -5.514; at exp0.1, log(500 / 20431)."""
+    logits = torch.zeros(1, 10).double()
+    logits[0, 9] = 3.0
+    for counts, progress, moved in (
+        (COUNTS, 0.0, 3 * 0.794328 - 5.513912),
+        (COUNTS, 0.8, 3 - 5.513912),
+        (EXP10, 0.0, 3 * 0.891251 - 3.710201),
+        (EXP10, 0.8, 3 - 3.710201),
+    ):
+        criterion = VectorScaling(counts, 1.0, 0.05, end=0.8)
+        criterion.set_progress(progress)
+        others = sum(n / counts.sum().item() for n in counts.tolist()[:9])
+        expected = math.log(math.exp(moved) + others) - moved
+        assert float(criterion(logits, torch.tensor([9]))) == pytest.approx(expected, abs=1e-5)
+
+
 def test_balanced_softmax_is_logit_adjustment_at_tau_one(batch):
     def image_loss(z, y):
         weighted = [n * math.exp(value) for n, value in zip(COUNTS.tolist(), z, strict=True)]

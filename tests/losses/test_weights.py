@@ -46,6 +46,22 @@ def test_inverse_frequency():
     torch.testing.assert_close(roots[9] / roots[0], torch.tensor(10.0).double())
 
 
+EXP10 = torch.tensor([5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500])
+
+
+@pytest.mark.parametrize(("counts", "t", "ratio"), [(EXP, 0.15, 1.99526), (EXP10, 0.1, 1.25893)])
+def test_aligned_weights_of_wang_et_al(counts, t, ratio):
+    """ADRW: pi_c^-t, divided so that they sum to C; 100^0.15 and 10^0.1 from class to class."""
+    n = counts.tolist()
+    powers = [(one / sum(n)) ** -t for one in n]
+    expected = [10 * power / sum(powers) for power in powers]
+    scale = {"weight_normalisation": "classes"}
+    config = c.VectorScaling(reweight="inverse_frequency", exponent=t, start=0.8, **scale)
+    found = class_weights(config, counts)
+    torch.testing.assert_close(found, torch.tensor(expected).double())
+    assert float(found[9] / found[0]) == pytest.approx(ratio, rel=1e-5)
+
+
 @pytest.mark.parametrize("weigh", [effective_number, inverse_frequency])
 @pytest.mark.parametrize("constant", [0.0, 0.5, 1.0])
 def test_weights_have_mean_one_and_balanced_classes_have_none(weigh, constant):

@@ -193,6 +193,21 @@ def test_each_objective_has_its_own_loss(config, kind):
     assert type(build_criterion(config, COUNTS, scale=30.0)) is kind
 
 
+def test_a_loss_is_told_of_the_progress():
+    ending = c.VectorScaling(gamma=1.0, multiplicative_end=0.5)
+    objectives = [
+        build_objective(config, 4, COUNTS, c.LinearClassifier())
+        for config in (ending, c.VectorScaling(gamma=1.0), c.VectorScaling(gamma=0.0))
+    ]
+    logits, labels = torch.randn(4, 3), torch.arange(4) % 3
+    for progress, expected in ((0.0, 1), (0.4, 1), (0.5, 2), (0.9, 2), (0.1, 1)):
+        for objective in objectives:
+            objective.set_progress(progress)
+        values = [float(objective.loss(logits, labels)) for objective in objectives]
+        assert values[0] == values[expected]
+        assert values[1] != values[2]
+
+
 @pytest.mark.parametrize("unknown", [c.Classification(), c.BarlowTwins()], ids=repr)
 def test_an_objective_without_a_loss_is_refused(unknown):
     with pytest.raises(TypeError, match="on the objective axis"):

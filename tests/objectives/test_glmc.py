@@ -10,7 +10,7 @@ from ltnas import config as c
 from ltnas.axes.schedules import branch_share
 from ltnas.data.stream import Batch, Partner
 from ltnas.objectives.build import build_objective
-from ltnas.objectives.glmc import disagreement
+from ltnas.objectives.glmc import build_heads, disagreement
 
 COUNTS = torch.tensor([60.0, 30.0, 10.0])
 FEATURES = 6
@@ -67,6 +67,49 @@ def test_the_sum_is_that_of_the_paper(setting, progress):
     assert_close(losses.objective, retyped(model, objective, batch, 1 - progress**2, 2.0))
     assert_close(losses.logits, model.classifier(model.features(batch.views[0])).detach())
     assert losses.probe is None
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 0.95])
+def test_the_sum_with_heads_of_one_linear_layer_each(setting, progress):
+    """As in the authors' code: z = W f + a, p = V z + b, and -cos of p and the other z."""
+    model, _, batch = setting
+    scale = {"weight_normalisation": "classes"}
+    config = c.MixtureConsistency(width=8, consistency=1.0, heads="linear", **scale)
+    objective = build_objective(config, FEATURES, COUNTS, c.LinearClassifier())
+    heads = [objective.projector, objective.predictor]
+    assert [head.weight.shape for head in heads] == [(8, FEATURES), (8, 8)]
+    objective.set_progress(progress)
+    loss = objective(model, batch).objective
+    classification = retyped(model, objective, batch, 1 - progress**2, 0.0)
+    (z1, p1), (z2, p2) = (
+        (z, z @ heads[1].weight.T + heads[1].bias)
+        for z in (model.features(x) @ heads[0].weight.T + heads[0].bias for x in batch.views)
+    )
+
+    def cosine(p, z):
+        return (p * z).sum(1) / (p.square().sum(1) * z.square().sum(1)).sqrt()
+
+    expected = classification - cosine(p1, z2).mean() - cosine(p2, z1).mean()
+    assert_close(loss, expected)
+
+
+def test_unknown_heads_are_refused():
+    with pytest.raises(ValueError, match=r"deep is not a value of objective\.heads"):
+        build_heads("deep", 6, 8)
+
+
+def test_class_weights_may_start_late(setting):
+    model, _, batch = setting
+    late = c.MixtureConsistency(width=8, consistency=0.0, start=0.5)
+    values = {}
+    for weights in (late, c.MixtureConsistency(width=8, consistency=0.0, reweight="none")):
+        torch.manual_seed(0)
+        objective = build_objective(weights, FEATURES, COUNTS, c.LinearClassifier())
+        for progress in (0.49, 0.5):
+            objective.set_progress(progress)
+            values[weights.reweight, progress] = float(objective(model, batch).objective.detach())
+    assert values["inverse_frequency", 0.49] == values["none", 0.49]
+    assert values["inverse_frequency", 0.5] != values["none", 0.5]
 
 
 @pytest.mark.parametrize("progress", [0.0, 1 / 3, 0.7, 0.95])

@@ -164,6 +164,18 @@ def test_a_recorded_training_is_the_eager_one(recipe, like_a_gpu, tmp_path):
     assert_recorded_equals_eager(like_a_gpu, retrain, config, tmp_path)
 
 
+def test_a_recorded_training_that_changes_late_is_the_eager_one(like_a_gpu, tmp_path):
+    """Class weights, multiplied logits and the radius change in the second epoch."""
+    words = (
+        *("network=resnet20", "network.depth=8", "network.width=4", "augmentation=auto_augment"),
+        *("objective=vector_scaling", "objective.multiplicative_end=0.5", "objective.start=0.5"),
+        *("objective.reweight=inverse_frequency", "mix=mixup", "mix.drawn_for=batches"),
+        *("sharpness=0.1", "sharpness_factor=3", "sharpness_step=0.5"),
+        *("crt.epochs=2", "crt.fresh=false", "crt.max_norm=0.2"),
+    )
+    assert_recorded_equals_eager(like_a_gpu, retrain, composed("retrain", *words, *STEPS), tmp_path)
+
+
 @pytest.mark.parametrize("name", list(OBJECTIVES))
 def test_every_objective_can_be_recorded(name, like_a_gpu):
     """And it makes all its tensors on the device of its input: others would be on `meta`."""
