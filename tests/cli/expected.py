@@ -79,6 +79,32 @@ FIELD = c.WeightOptimiser(
 BBN = replace(FIELD, nesterov=True, warmup_start=1 / 3)
 """Of the code of BBN, which Zhang et al. 2021 use too."""
 
+GLMC = {
+    "objective": c.MixtureConsistency(
+        exponent=1.0,
+        consistency=2.0,
+        width=128,
+        heads="linear",
+        weight_normalisation="classes",
+    ),
+    "mix": c.MixupAndCutMix(1.0, drawn_for="batches", partner_exponent=0.2),
+}
+MAX_NORM = {
+    "crt": c.ClassifierStage(
+        epochs=10,
+        fresh=False,
+        weights=c.ClassifierOptimiser(
+            *(0.01, 0.0, 0.9, 0.1, None),
+            nesterov=False,
+            warmup_epochs=0,
+            decay="cosine",
+        ),
+        max_norm=0.1,
+    ),
+    "crt_objective": c.ClassBalanced(beta=0.9999, weight_normalisation="classes"),
+    "crt_sampler": c.InstanceSampler(),
+}
+
 RECIPES = {
     "paper": (150, 64, c.WeightOptimiser(0.025, 0.0, 0.9, 3e-4, 5.0), {}),
     "cross_entropy": (200, 128, FIELD, {}),
@@ -130,20 +156,22 @@ RECIPES = {
     "vs_sam": (
         *(400, 128, replace(FIELD, weight_decay=1e-4)),
         {
-            "objective": c.VectorScaling(tau=1.0, gamma=0.05),
-            "augmentation": c.RandAugment(),
-            "sharpness": 0.1,
-        },
-    ),
-    "glmc": (
-        *(200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None, warmup_epochs=10)),
-        {
-            "objective": c.MixtureConsistency(
-                exponent=1.2, consistency=4.0, weight_normalisation="classes"
+            "objective": c.VectorScaling(
+                tau=1.0,
+                gamma=0.0,
+                multiplicative_end=0.8,
+                reweight="inverse_frequency",
+                exponent=0.1,
+                start=0.8,
+                weight_normalisation="batch",
             ),
-            "mix": c.MixupAndCutMix(1.0),
+            "augmentation": c.AutoAugment(fill=128),
+            "sharpness": 0.1,
+            "sharpness_factor": 1.0,
         },
     ),
+    "glmc": (200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None), GLMC),
+    "glmc_max_norm": (200, 64, c.WeightOptimiser(0.01, 0.0, 0.9, 5e-3, None), GLMC | MAX_NORM),
 }
 """Epochs, batch size, weights, and what else is not the default, at exp0.1."""
 

@@ -192,8 +192,8 @@ def test_constants_of_a_recipe(recipe, network):
     config = settings("retrain", f"recipe={recipe}", network)
     epochs, batch_size, weights, others = RECIPES[recipe]
     assert (config.epochs, config.batch_size, config.weights) == (epochs, batch_size, weights)
-    others_keys = ("crt", "sharpness", "averaging", "adjust", "pretrain", "pretrain_weights")
-    for key in (*RETRAIN_AXES, *others_keys):
+    others_keys = ("crt", "sharpness", "sharpness_factor", "averaging", "adjust", "pretrain")
+    for key in (*RETRAIN_AXES, *others_keys, "pretrain_weights"):
         assert getattr(config, key) == others.get(key, getattr(plain, key)), key
 
 

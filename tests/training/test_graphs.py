@@ -34,7 +34,7 @@ SCHEMES = [
 ]
 RECIPES = [
     *("paper", "ldam_drw", "glmc", "bbn", "crt", "mislas", "vs_sam", "logit_adjustment"),
-    "cross_entropy",
+    *("cross_entropy", "glmc_max_norm"),
 ]
 
 
