@@ -43,11 +43,15 @@ def test_frequencies(objective, sampler, adjust, expected):
         c.InverseFrequency(exponent=0.7),
         c.ClassBalanced(),
         c.LogitAdjusted(tau=0.6),
+        c.VectorScaling(
+            *("inverse_frequency", 0.3), start=0.8, tau=0.5, gamma=0.2, multiplicative_end=0.8
+        ),
     ],
 )
 def test_a_classifier_without_features_learns_exactly_these_frequencies(objective):
     """The best constant logits are the logarithms of the class frequencies."""
     criterion = build_criterion(objective, COUNTS, 1.0).double()
+    criterion.set_progress(0.9)  # a multiplicative term has ended
     weights = class_weights(objective, COUNTS)
     labels = torch.arange(3).repeat_interleave(COUNTS)
     expected = assumed_prior(objective, c.InstanceSampler(), 0.0, COUNTS)
