@@ -241,6 +241,7 @@ class _Training:
             counts=counts,
             classifier=config.classifier,
             auxiliary=stage.auxiliary,
+            class_sizes=training_counts,
             rebalanced=expected_counts(config.rebalancing_sampler, training_counts)
             if two
             else None,
@@ -397,7 +398,8 @@ def _prior(last: Stage, long_tail: LongTail) -> list[float]:
     """Return the class frequencies that the network's probabilities assume, [C]."""
     assert isinstance(last.objective, Classification)
     counts = torch.tensor(long_tail.counts)
-    prior = assumed_prior(last.objective, last.sampler, last.adjust, counts)
+    progress = (last.epochs - 1) / last.epochs
+    prior = assumed_prior(last.objective, last.sampler, last.adjust, counts, progress)
     return [float(share) for share in prior]
 
 

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 import torch
-from composed import composed
+from composed import composed, settings
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 import ltnas
@@ -17,10 +18,12 @@ from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.resnet import ResNet
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.reports.model_card import model_card
-from ltnas.retrain import retrain
+from ltnas.retrain import _Training, build_network, retrain
+from ltnas.runs.folder import RunFolder
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 from ltnas.training.retrain_module import RetrainModule
+from ltnas.training.stages import stages
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 FILES = {
@@ -392,10 +395,24 @@ def test_the_second_pass_of_a_sharpness_aware_step_moves_no_statistics(in_two_st
 def test_a_second_stage_has_its_rate_and_its_stream(in_two_stages):
     _, folder = in_two_stages
     (row,) = rows(folder / "crt" / "history.csv")
-    # Zhang et al. 2021: a warm-up from a third of 0.1 in five epochs.
-    assert float(row["learning_rate"]) == pytest.approx(0.1 * (1 / 3 + 2 / 3 / 5))
+    assert float(row["learning_rate"]) == pytest.approx(0.1)  # that of Zhang et al. 2021
     checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
     assert len(checkpoint["optimizer_states"][0]["state"]) == 2  # weight and bias
+
+
+def test_smoothing_of_a_balanced_second_stage_depends_on_the_training_images(tmp_path):
+    """The sampler shows each class equally often, and MiSLAS smooths labels of large classes."""
+    small = ("network=resnet20", "network.depth=8", "network.width=4", "data=digits")
+    config = settings("retrain", "recipe=mislas", "imbalance=exp0.1", *small)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    network = build_network(config, None, long_tail)
+    training = _Training(config, "cpu", network, long_tail=long_tail, console=Console())
+    _, second = stages(config, RunFolder(tmp_path, writes=False))
+    smoothing = training._module(second).learner.objective.criterion.smoothing
+    n = torch.tensor(long_tail.counts).double()
+    reach = (n - n.min()) / (n.max() - n.min())
+    torch.testing.assert_close(smoothing, (0.1 * torch.sin(torch.pi / 2 * reach)).float())
+    assert smoothing[0] == pytest.approx(0.1)
 
 
 def test_a_second_stage_may_keep_the_classifier_it_finds(tmp_path, searched):
@@ -435,8 +452,9 @@ def test_factors_have_a_rate_of_their_own_and_are_folded_into_the_classifier(sca
     for name in set(before) - {"classifier.weight", "classifier.bias"}:
         assert torch.equal(result[name], before[name]), name
     checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
-    groups = checkpoint["optimizer_states"][0]["param_groups"]  # after two steps by 0.1
-    assert [group["lr"] for group in groups] == pytest.approx([1e-3, 5e-3])
+    groups = checkpoint["optimizer_states"][0]["param_groups"]
+    # In the last of three epochs the cosine of 0.1 has a quarter of it; factors have five times that.
+    assert [group["lr"] for group in groups] == pytest.approx([0.025, 0.125])
 
 
 def test_a_second_stage_goes_on_in_its_middle_to_the_same_bits(tmp_path, scaled, monkeypatch):

@@ -181,7 +181,7 @@ def _unknown_key(error: BaseException) -> str:
     if old in RENAMED:
         return (
             f"{old} is now {RENAMED[old]}, one of the keys of an optimiser of its own: write "
-            f"{RENAMED[old]}=..."
+            f"{RENAMED[old]}=... (retrain.{RENAMED[old]}=... for ltnas.pipeline)"
         )
     text = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("object_type=", "reference_type=", "To append to your default list")

@@ -16,7 +16,7 @@ class Mix:
     """Parameter of the distribution Beta(alpha, alpha) from which shares are drawn."""
     # The code of mixup, of CutMix and of GLMC draws one share and one box for a batch.
     drawn_for: str = "images"
-    """What shares and boxes are drawn for: `images`, each its own, or `batches`."""
+    """`images`: each image has its own share and box; `batches`: those of a batch have the same."""
 
     partner_exponent: float | None = None
     """q: the second image of each mixture is drawn with the weight n^-q, n being the number of
@@ -35,6 +35,14 @@ class Mix:
 @dataclass
 class NoMix(Mix):
     """Images are not mixed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.partner_exponent is None,
+            f"mix.partner_exponent={self.partner_exponent} with mix=none: there are no partners; "
+            "take mix=mixup, or mix.partner_exponent=null",
+        )
 
 
 @dataclass

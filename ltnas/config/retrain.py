@@ -68,8 +68,8 @@ class ClassifierStage:
         )
         require(
             self.max_norm is None or self.epochs > 0,
-            f"crt.max_norm={self.max_norm} without a second stage: take crt.epochs=10 or "
-            "crt.max_norm=null",
+            f"crt.max_norm={self.max_norm} without a second stage: take crt.epochs=10 "
+            "crt.fresh=false, or crt.max_norm=null",
         )
         require(
             self.max_norm is None or not self.fresh,

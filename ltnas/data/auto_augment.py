@@ -57,7 +57,7 @@ UNSIGNED = ("posterise", "solarise", "autocontrast", "equalise", "invert")
 
 @lru_cache
 def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the position in `LEVELS`, the probability and the lack of a sign of each step.
+    """Return position in `LEVELS`, probability, and True for strengths without a sign, by step.
 
     Each is [25, 2].
     """

@@ -1,7 +1,8 @@
 """Losses for classification: modules that map logits and labels to the loss of every image.
 
 Notation: z are the logits of an image, p = softmax(z), y is its label, C the number of classes,
-n_c the number of images of class c that the loss sees, and pi_c = n_c / sum(n).
+n_c the number of images of class c that the loss sees, and pi_c = n_c / sum(n). In margins and
+smoothing, n_c is the number of training images instead.
 """
 
 from __future__ import annotations
@@ -32,32 +33,38 @@ class Criterion(nn.Module):
         raise NotImplementedError
 
 
-def build_criterion(config: c.Classification, counts: Tensor, scale: float) -> Criterion:
+def build_criterion(
+    config: c.Classification, counts: Tensor, scale: float, class_sizes: Tensor | None = None
+) -> Criterion:
     """Build the loss of an objective.
 
     Args:
         config: value on the objective axis.
         counts: number of images of each class that the loss sees, all above 0, [C].
         scale: factor that the classifier multiplies cosines by; 1 for other classifiers.
+        class_sizes: number of different training images of each class, [C], on which margins and
+            smoothing depend: a class of few images can be overfitted however often they are shown.
+            None if they are the counts.
 
     Raises:
         TypeError: the objective has no such loss.
     """
     # Subclasses share a loss: InverseFrequency, ClassBalanced and MixtureConsistency are
     # cross-entropies, LogitAdjusted and BalancedSoftmax are VS losses, and LdamDrw is LDAM.
+    sizes = counts if class_sizes is None else class_sizes
     match config:
         case c.CrossEntropy():
             return CrossEntropy()
         case c.Focal():
             return Focal(config.gamma)
         case c.Ldam():
-            return Ldam(counts, config.max_margin, scale)
+            return Ldam(sizes, config.max_margin, scale)
         case c.VectorScaling():
             return VectorScaling(counts, config.tau, config.gamma, config.multiplicative_end)
         case c.GradientHarmonising():
             return GradientHarmonising(config.bins, config.momentum)
         case c.LabelAwareSmoothing():
-            return LabelAwareSmoothing(counts, config.head, config.tail)
+            return LabelAwareSmoothing(sizes, config.head, config.tail)
         case _:
             raise TypeError(f"{config} is not a classification loss on the objective axis")
 
@@ -96,7 +103,7 @@ class Ldam(Criterion):
     classifier and the margins Delta of `margins`.
 
     Args:
-        counts: number of images of each class, [C].
+        counts: number of training images of each class, [C].
         largest: margin of the smallest class.
         scale: factor s that the classifier multiplies cosines by.
     """
@@ -120,7 +127,7 @@ def margins(counts: Tensor, largest: float) -> Tensor:
     """Return LDAM's margins, proportional to n_c^(-1/4) (Cao et al. 2019, equation 13), [C].
 
     Args:
-        counts: number of images of each class, [C].
+        counts: number of training images of each class, [C].
         largest: margin of the smallest class.
     """
     # Divided by the largest, so that `largest` is the margin of the smallest class.
@@ -225,7 +232,7 @@ class LabelAwareSmoothing(Criterion):
     class, with epsilon of `smoothing`: predictions of large classes become less confident.
 
     Args:
-        counts: number of images of each class, [C].
+        counts: number of training images of each class, [C].
         head: epsilon of the largest class.
         tail: epsilon of the smallest class.
     """
@@ -251,7 +258,7 @@ def smoothing(counts: Tensor, head: float, tail: float) -> Tensor:
     epsilon_c = tail + (head - tail) sin(pi / 2 (n_c - n_min) / (n_max - n_min))
 
     Args:
-        counts: number of images of each class, [C].
+        counts: number of training images of each class, [C].
         head: epsilon of the largest class.
         tail: epsilon of the smallest class.
     """

@@ -34,6 +34,7 @@ def build_objective(
     auxiliary: float = 0.0,
     rebalanced: Tensor | None = None,
     states: Sequence[StateShape] = (),
+    class_sizes: Tensor | None = None,
 ) -> Objective:
     """Build an objective.
 
@@ -46,11 +47,22 @@ def build_objective(
         rebalanced: number of images of each class that the stream of the re-balancing branch
             shows, [C]; None for one branch.
         states: shapes of the last states of the model, for masked reconstruction.
+        class_sizes: number of different training images of each class, [C]; None if they are the
+            counts. See `build_criterion`.
 
     Raises:
         TypeError: the objective or the classifier is unknown.
         ValueError: the decoder is unknown.
     """
+
+    def classification(
+        config: c.Classification, counts: Tensor, auxiliary: float = 0.0
+    ) -> Classification:
+        criterion = build_criterion(config, counts, _cosine_scale(classifier), class_sizes)
+        weights = class_weights(config, counts)
+        kind = WeightedMean if config.weight_normalisation == "batch" else Classification
+        return kind(criterion, weights, config.start, auxiliary)
+
     match config:
         case c.BarlowTwins():
             return BarlowTwins(
@@ -67,18 +79,18 @@ def build_objective(
         # Before Classification, from which it is derived.
         case c.MixtureConsistency():
             return MixtureConsistency(
-                plain=_classification(c.CrossEntropy(), counts, classifier, 0.0),
-                weighted=_classification(config, counts, classifier, 0.0),
+                plain=classification(c.CrossEntropy(), counts),
+                weighted=classification(config, counts),
                 classifier=make_classifier(classifier)(feature_size, len(counts)),
                 heads=build_heads(config.heads, feature_size, config.width),
                 consistency=config.consistency,
             )
         case c.Classification():
-            conventional = _classification(config, counts, classifier, auxiliary)
+            conventional = classification(config, counts, auxiliary)
             if rebalanced is None:
                 return conventional
             # The same loss twice: each branch has the class frequencies of its own stream.
-            return TwoBranches(conventional, _classification(config, rebalanced, classifier, 0.0))
+            return TwoBranches(conventional, classification(config, rebalanced))
         case _:
             raise TypeError(f"{config} is not a value on the objective axis")
 
@@ -92,16 +104,6 @@ def _tapped(decoder: str, states: Sequence[StateShape]) -> Sequence[StateShape]:
             return states[-1:]
         case name:
             raise ValueError(f"{name} is no decoder")
-
-
-def _classification(
-    config: c.Classification, counts: Tensor, classifier: c.Classifier, auxiliary: float
-) -> Classification:
-    """Build the loss of labelled images, which `class_weights` checks the settings of."""
-    criterion = build_criterion(config, counts, _cosine_scale(classifier))
-    weights = class_weights(config, counts)
-    kind = WeightedMean if config.weight_normalisation == "batch" else Classification
-    return kind(criterion, weights, config.start, auxiliary)
 
 
 def _cosine_scale(classifier: c.Classifier) -> float:

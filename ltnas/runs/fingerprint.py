@@ -28,8 +28,10 @@ VERSION = 2
 """Version of the format of fingerprint files."""
 COMMANDS: dict[str, type[Run]] = {"search": SearchConfig, "retrain": RetrainConfig}
 """Configuration class of each command that makes run folders."""
-STOOD_FOR = {"weight_normalisation": "classes"}
-"""Constants of which older versions knew one value, which is not today's default."""
+OLDER_VALUES = {"weight_normalisation": "classes"}
+"""Constants of which older versions had one value, which is not today's default."""
+OPTIMISERS = "stages.optimisers"
+"""Key that says if each stage of a training has an optimiser of its own; no setting."""
 CHECKSUMS = "checksums"
 """Key of fingerprint files for the checksums of what the paths lead to; no setting."""
 FREE_KEYS = {
@@ -50,9 +52,16 @@ def fingerprint(config: Run) -> Settings:
         if declared.name in names:
             settings[declared.name] = names[declared.name]
         settings |= dotted(declared.name, getattr(config, declared.name))
-    settings["stem"] = _written_stem(settings)
-    settings |= _without_effect(settings)
-    return without_defaults(command_of(config), resolved(settings))
+    return without_defaults(command_of(config), resolved(as_meant(settings)))
+
+
+def as_meant(settings: Settings) -> Settings:
+    """Return all settings of a run with what they stand for, where the words alone do not say it.
+
+    Older versions read some of the same words in another way.
+    """
+    meant = {**settings, **_without_effect(settings), **_optimisers(settings)}
+    return {**meant, "stem": _written_stem(settings)} if "stem" in settings else meant
 
 
 def _written_stem(settings: Settings) -> str:
@@ -61,7 +70,7 @@ def _written_stem(settings: Settings) -> str:
     `stem=auto` is the default and not written. Before it there was, the default was `cifar`, which
     `auto` stands for except with large images; there, what it stands for is written.
     """
-    stem, image_size = settings["stem"], settings["data.image_size"]
+    stem, image_size = settings["stem"], settings.get("data.image_size")
     if stem == "auto" and image_size is not None and chosen_stem(stem, image_size) == "imagenet":
         return "imagenet"
     return str(stem)
@@ -70,11 +79,17 @@ def _written_stem(settings: Settings) -> str:
 def _without_effect(settings: Settings) -> Settings:
     """Return the value of older runs for each scale of class weights where there are none."""
     return {
-        key: STOOD_FOR[name]
+        key: OLDER_VALUES[name]
         for key in settings
         for axis, _, name in [key.rpartition(".")]
-        if name == "weight_normalisation" and settings[f"{axis}.reweight"] == "none"
+        if name == "weight_normalisation" and settings.get(f"{axis}.reweight") == "none"
     }
+
+
+def _optimisers(settings: Settings) -> Settings:
+    """Return a mark of trainings of several stages, which once shared an optimiser."""
+    stages = settings.get("crt.epochs", 0) or settings.get("pretrain_epochs", 0)
+    return {OPTIMISERS: "own"} if stages else {}
 
 
 def is_one_run(config: Run) -> bool:
@@ -133,7 +148,7 @@ def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
         chosen: names of the values on axes that are not the default; they decide which constants
             there are, and their defaults.
     """
-    settings: Settings = {}
+    settings: Settings = {OPTIMISERS: "shared"} if command == "retrain" else {}
     if any(key.startswith("second_data.") for key in chosen):
         settings |= dotted("second_data", Data())
     for declared in fields(COMMANDS[command]):
@@ -145,7 +160,7 @@ def defaults(command: str, chosen: Mapping[str, Any]) -> Settings:
         settings[declared.name] = name
         kind = table.get(chosen.get(declared.name, name))
         for constant in fields(kind) if kind else ():
-            settings[f"{declared.name}.{constant.name}"] = STOOD_FOR.get(
+            settings[f"{declared.name}.{constant.name}"] = OLDER_VALUES.get(
                 constant.name, _default(constant)
             )
     return settings

@@ -96,7 +96,7 @@ def settings_of_0_1_0(data: dict[str, Any]) -> dict[str, Any] | None:
             settings[key] = value
     if settings.get("branches.mixing") == "cosine":
         settings["branches.mixing"] = "quarter_cosine"
-    if settings.get("crt.epochs") == 0:  # a rate of nothing, whose key was renamed
+    if settings.get("crt.epochs") == 0:  # there was no second stage, and its key was renamed
         settings.pop("crt.learning_rate", None)
     if settings.get("stem") == "cifar":  # the default, which was not left out
         settings["stem"] = "auto"

@@ -9,7 +9,14 @@ from typing import Any
 
 from ltnas.config import Run, Trainer
 from ltnas.config.axis import choices
-from ltnas.runs.fingerprint import Settings, changes, defaults, fingerprint, without_defaults
+from ltnas.runs.fingerprint import (
+    Settings,
+    as_meant,
+    changes,
+    defaults,
+    fingerprint,
+    without_defaults,
+)
 from ltnas.runs.folder import RunFolder
 from ltnas.runs.paths import PATHS
 from ltnas.runs.provenance import device_name, provenance
@@ -66,7 +73,7 @@ def _edited_config(path: Path, wanted: Settings) -> dict[str, tuple[Any, Any]]:
     written = _read_config(path)
     if written is None:
         return {}
-    stored = without_defaults(wanted["command"], written)
+    stored = without_defaults(wanted["command"], as_meant(written))
     known = defaults(wanted["command"], wanted)
     return {
         key: values

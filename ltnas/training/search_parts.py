@@ -224,6 +224,7 @@ def _build_objectives(
             classifier=config.classifier,
             rebalanced=expected_counts(config.rebalancing_sampler, counts) if two else None,
             states=network.state_shapes,
+            class_sizes=counts,
         )
 
     of_weights, of_architecture = halves(config, long_tail)

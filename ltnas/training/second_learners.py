@@ -56,12 +56,13 @@ def build_levels(
 
     def learner() -> Learner:
         model = _network(config, len(others.classes), losses.network, make_supernet)
-        counts = expected_counts(_second_sampler(config), others.class_counts_of(half))
+        sizes = others.class_counts_of(half)
         objective = build_objective(
             second_objective(config),
             feature_size=model.feature_size,
-            counts=counts,
+            counts=expected_counts(_second_sampler(config), sizes),
             classifier=config.classifier,
+            class_sizes=sizes,
             states=model.state_shapes if isinstance(model, SearchNetwork) else (),
         )
         return Learner(model, objective)

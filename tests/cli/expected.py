@@ -77,7 +77,7 @@ FIELD = c.WeightOptimiser(
 )
 """ResNet-32's of the field (Cao et al. 2019): rates fall at 160 and 180 of 200 epochs."""
 BBN = replace(FIELD, nesterov=True, warmup_start=1 / 3)
-"""Of the code of BBN, which Zhang et al. 2021 use too."""
+"""Values of the code of BBN, which Zhang et al. 2021 use too."""
 
 GLMC = {
     "objective": c.MixtureConsistency(
@@ -133,7 +133,21 @@ RECIPES = {
     ),
     "crt": (
         *(200, 128, replace(BBN, steps=[0.795, 0.895])),
-        {"crt": c.ClassifierStage(30, fresh=True)},
+        {
+            "crt": c.ClassifierStage(
+                epochs=30,
+                fresh=True,
+                weights=c.ClassifierOptimiser(
+                    *(0.1, 0.0, 0.9, 5e-4, None),
+                    nesterov=True,
+                    warmup_epochs=5,
+                    warmup_start=1 / 3,
+                    decay="steps",
+                    steps=[0.3, 0.6333],
+                    factor=0.1,
+                ),
+            )
+        },
     ),
     "mislas": (
         *(200, 128, replace(FIELD, weight_decay=5e-4, factor=0.1)),

@@ -52,7 +52,8 @@ def test_a_key_that_was_renamed(value):
     message = refusal("retrain", "network=resnet32", f"crt.learning_rate={value}")
     assert message == (
         "crt.learning_rate is now crt.weights.learning_rate, one of the keys of an optimiser of "
-        "its own: write crt.weights.learning_rate=..."
+        "its own: write crt.weights.learning_rate=... (retrain.crt.weights.learning_rate=... for "
+        "ltnas.pipeline)"
     )
 
 

@@ -22,7 +22,7 @@ VS_SAM = {
     "exp0.01": {"gamma": 0.05, "exponent": 0.15, "late": 0.2, "decay": 2e-4},
     "step0.1": {"gamma": 0.0, "exponent": 0.1, "late": 0.1, "decay": 1e-4},
 }
-"""Of the commands in their bash_script.sh."""
+"""Values of the commands in their bash_script.sh."""
 
 
 @pytest.mark.parametrize("imbalance", VS_SAM)

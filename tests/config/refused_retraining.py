@@ -36,6 +36,11 @@ REFUSED = {
         "0 or more",
     ),
     "reweight": (lambda: c.CrossEntropy("often"), "objective.reweight=often", "effective_number"),
+    "partners of nothing": (
+        lambda: c.NoMix(partner_exponent=1.0),
+        "mix.partner_exponent=1.0",
+        "there are no partners",
+    ),
     "weight normalisation": (
         lambda: c.ClassBalanced(weight_normalisation="epoch"),
         "objective.weight_normalisation=epoch",

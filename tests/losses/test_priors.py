@@ -36,6 +36,16 @@ def test_frequencies(objective, sampler, adjust, expected):
     assert torch.allclose(found, normalised(expected))
 
 
+def test_what_would_start_after_the_last_epoch_has_no_effect():
+    late = c.InverseFrequency(start=0.8), c.ClassBalancedSampler(start=0.8)
+    for objective, sampler in ((late[0], c.InstanceSampler()), (c.CrossEntropy(), late[1])):
+        # 4 epochs end at 3/4 of the run, 5 epochs at 4/5.
+        never = assumed_prior(objective, sampler, 0.0, COUNTS, progress=3 / 4)
+        assert torch.allclose(never, normalised([100, 30, 5]))
+        begun = assumed_prior(objective, sampler, 0.0, COUNTS, progress=4 / 5)
+        assert torch.allclose(begun, normalised([1, 1, 1]))
+
+
 @pytest.mark.parametrize(
     "objective",
     [

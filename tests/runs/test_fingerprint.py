@@ -184,6 +184,18 @@ def test_the_scale_of_class_weights_is_written_unless_it_is_that_of_older_versio
         assert key not in fingerprint(c.SearchConfig(objective=plain))
 
 
+@pytest.mark.parametrize(
+    "stages",
+    [{"crt": c.ClassifierStage(epochs=3)}, {"pretrain": "barlow_twins", "pretrain_epochs": 3}],
+)
+def test_trainings_of_several_stages_are_not_those_of_older_versions(stages):
+    """The stages of an older version shared the optimiser of the training."""
+    several = fingerprint(c.RetrainConfig(genotype="darts_v2", **stages))
+    older = {key: value for key, value in several.items() if key != "stages.optimisers"}
+    assert differences(older, several) == ["stages.optimisers was shared, now own"]
+    assert "stages.optimisers" not in fingerprint(c.RetrainConfig(genotype="darts_v2"))
+
+
 # --- fingerprints of 0.1.0 ----------------------------------------------------------------------
 
 

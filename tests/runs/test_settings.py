@@ -52,10 +52,10 @@ def test_a_resumed_run_says_nothing_of_settings_that_fit(folder, capsys, tmp_pat
     [
         ("\nepochs: 5", "\nepochs: 9", "epochs is 9", "epochs=5"),
         (
-            "nesterov: true\n    warmup_epochs: 5",
+            "nesterov: true\n    warmup_epochs: 0",
             "nesterov: true\n    warmup_epochs: 2",
             "crt.weights.warmup_epochs is 2",
-            "crt.weights.warmup_epochs=5",
+            "crt.weights.warmup_epochs=0",
         ),
         ("gamma: 2.0", "gamma: 3.0", "objective.gamma is 3.0", "objective.gamma=2.0"),
         ("objective: focal", "objective: ldam", "objective is ldam", "objective=focal"),

@@ -45,7 +45,7 @@ def test_the_limit_is_that_of_the_start_of_the_stage():
 
 
 class Killed(Exception):
-    """Stands for the end of a process."""
+    """Error that ends a process in the middle of a stage."""
 
 
 def trained(root, *words):
