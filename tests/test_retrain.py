@@ -453,7 +453,7 @@ def test_factors_have_a_rate_of_their_own_and_are_folded_into_the_classifier(sca
         assert torch.equal(result[name], before[name]), name
     checkpoint = torch.load(folder / "crt" / "checkpoint.ckpt", weights_only=True)
     groups = checkpoint["optimizer_states"][0]["param_groups"]
-    # In the last of three epochs the cosine of 0.1 has a quarter of it; factors have five times that.
+    # A quarter of 0.1 in the last of three epochs of a cosine; factors have five times that.
     assert [group["lr"] for group in groups] == pytest.approx([0.025, 0.125])
 
 
