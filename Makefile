@@ -39,7 +39,7 @@ bench: $(READY) ## compare speed with plain implementations, ten minutes
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.augmentation
 
-bench-longtail: $(READY) ## compare methods for long tails on CIFAR-10, an hour
+bench-longtail: $(READY) ## compare methods for long tails on CIFAR-10, two hours
 	$(BIN)/python -m benchmarks.longtail
 
 clean: ## remove the environment and caches, but no runs
