@@ -1,8 +1,10 @@
 """Two processes compute the same as one: sums, batch statistics, complete bilevel steps."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -38,7 +40,11 @@ CASES = {
     "class_balanced": {"objective": c.ClassBalanced(weight_normalisation="batch")},
     "mae_nas": {"objective": c.MaskedReconstruction(decoder_channels=8)},
 }
+BY_GLOO = ("snas", "gdas", "mae_nas")
+"""Cases whose sums go through Gloo, as those of a run do.
 
+The other cases sum 18,000 times, which takes Gloo 14 s; their sums go through a socket.
+"""
 
 SMALL = {"nodes": 1, "operations": ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")}
 """Space of the cases that do not name another: the ranks meet at each normalisation."""
@@ -79,10 +85,48 @@ def rows_of_rank(batch, rows, other):
     return Batch(tuple(view[rows] for view in batch.views), batch.labels[rows], partner)
 
 
+def connected(rank, folder):
+    """Return a socket to the other rank."""
+    with socket.socket(socket.AF_UNIX) as end:
+        if rank == 0:
+            end.bind(f"{folder}/socket")
+            end.listen()
+            dist.barrier()
+            return end.accept()[0]
+        dist.barrier()
+        end.connect(f"{folder}/socket")
+        return end.dup()
+
+
+@contextmanager
+def sums_over(connection, rank):
+    """Let `dist.all_reduce` go through a socket: a twentieth of the time of Gloo's."""
+
+    def all_reduce(tensor):
+        assert tensor.is_contiguous()  # as Gloo requires
+        other = torch.empty_like(tensor)
+        if rank == 0:
+            connection.sendall(tensor.numpy())
+        received = memoryview(other.numpy()).cast("B")
+        while received:
+            received = received[connection.recv_into(received) :]
+        if rank == 1:
+            connection.sendall(tensor.numpy())
+        tensor.add_(other)
+
+    by_gloo, dist.all_reduce = dist.all_reduce, all_reduce
+    try:
+        yield
+    finally:
+        dist.all_reduce = by_gloo
+
+
 def process(rank, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-    results = {case: steps(case, rank, 2) for case in CASES}
+    results = {case: steps(case, rank, 2) for case in BY_GLOO}
+    with connected(rank, folder) as connection, sums_over(connection, rank):
+        results |= {case: steps(case, rank, 2) for case in CASES if case not in BY_GLOO}
     x = torch.arange(3.0, requires_grad=True)
     total = sum_over_ranks(x * (rank + 1))
     (gradient,) = torch.autograd.grad((total * (rank + 1)).sum(), x)
