@@ -12,6 +12,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
+from ltnas.runs.locks import waiting_lock
 from ltnas.runs.user_paths import cache_folder
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -41,14 +42,17 @@ def build_library() -> Path | None:
     if compiler is None:
         return None
     try:
-        folder = cache_folder(None)
+        folder = cache_folder(None) / "kernels"
     except RuntimeError as error:  # the user has no home folder
         raise BuildError(str(error)) from error
-    path = folder / f"kernels-{_key(source, compiler)}.so"
+    path = folder / f"{_key(source, compiler)}.so"
     try:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _build(compiler, source, path)
+            # The jobs of a sweep start together: one of them builds for all.
+            with waiting_lock(folder / "lock"):
+                if not path.exists():
+                    _build(compiler, source, path)
     except OSError as error:
         raise BuildError(f"{error.strerror or error}: {folder}") from error
     return path
@@ -73,7 +77,7 @@ def _processor() -> str:
 def _build(compiler: str, source: str, path: Path) -> None:
     """Build in a temporary folder and move the library to `path`.
 
-    Another process may build the same library at the same time; a move is atomic.
+    Where files cannot be locked, another process may build it at the same time; a move is atomic.
     """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         code, library = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -73,7 +74,20 @@ def test_the_library_is_built_once_and_kept(run, tmp_path, monkeypatch):
     before = library.stat().st_mtime_ns
     assert run(cache)
     assert library.stat().st_mtime_ns == before
-    assert [path.name for path in library.parent.iterdir()] == [library.name]
+    assert {path.name for path in library.parent.iterdir()} == {library.name, "lock"}
+
+
+def test_processes_that_start_together_build_once(tmp_path, monkeypatch):
+    real = next(filter(None, map(shutil.which, building.COMPILERS)))
+    calls = tmp_path / "calls"
+    script = f'echo >> {calls}; sleep 0.2; {real} -shared -x c /dev/null -o "$8"'
+    monkeypatch.setenv("CXX", compiler(tmp_path, script))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with ThreadPoolExecutor() as pool:
+        paths = list(pool.map(lambda _: building.build_library(), range(3)))
+    assert paths[0].exists()
+    assert paths == paths[:1] * 3
+    assert calls.read_text() == "\n"
 
 
 def test_a_machine_without_a_compiler_runs_silently(run, tmp_path):
@@ -104,7 +118,7 @@ def test_the_report_has_the_first_error_of_the_compiler(output, reason, tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     with pytest.raises(building.BuildError) as caught:
         building.build_library()
-    assert str(caught.value).startswith(reason.format(cache=cache / "ltnas"))
+    assert str(caught.value).startswith(reason.format(cache=cache / "ltnas" / "kernels"))
 
 
 def test_a_compiler_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
@@ -121,7 +135,7 @@ def test_the_switch_disables_the_kernels(run, tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_reported_once(run, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    message = NOTE.format(f"built (Not a directory: {tmp_path / 'file' / 'ltnas'})")
+    message = NOTE.format(f"built (Not a directory: {tmp_path / 'file' / 'ltnas' / 'kernels'})")
     assert not run(tmp_path / "file", message)
 
 
