@@ -16,11 +16,13 @@ from ltnas.runs.columns import other_learners
 from ltnas.runs.folder import RunFolder
 from ltnas.search import search
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json")
 CASES = {
     "learning_by_teaching": ("second_network=resnet20",),
     "self_explanation": ("second_network=supernet", "levels.explanation=detached"),
-    "interleaving": ("relaxation=gumbel", "progression=widen", "progression.operations=[8,4]"),
+    "interleaving": ("relaxation=gumbel", "progression=widen", "progression.operations=[4,2]"),
 }
 """Settings of each scheme: a discrete student, a random attack, and stages with noise."""
 OTHERS = {
@@ -31,7 +33,8 @@ OTHERS = {
 
 
 def configured(scheme, runs, *arguments):
-    sizes = ("space.nodes=1", "epochs=2", "batch_size=16", "channels=4", "cells=3")
+    space = ("space.nodes=1", "space.operations=[none,skip_connect,max_pool_3x3,sep_conv_3x3]")
+    sizes = (*space, "epochs=2", "batch_size=16", "channels=4", "cells=3")
     stages = ("progression.partial_channels=[2,1]",) if scheme == "interleaving" else ()
     limits = ("limit_batches=2", "limit_test_batches=1", "collapse.hessian_every=0")
     words = (*sizes, *limits, *CASES[scheme], *stages, f"runs={runs}", *arguments)

@@ -24,6 +24,8 @@ from ltnas.training.evaluated_selection import select_by_measuring
 from ltnas.training.shared_weights import SharedWeights
 from ltnas.training.zero_shot import prune, recorded_masks
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PRUNED = (
     *("scheme=half_space", "space.nodes=1", "progression.scoring=saliency"),
     *("progression.channels=2", "progression.images=8", "progression.repeats=2"),

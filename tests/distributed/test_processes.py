@@ -11,6 +11,8 @@ from ltnas.config import Trainer
 from ltnas.distributed.processes import check_processes, rank
 from ltnas.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SLURM_TASKS = {"SLURM_JOB_NAME": "search", "SLURM_NTASKS": "4", "SLURM_PROCID": "3"}
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "RANK": "2", "LOCAL_RANK": "0"}
 
@@ -77,7 +79,8 @@ def test_the_right_number_of_processes_is_accepted(monkeypatch, environment, tra
 def test_torchrun_makes_one_run_of_many_processes(python, tmp_path):
     command = [
         *(python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-        *("-m", "ltnas.search", *TINY, "trainer.devices=2", "space.nodes=1", "scheme=darts"),
+        *("-m", "ltnas.search", *TINY, "trainer.devices=2", "scheme=darts"),
+        *("space.nodes=1", "space.operations=[none,skip_connect]"),
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
