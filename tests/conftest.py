@@ -8,7 +8,7 @@ from pathlib import Path
 
 import forked
 import pytest
-import quick_hydra  # noqa: F401 - it replaces a function
+import quick_hydra  # noqa: F401 - it replaces functions
 import torch
 from matplotlib.figure import Figure
 
@@ -75,10 +75,11 @@ def no_pictures(monkeypatch):
 def unrendered():
     """For runs whose pictures have to be drawn and to be there, but not to be looked at.
 
-    To render them takes a third of a small run; tests/plots and tests of commands do it.
+    To render them takes half of a small run; tests/plots and tests/cli do it.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
+        patch.setattr(Figure, "savefig", forked.write_empty)
+        patch.setenv(forked.UNRENDERED, "1")  # for commands
         yield
 
 

@@ -33,9 +33,7 @@ def map_if_needed(overrides, defaults, self_added):
 def read_once(repository, config_path):
     """Stand for `ConfigRepository.load_config`."""
     key = key_of(repository, config_path)
-    if key not in pickles:
-        pickles[key] = pickle.dumps(read_config(repository, config_path))
-    return pickle.loads(pickles[key])
+    return copied(key, lambda: read_config(repository, config_path))
 
 
 def merge_once(loader, defaults, repo):
@@ -44,8 +42,17 @@ def merge_once(loader, defaults, repo):
         (default.package, default.primary, key_of(repo.delegate, default.config_path))
         for default in defaults
     )
+    return copied(key, lambda: merge_configs(loader, defaults, repo))
+
+
+def copied(key, make):
+    """Return a copy of what was made for a key before, or make it."""
     if key not in pickles:
-        pickles[key] = pickle.dumps(merge_configs(loader, defaults, repo))
+        made = make()
+        try:
+            pickles[key] = pickle.dumps(made)
+        except pickle.PicklingError:  # Hydra loads plugins twice, and so their classes
+            return made
     return pickle.loads(pickles[key])
 
 

@@ -40,6 +40,10 @@ TABLES["selection"] |= {
     "evolution": lambda: c.Evolution(images=8, candidates=3, finalists=1, population=2),
     "removal": lambda: c.Removal(images=8, tune_epochs=0),
 }
+TABLES["second_network"] |= {
+    "resnet20": lambda: c.ResNet20(depth=8, width=4),
+    "resnet32": lambda: c.ResNet32(depth=14, width=4),
+}
 for axis in ("objective", "second_objective"):
     TABLES[axis] |= {
         "barlow_twins": lambda: c.BarlowTwins(hidden=8, outputs=8),

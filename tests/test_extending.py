@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from ltnas.config import AXES, Data
 from ltnas.data.sources import load_source
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLES = ("A relaxation", "A loss", "A data source", "A regulariser")

@@ -22,6 +22,8 @@ from ltnas.errors import UserError
 from ltnas.pipeline import PENDING, once, pipeline, training_of
 from ltnas.runs.fingerprint import fingerprint
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TRAINING = tuple(f"retrain.{word}" for word in ("auxiliary=0", "cutout=0", *TINY[5:]))
 
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import TINY
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 ARGUMENTS = [
     *(*TINY, "scheme=fairdarts_ssl", "objective.hidden=16", "objective.outputs=8"),
     *("epochs=3", "space.nodes=2", "resume=auto", "architecture.learning_rate=0.01"),

@@ -31,6 +31,8 @@ from ltnas.runs.user_paths import cache_folder
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 NAME = "search-darts-exp0.1-s0"
 DATA = "0123"
 """Checksum of a data set."""

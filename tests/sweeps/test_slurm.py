@@ -21,6 +21,8 @@ from ltnas.cli.help import CONF
 from ltnas.cli.messages import user_message
 from ltnas.training.trainer import _cluster, build_trainer
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_requests_to_the_queue():
     register_configs()
