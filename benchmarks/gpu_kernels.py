@@ -19,6 +19,7 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from typing import Any
 from unittest import mock
@@ -175,10 +176,14 @@ def main() -> None:
     jobs: dict[tuple[Any, ...], list[tuple[Call, str, str]]] = {}
     for call in calls:
         jobs.setdefault(variant(call), []).append((call, device, precision))
-    with ProcessPoolExecutor(int(words["workers"]), mp_context=get_context("spawn")) as pool:
-        differences = {
-            call: error for found in pool.map(errors_of, jobs.values()) for call, error in found
-        }
+    workers = int(words["workers"])
+    with ExitStack() as stack:
+        if workers == 1:  # no process, which would import everything again
+            found = map(errors_of, jobs.values())
+        else:
+            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            found = stack.enter_context(pool).map(errors_of, jobs.values())
+        differences = {call: error for errors in found for call, error in errors}
     rows: list[dict[str, Any]] = []
     for call in calls:
         row: dict[str, Any] = {**call._asdict(), "errors": differences[call]}

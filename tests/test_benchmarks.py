@@ -16,6 +16,8 @@ sys.path.append(str(REPOSITORY))
 from benchmarks.search_step import CLASSES, DEFAULTS, build, last, twice
 from ltnas.data.stream import Batch
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 BENCHMARKS = {
     "search_step": "batch=4 channels=4 cells=1 repeats=1",
     "retrain_step": "batch=4 channels=4 cells=3 repeats=2",
@@ -38,7 +40,7 @@ def test_two_searches_in_float64_stay_together():
     ours.double().learner.to(memory_format=torch.channels_last)
     torch.manual_seed(1)
     before = [x.detach().clone() for x in plain.architecture]
-    for _ in range(12):
+    for _ in range(6):
         architecture, weights = (
             Batch((torch.randn(8, 3, 8, 8).double(),), torch.randint(CLASSES, (8,))) for _ in "ab"
         )

@@ -20,7 +20,7 @@ from ltnas.search import search
 from ltnas.space.genotype import load_genotype
 
 FILES = ("history.csv", "architecture.csv", "genotypes.json", "genotype.json", "cells.svg")
-SMALL = ("cells=2", "space.nodes=2", "batch_size=8", "collapse.hessian_every=1")
+SMALL = ("cells=2", "space.nodes=1", "batch_size=8", "collapse.hessian_every=1")
 
 
 def configured(scheme, runs, *arguments):

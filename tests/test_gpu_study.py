@@ -15,9 +15,9 @@ from PIL import Image
 from benchmarks import gpu_study
 
 PIECES = "search-fairdarts_ssl-exp0.1-s0,train-fairdarts_ssl-exp0.1-s0,search-random-exp0.1-s0"
-pytestmark = pytest.mark.timeout(900)  # each piece is a process, which imports everything
+pytestmark = pytest.mark.usefixtures("unrendered")
 
-SMALL = "channels=4,cells=3,epochs=2,batch_size=16,limit_batches=2,limit_test_batches=1"
+SMALL = "channels=4,cells=3,epochs=2,batch_size=16,limit_batches=1,limit_test_batches=1"
 
 
 def png(pixels):

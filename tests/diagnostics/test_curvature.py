@@ -71,7 +71,7 @@ def test_few_iterations_are_enough_for_many_eigenvalues():
 )
 def test_eigenvalue_of_a_supernet_is_that_of_its_whole_hessian(values):
     """The eigenvalue is computed in float64, although the search runs in float32."""
-    module = search_module(dtype=torch.float32, **values)
+    module = search_module(dtype=torch.float32, nodes=1, **values)
     masked = isinstance(values.get("objective"), c.MaskedReconstruction)
     batch = (
         masked_batches(dtype=torch.float32, count=16)
