@@ -10,8 +10,10 @@ there are none here.
 """
 
 import copy
+import itertools
 import os
 import pickle
+from types import SimpleNamespace
 
 from hydra._internal import config_repository, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -37,12 +39,30 @@ def read_once(repository, config_path):
 
 
 def merge_once(loader, defaults, repo):
-    """Stand for `ConfigLoaderImpl._compose_config_from_defaults_list`."""
-    key = tuple(
+    """Stand for `ConfigLoaderImpl._compose_config_from_defaults_list`.
+
+    The first half of the files are those of Hydra's own settings, the same for all commands.
+    """
+    of_hydra = list(itertools.takewhile(lambda one: one.config_path.startswith("hydra/"), defaults))
+    others = defaults[len(of_hydra) :]
+    keys = [key_of_merged(repo, part) for part in (of_hydra, others)]
+
+    def load(default, repo):
+        if default is of_hydra:  # in the place of its files
+            return SimpleNamespace(config=first)
+        return loader._load_single_config(default=default, repo=repo)
+
+    if tuple(keys) not in pickles:
+        first = copied(keys[0], lambda: merge_configs(loader, of_hydra, repo))
+    loading = SimpleNamespace(_load_single_config=load)
+    return copied(tuple(keys), lambda: merge_configs(loading, [of_hydra, *others], repo))
+
+
+def key_of_merged(repo, defaults):
+    return tuple(
         (default.package, default.primary, key_of(repo.delegate, default.config_path))
         for default in defaults
     )
-    return copied(key, lambda: merge_configs(loader, defaults, repo))
 
 
 def copied(key, make):
