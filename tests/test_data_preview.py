@@ -2,9 +2,11 @@
 
 import json
 
+import forked
 import numpy as np
 import pytest
 from composed import settings
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ltnas.config import Data, Imbalance
@@ -15,11 +17,17 @@ from ltnas.errors import UserError
 DIGITS = ("data=digits", "imbalance=exp0.1")
 
 
+@pytest.fixture
+def unseen(monkeypatch):
+    """For previews whose contact sheet is not looked at."""
+    monkeypatch.setattr(Figure, "savefig", forked.write_empty)
+
+
 def previewed(tmp_path, *words):
     return preview(settings("data_preview", *words, f"out={tmp_path / 'out'}"))
 
 
-def test_the_description_is_that_of_a_run(tmp_path, capsys):
+def test_the_description_is_that_of_a_run(unseen, tmp_path, capsys):
     folder = previewed(tmp_path, *DIGITS, "data.validation=0.1")
     printed = capsys.readouterr().out
     tail = load_long_tail(Data("digits", validation=0.1), Imbalance("exp", 0.1))
@@ -32,7 +40,7 @@ def test_the_description_is_that_of_a_run(tmp_path, capsys):
     assert [path.name for path in folder.iterdir()] == ["contact_sheet.png"]
 
 
-def test_positions_are_written_and_read_by_runs(tmp_path, capsys):
+def test_positions_are_written_and_read_by_runs(unseen, tmp_path, capsys):
     file = tmp_path / "subset.json"
     previewed(tmp_path, *DIGITS, "data.subset_seed=4", "data.validation=0.1", f"indices={file}")
     assert f"positions of the training images: {file}" in capsys.readouterr().out.replace("\n", "")
@@ -57,14 +65,14 @@ def test_the_contact_sheet_has_a_row_for_each_class_that_is_shown(tmp_path):
     assert heights[1] / heights[0] == pytest.approx(inches[1] / inches[0], rel=0.02)
 
 
-def test_images_stored_larger_than_they_are_seen(tmp_path, capsys):
+def test_images_stored_larger_than_they_are_seen(unseen, tmp_path, capsys):
     previewed(tmp_path, *DIGITS, "data.image_size=8", "data.stored_size=12", "data.placement=host")
     printed = capsys.readouterr().out
     assert "12x12 pixels, seen at 8x8, " in printed
     assert "on a CPU read from the disk batch by batch" in printed
 
 
-def test_images_that_are_left_out_are_listed(tmp_path):
+def test_images_that_are_left_out_are_listed(unseen, tmp_path):
     for number in range(8):
         path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

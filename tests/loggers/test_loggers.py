@@ -2,7 +2,6 @@
 
 import csv
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import lightning.fabric.loggers.tensorboard as fabric_tensorboard
@@ -47,7 +46,7 @@ def test_an_unknown_logger_is_refused(folder):
         open_logger(chosen, folder, "search").__enter__()
 
 
-def test_wandb_is_not_loaded_unless_it_is_asked_for(folder):
+def test_wandb_is_not_loaded_unless_it_is_asked_for(folder, python):
     code = (
         "import sys\nfrom pathlib import Path\n"
         "from ltnas.config import SearchConfig\nfrom ltnas.runs.folder import RunFolder\n"
@@ -56,7 +55,7 @@ def test_wandb_is_not_loaded_unless_it_is_asked_for(folder):
         "with open_logger(SearchConfig(), RunFolder(Path(sys.argv[1])), 'search') as logger:\n"
         "    sys.exit(int(logger is not None or 'wandb' in sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder.path)], check=False)
+    done = subprocess.run([python, "-c", code, str(folder.path)], check=False)
     assert done.returncode == 0
 
 

@@ -144,10 +144,10 @@ def test_mlflow_that_is_not_installed(folder, monkeypatch):
     )
 
 
-def test_mlflow_is_not_loaded_unless_it_is_asked_for():
+def test_mlflow_is_not_loaded_unless_it_is_asked_for(python):
     code = (
         "import sys\nsys.modules['mlflow'] = None\n"
         "import ltnas.search, ltnas.retrain, ltnas.loggers.choose\n"
         "sys.exit('ltnas.loggers.mlflow_store' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([python, "-c", code], check=False).returncode == 0
