@@ -12,7 +12,7 @@ from ltnas.space.genotype import load_genotype
 from ltnas.training.search_parts import build_data, halves
 from ltnas.training.tuning import Tuning
 
-FEW = ("selection.images=16", "selection.candidates=4", "selection.finalists=2")
+FEW = ("selection.images=16", "selection.candidates=4", "selection.finalists=2", "space.nodes=2")
 WORDS = {
     "random_sharing": FEW,
     "evolution": (*FEW, "selection.population=2", "selection.tournament=2"),

@@ -25,7 +25,7 @@ def epochs_with_tests(folder):
 @pytest.mark.parametrize(("every", "expected"), [(1, [0, 1, 2]), (2, [1, 2]), (5, [2])])
 def test_the_last_epoch_is_always_tested(every, expected, tmp_path, capsys):
     words = ("epochs=3", f"test_every={every}", "limit_test_batches=1", f"runs={tmp_path}")
-    folder = search(composed("search", *words))
+    folder = search(composed("search", *words, "space.nodes=1"))
     assert epochs_with_tests(folder) == expected
     assert (folder / "curves.png").exists()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("darts ")]
