@@ -20,7 +20,7 @@ $(READY): pyproject.toml
 demo: $(READY) ## search and train on the digits of scikit-learn
 	@bash scripts/demo.sh $(BIN)/python
 
-test: $(READY) ## run all tests, about 18 minutes on two cores
+test: $(READY) ## run all tests, six minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY) ## check with ruff and mypy --strict

@@ -197,7 +197,7 @@ class Study:
                 start_new_session=True,
             )
             try:
-                code = process.wait(timeout=max(self.seconds_left(), 1))
+                code = process.wait(timeout=max(self.seconds_left(), 0))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGINT)
                 try:

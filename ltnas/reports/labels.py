@@ -8,14 +8,17 @@ from dataclasses import fields
 
 from ltnas.config import AXES, RetrainConfig, SearchConfig
 from ltnas.reports.runs import NOT_OF_A_GROUP
+from ltnas.runs.fingerprint import OPTIMISERS
 
 Settings = Mapping[str, str]
 """Settings that differ from the defaults, by dotted keys; those of a search under `search.`."""
 
 NOT_SAID = tuple(
-    f"{prefix}{key}" for prefix in ("", "search.") for key in (*NOT_OF_A_GROUP, "command")
+    f"{prefix}{key}"
+    for prefix in ("", "search.")
+    for key in (*NOT_OF_A_GROUP, "command", OPTIMISERS)
 )
-"""Keys that are never part of a label."""
+"""Keys that are never part of a label, because they are no words of a command line or no choice."""
 PLACES = {
     field.name: place
     for schema in (SearchConfig, RetrainConfig)
