@@ -1,6 +1,7 @@
 """Settings of a run: what is written at its start, and what a resumed run says of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,24 @@ def test_a_resumed_run_says_nothing_of_settings_that_fit(folder, capsys, tmp_pat
     write_settings(folder, moved)
     assert capsys.readouterr().out == ""
     assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": c.Data("folder", "photos", image_size=96)},  # `stem=auto` stands for `imagenet`
+        {"objective": c.ClassBalanced()},
+        {"crt": c.ClassifierStage(epochs=3)},
+        {"pretrain": "barlow_twins", "pretrain_epochs": 3},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_settings_that_older_versions_read_in_another_way_are_not_edited(changed, tmp_path, capsys):
+    folder = RunFolder(tmp_path)
+    config = replace(CONFIG, **changed)
+    write_settings(folder, config)
+    write_settings(folder, config)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
