@@ -33,7 +33,7 @@ from ltnas.training.zero_shot import prune
 
 DEFAULTS = {
     "scheme": "darts,darts_2nd,darts_bbn,fairdarts,fairdarts_ssl,pc_darts,darts_minus,drnas,"
-    "p_darts,gdas,snas,msr_darts,b_darts,b_pc_darts,mae_nas",
+    "p_darts,gdas,snas,msr_darts,half_space,b_darts,b_pc_darts,mae_nas",
     "batch": "16",
     "repeats": "5",
     "channels": "",
@@ -151,7 +151,8 @@ def main() -> None:
             for row in rows
         ],
     )
-    harness.write(words["out"], "scheme_cost", "cpu", words, rows)
+    settings = {key: word for key, word in words.items() if word and key != "out"}
+    harness.write(words["out"], "scheme_cost", "cpu", settings, rows)
 
 
 if __name__ == "__main__":

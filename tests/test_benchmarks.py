@@ -25,6 +25,7 @@ BENCHMARKS = {
     "profile_step": "batch=4 channels=4 cells=1",
     "launches": "batch=2 channels=4 cells=1",
     "report": "runs=12",
+    "scheme_cost": "scheme=darts,gdas batch=2 channels=4 cells=1 repeats=1",
     "startup": "repeats=1",
     "large_data": "images=600 side=80 classes=4 steps=2 batch=8 repeats=1",
     "stem_step": "side=64 batch=2 channels=4 cells=1 repeats=1",
@@ -100,7 +101,7 @@ def test_documented_benchmark(run, command):
     sizes = BENCHMARKS[module.removeprefix("benchmarks.")].split()
     done = run(module, *words, *sizes)
     assert done.returncode == 0, done.stderr
-    assert re.search("ours|--help ms|[0-9] s|[0-9] operations|ratio of", done.stdout)
+    assert re.search("ours|--help ms|[0-9] s|[0-9] operations|ratio of|beside darts", done.stdout)
 
 
 @pytest.mark.parametrize(
