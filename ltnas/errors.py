@@ -9,7 +9,7 @@ class Terminated(SystemExit):
 
 
 class UserError(Exception):
-    """What is wrong, where, and how to mend it, in one line.
+    """One line that says what is wrong, where, and how to mend it.
 
     Raised anywhere below a command; the command prints the line and exits with code 2.
     """

@@ -97,7 +97,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What ranks tell each other about gradients.
+    """Exchange of gradients between ranks.
 
     Args:
         average: average of tensors over ranks.

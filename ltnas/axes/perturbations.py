@@ -38,7 +38,7 @@ def within_range(weights: Tensor, change: Tensor, sums_to_one: bool) -> Tensor:
 
 
 class Reach(NamedTuple):
-    """How far mixing weights are moved, and where to.
+    """Limits of the moves of mixing weights.
 
     Args:
         first: epsilon of the first epoch.

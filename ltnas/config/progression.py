@@ -10,7 +10,7 @@ from ltnas.config.requirements import require, require_choice
 SCORINGS = ("marginal", "leave_one_out", "saliency")
 """Scores of an operation in zero-shot pruning."""
 GRANULARITIES = ("edge_operation", "operation")
-"""What is kept or dropped together in zero-shot pruning."""
+"""Units that zero-shot pruning keeps or drops together."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ PROXY_MEANINGS: dict[str, str] = {
     "parameters": "number of parameters",
     "macs": "multiply-accumulates for one image",
 }
-"""What each proxy measures, in the order of tables; a higher score is better."""
+"""Description of each proxy, in the order of tables; a higher score is better."""
 PROXY_NAMES = tuple(PROXY_MEANINGS)
 BATCHES = ("balanced", "natural")
 """Ways to draw the images of proxies: equally many of each class, or as frequent as they are."""

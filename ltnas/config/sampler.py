@@ -53,7 +53,7 @@ class OverSampler(Sampler):
 
 @dataclass
 class UnderSampler(Sampler):
-    """As many images of each class as the smallest class has, drawn anew in each epoch."""
+    """Every class shows as many images as the smallest one has, drawn anew in each epoch."""
 
 
 @dataclass

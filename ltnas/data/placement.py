@@ -1,4 +1,4 @@
-"""Where images lie during a run: on the training device, or on the host while they do not fit.
+"""Place of images during a run: the training device, or the host if they do not fit.
 
 The placement cannot change a run: order and random numbers of its batches are the same.
 """

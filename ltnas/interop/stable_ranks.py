@@ -1,4 +1,4 @@
-"""What checkpoints of MSR-DARTS have instead of architecture parameters.
+"""Stable ranks, which checkpoints of MSR-DARTS have instead of architecture parameters.
 
 Its convolutions of candidate operations keep their weights before the division (`weight_orig`), and
 beside them the vectors of power iterations (`weight_u`, `weight_v`) and the last estimate of the

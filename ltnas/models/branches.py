@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ltnas.models.operations import DropPath
 
 Trunk = tuple[Any, ...]
-"""What the branches of a model have in common: the tensors that `BranchedModel.tail` needs."""
+"""State that branches have in common: the tensors that `BranchedModel.tail` needs."""
 
 
 class BranchedModel(nn.Module):

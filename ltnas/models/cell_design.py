@@ -1,4 +1,4 @@
-"""What the cells of a supernet are made of, apart from their widths."""
+"""Design of the cells of a supernet, apart from their widths."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Mixing(NamedTuple):
 
 
 class EdgeWeights(NamedTuple):
-    """What a supernet's cell is told about its edges."""
+    """Information on the edges of a supernet's cell."""
 
     values: Tensor
     """Mixing weights, [edges, columns]: the candidate operations, then those of `CellDesign`."""

@@ -29,7 +29,7 @@ from ltnas.training.trainer import autocast
 from ltnas.training.tuning import Tuning, tuning_stream
 
 Records = list[dict[str, Any]]
-"""What a selection has measured, in plain types."""
+"""Measurements of a selection, in plain types."""
 MakeTuning = Callable[[SearchNetwork], Tune]
 """Makes what trains a network between the decisions on it."""
 

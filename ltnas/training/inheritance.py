@@ -12,7 +12,7 @@ from ltnas.models.widening import widened_tensors
 from ltnas.training.learner import Learner
 
 OptimiserState = dict[str, Tensor]
-"""What an optimiser keeps of a parameter, by the names of its entries."""
+"""State that an optimiser keeps of a parameter, by the names of its entries."""
 WEIGHTS = "model.supernet."
 """Beginning of the names of a supernet's tensors in a learner."""
 

@@ -28,7 +28,7 @@ from ltnas.training.learner import Learner
 
 @dataclass(frozen=True)
 class Pace:
-    """How the steps of a run are taken, and how often its model is tested.
+    """The way in which steps are taken, and the number of epochs between tests.
 
     Args:
         graphs: see `build_runner`.

@@ -47,7 +47,7 @@ class Kinds(NamedTuple):
 
 
 class Summands(NamedTuple):
-    """What the sum reads: candidates before their last normalisation, and their scales.
+    """Inputs of the sum: candidates before their last normalisation, and their scales.
 
     Moments are mean, inverse deviation, slope and shift of each channel, [4, channels].
     """

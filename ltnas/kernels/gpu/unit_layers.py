@@ -32,7 +32,7 @@ PART_PIXELS = 512
 
 
 class Layer(NamedTuple):
-    """What a layer reads, its weights, and what it has computed."""
+    """Inputs, weights and results of a layer."""
 
     x: Tensor
     """State, not rectified, or `outer` of the first layer."""
