@@ -28,17 +28,18 @@ METHODS = {
     "logit adjustment": ["recipe=cross_entropy", "objective=logit_adjusted"],
     "LDAM-DRW": ["recipe=paper_ldam_drw"],
     **{
-        f"logit adjustment + {name}": ["recipe=cross_entropy", "objective=logit_adjusted", part]
+        f"+ {name}": ["recipe=cross_entropy", "objective=logit_adjusted", part]
         for name, part in (
             ("mixup or CutMix", "mix=mixup_or_cutmix"),
             ("RandAugment", "augmentation=rand_augment"),
-            ("sharpness-aware steps", "sharpness=0.1"),
+            ("sharpness-aware", "sharpness=0.1"),
             # Over about a hundred steps, because the trainings have 960.
             ("averaged weights", "averaging=0.99"),
         )
     },
 }
-"""Method -> its overrides. All use a cosine learning rate schedule."""
+"""Method -> its overrides. All use a cosine learning rate schedule; those with + add one part to logit
+adjustment."""
 
 SHOWN = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
 
