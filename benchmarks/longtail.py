@@ -30,16 +30,16 @@ METHODS = {
     **{
         f"+ {name}": ["recipe=cross_entropy", "objective=logit_adjusted", part]
         for name, part in (
-            ("mixup or CutMix", "mix=mixup_or_cutmix"),
+            ("mixed images", "mix=mixup_or_cutmix"),
             ("RandAugment", "augmentation=rand_augment"),
             ("sharpness-aware", "sharpness=0.1"),
             # Over about a hundred steps, because the trainings have 960.
-            ("averaged weights", "averaging=0.99"),
+            ("averaging", "averaging=0.99"),
         )
     },
 }
-"""Method -> its overrides. All use a cosine learning rate schedule; those with + add one part to logit
-adjustment."""
+"""Method -> its overrides. All use a cosine learning rate schedule; those with + add one part to
+logit adjustment."""
 
 SHOWN = ("accuracy", "many", "medium", "few", "macro_f1", "calibration_error")
 
