@@ -139,7 +139,7 @@ def main() -> None:
     for imbalance in words["imbalances"].split(","):
         table(
             f"{imbalance}: {tested}, %, mean and deviation of {len(seeds)} seeds",
-            ("method", "all", "many", "medium", "few", "calibration"),
+            ("method", "all", "many", "medium", "few", "ECE"),
             [
                 [
                     found["method"],
