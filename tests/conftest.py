@@ -8,11 +8,13 @@ from pathlib import Path
 
 import forked
 import pytest
-import quick_hydra  # noqa: F401 - it replaces functions
+import quick_hydra
 import torch
 from matplotlib.figure import Figure
 
 from ltnas.runs.user_paths import cache_folder
+
+quick_hydra.install()
 
 # Read by Triton when it is imported: its kernels run in an interpreter where there is no GPU.
 if not torch.cuda.is_available():

@@ -29,9 +29,10 @@ import types
 from contextlib import suppress
 from pathlib import Path
 
-import quick_hydra  # noqa: F401 - it replaces functions
+import quick_hydra
 from matplotlib.figure import Figure
 
+quick_hydra.install()
 UNRENDERED = "LTNAS_TESTS_UNRENDERED"
 """Environment variable of commands whose pictures are drawn and are there, but are empty files."""
 

@@ -107,8 +107,10 @@ class Copies:
         return pickle.loads(pickle.dumps(value))
 
 
-defaults_list._create_interpolation_map = map_if_needed
-defaults_list.copy = Copies
-config_repository.ConfigRepository.load_config = read_once
-config_repository.CachingConfigRepository.__init__ = share_schemas
-ConfigLoaderImpl._compose_config_from_defaults_list = merge_once
+def install():
+    """Replace the functions of Hydra in this process; again, it changes nothing."""
+    defaults_list._create_interpolation_map = map_if_needed
+    defaults_list.copy = Copies
+    config_repository.ConfigRepository.load_config = read_once
+    config_repository.CachingConfigRepository.__init__ = share_schemas
+    ConfigLoaderImpl._compose_config_from_defaults_list = merge_once

@@ -18,7 +18,7 @@ from ltnas.models.cost import multiply_accumulates, parameter_counts
 from ltnas.models.resnet import ResNet
 from ltnas.objectives.barlow_twins import BarlowTwins
 from ltnas.reports.model_card import model_card
-from ltnas.retrain import _Training, build_network, retrain
+from ltnas.retrain import _prior, _Training, build_network, retrain
 from ltnas.runs.folder import RunFolder
 from ltnas.search import search
 from ltnas.space.genotype import load_genotype
@@ -413,6 +413,18 @@ def test_smoothing_of_a_balanced_second_stage_depends_on_the_training_images(tmp
     reach = (n - n.min()) / (n.max() - n.min())
     torch.testing.assert_close(smoothing, (0.1 * torch.sin(torch.pi / 2 * reach)).float())
     assert smoothing[0] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("epochs", "balanced"), [(4, False), (5, True)])
+def test_the_prior_counts_class_weights_that_have_begun(tmp_path, epochs, balanced):
+    """The last of 4 epochs begins at 3/4 of the training, and that of 5 epochs at 4/5."""
+    late = ("objective=inverse_frequency", "objective.start=0.8", f"epochs={epochs}")
+    config = settings("retrain", "network=resnet20", "data=digits", "imbalance=exp0.1", *late)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    (stage,) = stages(config, RunFolder(tmp_path, writes=False))
+    n = torch.tensor(long_tail.counts).double()
+    expected = torch.full_like(n, 1 / len(n)) if balanced else n / n.sum()
+    assert _prior(stage, long_tail) == pytest.approx(expected.tolist())
 
 
 def test_a_second_stage_may_keep_the_classifier_it_finds(tmp_path, searched):

@@ -104,6 +104,17 @@ def test_either_step_has_its_objective_with_the_counts_of_its_stream():
     assert torch.equal(weights.current_weights, weights.weights)
 
 
+def test_margins_are_those_of_the_images_of_a_half_and_not_of_its_sampler():
+    """Margins fall with n^(1/4); over-sampled classes are shown equally often."""
+    axes = ("objective=ldam", "classifier=cosine", "sampler=over")
+    config = configured("darts", *axes)
+    long_tail = load_long_tail(config.data, config.imbalance)
+    margins = build_search(config, "cpu", long_tail).learner.objective.criterion.margins
+    halves = torch.tensor([(count + 1) // 2 for count in long_tail.counts]).double()
+    expected = 30.0 * 0.5 * (halves[-1] / halves) ** 0.25
+    torch.testing.assert_close(margins, expected.float())
+
+
 def test_a_search_with_other_axes_for_the_architecture(tmp_path, no_pictures):
     axes = ("architecture_objective=focal", "architecture_sampler=class_balanced", "epochs=1")
     folder = search(configured("darts", *axes, f"runs={tmp_path}"))

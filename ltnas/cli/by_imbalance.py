@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ltnas.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Value = TypeVar("Value")
 
 NAME = "by_imbalance"
 """Name of the resolver in configuration files."""
@@ -24,7 +29,7 @@ def register_by_imbalance() -> None:
     OmegaConf.register_new_resolver(NAME, _resolve, replace=True)
 
 
-def nearest_value(values: Mapping[float, Any], kind: str, factor: float | None) -> Any:  # noqa: ANN401 - values of a file
+def nearest_value(values: Mapping[float, Value], kind: str, factor: float | None) -> Value:
     """Return the value whose factor is nearest to that of an imbalance.
 
     The distance is that of the logarithms, as factors are ratios. Balanced images have the value of
@@ -43,7 +48,7 @@ def nearest_value(values: Mapping[float, Any], kind: str, factor: float | None) 
     return values[min(sorted(values), key=lambda known: abs(math.log(known) - wanted))]
 
 
-def _resolve(values: object = None, *, _root_: Any) -> Any:  # noqa: ANN401 - omegaconf's node
+def _resolve(values: object = None, *, _root_: DictConfig) -> object:
     """Return the value for the imbalance of the configuration that contains the expression.
 
     Raises:

@@ -22,7 +22,7 @@ RENAMED = {"crt.learning_rate": "crt.weights.learning_rate"}
 """Keys of earlier versions, and what they are called now."""
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*)'")
 """First line of Hydra's message for a value with commas outside a multirun."""
-CONSTANT = re.compile(r"In '([^']+)/([^/']+)': ConfigKeyError .*full_key: ([\w.]+)\.\w+", re.S)
+CONSTANT = re.compile(r"In '([^']+)/([^/']+)': ConfigKeyError .*full_key: ([\w.]+)\.(\w+)", re.S)
 """Hydra's message for a file with a constant that the chosen value on an axis does not have."""
 
 
@@ -188,11 +188,10 @@ def _unknown_key(error: BaseException) -> str:
     lines = [line for line in text if not line.startswith(noise)]
     match = AMBIGUOUS.fullmatch(text[0]) if text else None
     if (constant := CONSTANT.match(str(error))) is not None:
-        group, name, axis = constant.groups()
-        key = str(error).rpartition("full_key: ")[2].split()[0]
+        group, name, axis, key = constant.groups()
         return (
-            f"{group}={name} sets {key}, which the value chosen for {axis} does not have: leave "
-            f"out {axis}=..., or take another {group}; in a file of your own, correct the key"
+            f"{group}={name} sets {axis}.{key}, which the value chosen for {axis} does not have: "
+            f"leave out {axis}=..., or take another {group}; in a file of your own, correct the key"
         )
     hint = _near_key(error)
     if match is not None and (typed := quoted_word(match[1])) is not None:

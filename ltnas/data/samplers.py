@@ -93,7 +93,7 @@ def epoch_order(
             return order[torch.randperm(length, generator=generator)]
         case drawing:
             shares = class_shares(drawing, counts, progress)
-            return _by_class(members, shares, length, generator)
+            return _by_class(members, counts, shares, length=length, generator=generator)
 
 
 def power_order(exponent: float, labels: Tensor, length: int, generator: torch.Generator) -> Tensor:
@@ -108,7 +108,8 @@ def power_order(exponent: float, labels: Tensor, length: int, generator: torch.G
         generator: source of all random numbers.
     """
     members, counts = _members(labels)
-    return _by_class(members, counts.double() ** (1 - exponent), length, generator)
+    shares = counts.double() ** (1 - exponent)
+    return _by_class(members, counts, shares, length=length, generator=generator)
 
 
 def _members(labels: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -118,10 +119,14 @@ def _members(labels: Tensor) -> tuple[list[Tensor], Tensor]:
 
 
 def _by_class(
-    members: list[Tensor], shares: Tensor, length: int, generator: torch.Generator
+    members: list[Tensor],
+    counts: Tensor,
+    shares: Tensor,
+    *,
+    length: int,
+    generator: torch.Generator,
 ) -> Tensor:
     """Draw a class for each image in proportion to `shares`, then an image of it uniformly."""
-    counts = torch.tensor([len(positions) for positions in members])
     drawn = torch.multinomial(shares, length, replacement=True, generator=generator)
     uniform = torch.rand(length, dtype=torch.float64, generator=generator)
     within = (uniform * counts[drawn]).long()
